@@ -1,0 +1,1 @@
+//! The parts of AWS that a deployment needs, on loopback, speaking the AWS wire protocols.

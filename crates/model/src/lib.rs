@@ -1,0 +1,1 @@
+//! The XGBoost model file: read, check, score, write.

@@ -1,0 +1,1 @@
+//! One binary: drives `runner` as a process.

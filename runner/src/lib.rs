@@ -1,0 +1,1 @@
+//! runner apply pipeline.yaml: from data to an answering URL.
