@@ -1,0 +1,72 @@
+//! One request to a control plane, read far enough to be dispatched, and its answer.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
+
+/// Who signed a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// ARN of the user or assumed-role session.
+    pub arn: String,
+    /// ARN of the role behind a session; none for the account's own key, which may do anything.
+    pub role: Option<String>,
+}
+
+/// A signed request whose body has been read.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `X-Amz-Target` after the dot, the query protocol's `Action`, or empty for REST services.
+    pub operation: String,
+    /// HTTP method.
+    pub method: Method,
+    /// Path, percent-encoded as it came.
+    pub path: String,
+    /// Decoded query parameters, in order.
+    pub query: Vec<(String, String)>,
+    /// Headers as they came.
+    pub headers: HeaderMap,
+    /// Whole body.
+    pub body: Bytes,
+    /// Who signed it.
+    pub caller: Caller,
+    /// What the answer carries as request id.
+    pub request_id: String,
+}
+
+/// A refusal, before a protocol has given it a shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status, as `aws-errors` lists it for the service.
+    pub status: StatusCode,
+    /// Error code on the wire, for example `ValidationException`.
+    pub code: String,
+    /// Message on the wire.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Makes a refusal.
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What a service says to a call. The server renders refusals in the service's protocol.
+pub type Reply = Result<Response<Bytes>, Refusal>;
+
+/// A JSON answer with status 200.
+pub fn json(value: &serde_json::Value) -> Response<Bytes> {
+    json_status(200, value)
+}
+
+/// A JSON answer.
+pub fn json_status(status: u16, value: &serde_json::Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(value.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}

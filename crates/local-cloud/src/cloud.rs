@@ -1,0 +1,94 @@
+//! All services of one account in one region.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker};
+use crate::state::StateError;
+
+/// What a cloud is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder that holds everything the cloud remembers.
+    pub state_dir: PathBuf,
+    /// Twelve digits.
+    pub account: String,
+    /// For example `us-east-1`.
+    pub region: String,
+    /// The account's own key; whoever signs with it may do anything.
+    pub access_key_id: String,
+    /// Its secret, also the bearer token of the `/_local/` routes.
+    pub secret_access_key: String,
+    /// `http://127.0.0.1:PORT`, without a slash at the end: where this cloud is reached.
+    pub base_url: String,
+    /// Program and first arguments that serve a model under the SageMaker container contract; stands in
+    /// for every image. `serve` is appended.
+    pub model_server: Vec<OsString>,
+    /// How long things take that take long on AWS.
+    pub delays: Delays,
+}
+
+/// Simulated waits. All zero by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Delays {
+    /// From a change of a role or its policy until services see it.
+    pub iam_propagation: Duration,
+    /// What a function stays `Pending` or `InProgress` for.
+    pub lambda_settle: Duration,
+    /// What an endpoint stays `Creating`, `Updating` or `Deleting` for, beyond the real work.
+    pub endpoint_settle: Duration,
+}
+
+/// All services. Services reach each other through it.
+#[derive(Debug)]
+pub struct Cloud {
+    /// What the cloud was told.
+    pub config: Config,
+    /// Roles and who may do what.
+    pub iam: iam::Iam,
+    /// Buckets and objects.
+    pub s3: s3::S3,
+    /// Log groups and their lines.
+    pub logs: logs::Logs,
+    /// Models, configs, endpoints and the processes behind them.
+    pub sagemaker: sagemaker::SageMaker,
+    /// Functions and the processes behind them.
+    pub lambda: lambda::Lambda,
+    /// HTTP APIs.
+    pub apigateway: apigateway::ApiGateway,
+}
+
+impl Cloud {
+    /// Reads the state and brings endpoints back to life.
+    pub async fn open(config: Config) -> Result<Arc<Self>, StateError> {
+        let cloud = Arc::new(Self {
+            iam: iam::Iam::open(&config)?,
+            s3: s3::S3::open(&config)?,
+            logs: logs::Logs::open(&config)?,
+            sagemaker: sagemaker::SageMaker::open(&config)?,
+            lambda: lambda::Lambda::open(&config)?,
+            apigateway: apigateway::ApiGateway::open(&config)?,
+            config,
+        });
+        sagemaker::resume(&cloud).await;
+        Ok(cloud)
+    }
+
+    /// Ends every process that the cloud started, and waits for them.
+    pub async fn shut_down(&self) {
+        self.sagemaker.shut_down().await;
+        self.lambda.shut_down().await;
+    }
+
+    /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function or API.
+    pub fn is_empty(&self) -> bool {
+        self.iam.is_empty()
+            && self.s3.is_empty()
+            && self.logs.is_empty()
+            && self.sagemaker.is_empty()
+            && self.lambda.is_empty()
+            && self.apigateway.is_empty()
+    }
+}

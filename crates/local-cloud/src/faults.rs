@@ -1,0 +1,1 @@
+//! Which call fails, and on which side of its effect.

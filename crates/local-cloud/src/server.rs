@@ -1,0 +1,1 @@
+//! The HTTP shell: one loopback port for every service.

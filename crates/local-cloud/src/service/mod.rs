@@ -1,0 +1,9 @@
+//! One module a service.
+
+pub mod apigateway;
+pub mod iam;
+pub mod lambda;
+pub mod logs;
+pub mod s3;
+pub mod sagemaker;
+pub mod sts;
