@@ -129,12 +129,7 @@ pub fn plan(desired: &[Desired], world: &World, goal: Goal) -> Result<Plan, Plan
     Ok(Plan { goal, changes })
 }
 
-fn present(
-    desired: &[Desired],
-    world: &World,
-    order: &[usize],
-    needs: &[Vec<usize>],
-) -> Vec<Change> {
+fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usize>]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::with_capacity(order.len());
     let mut at = BTreeMap::new();
     for &index in order {
@@ -195,18 +190,11 @@ fn removal(resource: &Desired, world: &World) -> Option<Change> {
     Some(Change { why, ..Change::new(resource, action) })
 }
 
-fn compare(
-    resource: &Desired,
-    world: &World,
-    resolve: &dyn Fn(&OutputRef) -> Option<Json>,
-) -> Result<Change, PlanError> {
+fn compare(resource: &Desired, world: &World, resolve: &dyn Fn(&OutputRef) -> Option<Json>) -> Change {
     if resource.nature == Nature::Check {
-        return Ok(Change {
-            fields: diff::from_nothing(&resource.facts, resolve),
-            ..Change::new(resource, Action::Check)
-        });
+        return Change { fields: diff::from_nothing(&resource.facts, resolve), ..Change::new(resource, Action::Check) };
     }
-    Ok(match world.of(&resource.id) {
+    match world.of(&resource.id) {
         Observation::Absent => {
             Change { fields: diff::from_nothing(&resource.facts, resolve), ..Change::new(resource, Action::Create) }
         }

@@ -254,5 +254,16 @@ fn what_hangs_on_a_replaced_resource_is_replaced_with_it() {
     let mut desired = desired("m-1", 256);
     desired[0].facts = Facts::default().fixed("role", &ROLE_ARN);
     let world = World::satisfying(&desired).with(ROLE, Observation::Broken { why: "half made".into() });
-    insta::assert_snapshot!(text(&desired, &world, Goal::Present), @"");
+    insta::assert_snapshot!(text(&desired, &world, Goal::Present), @"
+    ± create-role      iam-role  fraud-exec
+        because: half made
+        policy.Model  Allow s3:GetObject on arn:aws:s3:::b/models/*
+    ± create-endpoint  endpoint  fraud
+        role  <create-role/execution: arn> -> (after create-role/execution: arn)
+    ~ create-endpoint  model     m-1
+        role  <create-role/execution: arn> -> (after create-role/execution: arn)
+    ? smoke-test       request   POST /
+        model  m-1
+    1 to update, 2 to replace, 1 to check.
+    ");
 }
