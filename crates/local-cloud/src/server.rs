@@ -1,1 +1,265 @@
 //! The HTTP shell: one loopback port for every service.
+
+mod local;
+mod operation;
+mod render;
+mod requests;
+mod target;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use s3s::Body;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::Cloud;
+use crate::call::{Call, Caller, Refusal, Reply};
+use crate::faults::{Fault, Faults};
+use crate::server::operation::{Described, describe};
+use crate::server::requests::{Entry, RequestLog};
+use crate::server::target::{Service, Target};
+use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker, sts};
+use crate::signature::{self, Unverified};
+
+/// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
+const MAX_BODY_BYTES: usize = 70 * 1024 * 1024;
+
+/// How long open requests may take to end after a stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves the cloud until `stop`, then lets open requests end.
+pub async fn serve(listener: TcpListener, cloud: Arc<Cloud>, stop: CancellationToken) {
+    let shell = Arc::new(Shell { cloud, faults: Mutex::default(), requests: RequestLog::default(), stop });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shell.stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(Arc::clone(&shell), stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, drained).await.is_err() {
+        tracing::warn!("requests were still open when the grace period ended");
+    }
+}
+
+/// What every connection shares.
+struct Shell {
+    cloud: Arc<Cloud>,
+    faults: Mutex<Faults>,
+    requests: RequestLog,
+    stop: CancellationToken,
+}
+
+impl Shell {
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection ends without an answer, because a fault says so.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was ended without an answer")]
+struct HungUp;
+
+async fn converse(shell: Arc<Shell>, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let stop = shell.stop.clone();
+    // In a task of its own, so that a caller who leaves early finds all of its request done, or nothing.
+    let service = service_fn(move |request| {
+        let answer = tokio::spawn(answer(Arc::clone(&shell), request));
+        async move { answer.await.unwrap_or(Err(HungUp)) }
+    });
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
+    let target = Target::of(&request);
+    if let Target::Local = target {
+        return Ok(local::answer(&shell, request).await);
+    }
+    let (started, id) = (Instant::now(), request_id());
+    let (mut entry, result) = match target {
+        Target::Service(Service::S3) => stream(&shell, request, &id).await,
+        target => buffered(&shell, target, request, &id).await,
+    };
+    entry.duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    entry.status = result.as_ref().ok().map(|response| response.status().as_u16());
+    entry.request_id = id;
+    shell.requests.push(entry);
+    result
+}
+
+/// S3: the body goes through as it comes.
+async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, Result<Response<Body>, HungUp>) {
+    let (parts, body) = request.into_parts();
+    let described = describe(Service::S3, &parts, &Bytes::new());
+    let key = signature::Authorization::parse(&parts.headers).ok();
+    let key = key.and_then(|authorization| signature::secret_of(&shell.cloud, authorization.access_key_id));
+    let mut entry = shell.requests.entry("s3", &described, key.map(|key| key.caller.arn));
+    let fault = shell.faults().meet("s3", &described.operation, described.write);
+    entry.fault = fault.as_ref().map(Fault::name);
+    let result = match before(fault.as_ref(), Service::S3).await {
+        Before::Go => {
+            let mut response = s3::handle(&shell.cloud, Request::from_parts(parts, body)).await;
+            let headers = response.headers_mut();
+            if let Ok(id) = HeaderValue::from_str(id) {
+                headers.entry("x-amz-request-id").or_insert(id);
+            }
+            after(fault.as_ref(), response)
+        }
+        Before::Refuse(refusal) => {
+            // An unread body would turn the answer into a broken pipe.
+            let _ = Limited::new(body, MAX_BODY_BYTES).collect().await;
+            Ok(render::refusal(Service::S3, &refusal, id))
+        }
+        Before::HangUp => Err(HungUp),
+    };
+    (entry, result)
+}
+
+/// Every other service: the body is read first.
+async fn buffered(
+    shell: &Shell,
+    target: Target,
+    request: Request<Incoming>,
+    id: &str,
+) -> (Entry, Result<Response<Body>, HungUp>) {
+    let (parts, body) = request.into_parts();
+    let service = target.service();
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            let entry = shell.requests.entry(target.name(), &describe(service, &parts, &Bytes::new()), None);
+            if !error.is::<LengthLimitError>() {
+                return (entry, Err(HungUp));
+            }
+            let refusal =
+                Refusal::new(413, "RequestEntityTooLargeException", "Request must be smaller than 73400320 bytes.");
+            return (entry, Ok(render::refusal(service, &refusal, id)));
+        }
+    };
+    let described = match &target {
+        Target::Public { path, .. } => Described::public(&parts, path),
+        _ => describe(service, &parts, &body),
+    };
+    let mut entry = shell.requests.entry(target.name(), &described, None);
+    let fault = shell.faults().meet(target.name(), &described.operation, described.write);
+    entry.fault = fault.as_ref().map(Fault::name);
+    match before(fault.as_ref(), service).await {
+        Before::Go => {}
+        Before::Refuse(refusal) => return (entry, Ok(render::refusal(service, &refusal, id))),
+        Before::HangUp => return (entry, Err(HungUp)),
+    }
+    let response = match target {
+        Target::Public { api_id, path } => {
+            let request = Request::from_parts(parts, body);
+            apigateway::serve(&shell.cloud, &api_id, &path, request).await.map(Body::from)
+        }
+        Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
+            Ok(caller) => {
+                entry.caller = Some(caller.arn.clone());
+                let call = call(service, parts, body, caller, id);
+                render::reply(service, dispatch(&shell.cloud, service, &call).await, id)
+            }
+            Err(unverified) => render::refusal(service, &render::unverified(service, &unverified), id),
+        },
+        Target::Unsigned(service) | Target::Unknown(service) => {
+            render::refusal(service, &render::unverified(service, &Unverified::Missing), id)
+        }
+        Target::Local => render::refusal(service, &Refusal::new(404, "NotFound", "not here"), id),
+    };
+    (entry, after(fault.as_ref(), response))
+}
+
+enum Before {
+    Go,
+    Refuse(Refusal),
+    HangUp,
+}
+
+/// What a fault does before a call is done.
+async fn before(fault: Option<&Fault>, service: Service) -> Before {
+    match fault {
+        None | Some(Fault::LoseAnswer) => Before::Go,
+        Some(Fault::DelayMs(ms)) => {
+            tokio::time::sleep(Duration::from_millis(*ms)).await;
+            Before::Go
+        }
+        Some(Fault::Refuse { status, code, message }) => Before::Refuse(Refusal::new(*status, code, message)),
+        Some(Fault::Throttle) => Before::Refuse(render::throttled(service)),
+        Some(Fault::Reset) => Before::HangUp,
+    }
+}
+
+/// What a fault does after a call was done.
+fn after(fault: Option<&Fault>, response: Response<Body>) -> Result<Response<Body>, HungUp> {
+    if fault == Some(&Fault::LoseAnswer) { Err(HungUp) } else { Ok(response) }
+}
+
+fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -> Call {
+    let query = parts.uri.query().unwrap_or_default();
+    Call {
+        operation: operation::named(service, &parts, &body),
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        path: parts.uri.path().to_owned(),
+        method: parts.method,
+        headers: parts.headers,
+        body,
+        caller,
+        request_id: id.to_owned(),
+    }
+}
+
+async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
+    match service {
+        Service::Iam => iam::handle(cloud, call).await,
+        Service::Sts => sts::handle(cloud, call).await,
+        Service::SageMaker => sagemaker::handle(cloud, call).await,
+        Service::Runtime => sagemaker::invoke(cloud, call).await,
+        Service::Lambda => lambda::handle(cloud, call).await,
+        Service::ApiGateway => apigateway::handle(cloud, call).await,
+        Service::Logs => logs::handle(cloud, call).await,
+        Service::S3 | Service::Other => {
+            Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
+        }
+    }
+}
+
+/// A version 4 UUID, as AWS's request ids are.
+fn request_id() -> String {
+    let id = (rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let text = format!("{id:032x}");
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+}

@@ -1,29 +1,25 @@
 //! Roles and policies, and the decision whether a role may do something.
 
+mod session;
+
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply};
 use crate::cloud::Config;
 use crate::state::StateError;
 
-/// Temporary credentials of a role session.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// Begins `ASIA`.
-    pub access_key_id: String,
-    /// Secret key.
-    pub secret_access_key: String,
-    /// Goes into `X-Amz-Security-Token`.
-    pub session_token: String,
-}
+pub use session::Session;
+use session::Sessions;
 
 /// The service's state.
 #[derive(Debug)]
-pub struct Iam {}
+pub struct Iam {
+    sessions: Sessions,
+}
 
 impl Iam {
     /// Reads the state.
-    pub fn open(_config: &Config) -> Result<Self, StateError> {
-        Ok(Self {})
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        Ok(Self { sessions: Sessions::new(config) })
     }
 
     /// Whether no role exists.
@@ -44,8 +40,13 @@ impl Iam {
     }
 
     /// Credentials that act as the role, valid until the process ends.
-    pub fn session(&self, _role_arn: &str, _session_name: &str) -> Session {
-        Session { access_key_id: String::new(), secret_access_key: String::new(), session_token: String::new() }
+    pub fn session(&self, role_arn: &str, session_name: &str) -> Session {
+        self.sessions.start(role_arn, session_name)
+    }
+
+    /// The key of a session, by its id.
+    pub(crate) fn key(&self, access_key_id: &str) -> Option<crate::signature::Key> {
+        self.sessions.key(access_key_id)
     }
 }
 

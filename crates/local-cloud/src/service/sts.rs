@@ -1,9 +1,39 @@
 //! Who am I.
 
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use quick_xml::escape::escape;
+
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply};
 
 /// Answers one call in the query protocol.
-pub async fn handle(_cloud: &Cloud, call: &Call) -> Reply {
-    Err(Refusal::new(400, "InvalidAction", format!("Could not find operation {}", call.operation)))
+pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
+    match call.operation.as_str() {
+        "GetCallerIdentity" => Ok(caller_identity(cloud, call)),
+        other => {
+            Err(Refusal::new(400, "InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
+        }
+    }
+}
+
+fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
+    let arn = &call.caller.arn;
+    // A user's id begins AIDA, a role's AROA followed by the session's name.
+    let id = match &call.caller.role {
+        None => "AIDALOCALCLOUDUSER000".to_owned(),
+        Some(_) => format!("AROALOCALCLOUDROLE000:{}", arn.rsplit('/').next().unwrap_or_default()),
+    };
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account></GetCallerIdentityResult><ResponseMetadata>\
+         <RequestId>{}</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+        escape(arn.as_str()),
+        escape(&id),
+        escape(&cloud.config.account),
+        call.request_id
+    );
+    let mut response = Response::new(Bytes::from(body));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
 }

@@ -1,0 +1,93 @@
+//! The program's own routes under `/_local/`.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use s3s::Body;
+use serde_json::{Value, json};
+
+use crate::call::{json, json_status};
+use crate::faults::Rules;
+use crate::server::Shell;
+use crate::signature::same;
+
+/// What a set of fault rules may weigh.
+const MAX_RULES_BYTES: usize = 1024 * 1024;
+
+pub(super) async fn answer(shell: &Shell, request: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let route = parts.uri.path().trim_start_matches("/_local/");
+    if (&parts.method, route) == (&Method::GET, "health") {
+        return json(&health(shell)).map(Body::from);
+    }
+    let bearer = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let secret = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if !same(secret, &shell.cloud.config.secret_access_key) {
+        return refused(403, "this route needs `Authorization: Bearer <secret access key>`");
+    }
+    match (&parts.method, route) {
+        (&Method::GET, "requests") => {
+            let query = parts.uri.query().unwrap_or_default();
+            json(&requests(shell, query)).map(Body::from)
+        }
+        (&Method::DELETE, "requests") => {
+            shell.requests.clear();
+            done()
+        }
+        (&Method::GET, "faults") => json(&json!(*shell.faults())).map(Body::from),
+        (&Method::PUT, "faults") => match Limited::new(body, MAX_RULES_BYTES).collect().await {
+            Ok(body) => put_rules(shell, &body.to_bytes()),
+            Err(error) => refused(400, &format!("could not read the rules: {error}")),
+        },
+        (&Method::DELETE, "faults") => {
+            shell.faults().put(Rules::default());
+            done()
+        }
+        (&Method::POST, "stop") => {
+            shell.stop.cancel();
+            done()
+        }
+        _ => refused(404, "no such route"),
+    }
+}
+
+fn health(shell: &Shell) -> Value {
+    json!({
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "account": shell.cloud.config.account,
+        "region": shell.cloud.config.region,
+        "empty": shell.cloud.is_empty(),
+    })
+}
+
+/// `?writes=true` keeps requests that change state, `?since=N` those that came after request `N`.
+fn requests(shell: &Shell, query: &str) -> Value {
+    let value = |name: &str| {
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let writes = value("writes").is_some_and(|value| value == "true");
+    let since: u64 = value("since").and_then(|value| value.parse().ok()).unwrap_or(0);
+    json!(shell.requests.list(|entry| (entry.write || !writes) && entry.seq > since))
+}
+
+fn put_rules(shell: &Shell, body: &Bytes) -> Response<Body> {
+    match serde_json::from_slice::<Rules>(body) {
+        Ok(rules) => {
+            shell.faults().put(rules);
+            done()
+        }
+        Err(error) => refused(400, &format!("could not read the rules: {error}")),
+    }
+}
+
+fn done() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn refused(status: u16, message: &str) -> Response<Body> {
+    json_status(status, &json!({ "message": message })).map(Body::from)
+}
