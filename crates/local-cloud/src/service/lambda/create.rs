@@ -1,0 +1,148 @@
+//! `CreateFunction`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::Cloud;
+use crate::call::{self, Call, Refusal, Reply};
+
+use super::code::{self, Archive};
+use super::function::{self, Function, Logging, Phase};
+use super::request::{self, Create, Settings};
+use super::{refuse, validate};
+
+/// Bytes of a whole request.
+const MAX_REQUEST: usize = 70_167_211;
+
+/// Answers `CreateFunction`.
+pub(super) async fn create(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    let lambda = &cloud.lambda;
+    if call.body.len() > MAX_REQUEST {
+        return Err(Refusal::new(
+            413,
+            "RequestEntityTooLargeException",
+            format!("Request must be smaller than {MAX_REQUEST} bytes for the CreateFunction operation"),
+        ));
+    }
+    let mut given: Create = request::body(call)?;
+    let name = lambda.names.resolve(required(given.function_name.as_deref(), "functionName")?, None)?;
+    let (role, code) = check(&mut given)?;
+    if lambda.functions.read(|functions| functions.contains_key(&name)) {
+        return Err(already_there(&name));
+    }
+    let architecture = validate::architecture(given.architectures.as_deref())?;
+    let archive = code::fetch(cloud, code).await?;
+    let arn = lambda.names.arn(&name);
+    may_run_as(cloud, call, &role, &arn)?;
+    lambda.code.keep(&archive).map_err(|error| refuse::fault(&error))?;
+
+    let mut function = blank(name, arn, &archive);
+    function.architecture = architecture.unwrap_or(function.architecture);
+    function.tags = given.tags;
+    validate::apply(&mut function, given.settings);
+    function.unsettle(Phase::Creating, function.last_modified, lambda.settle);
+    lambda.functions.write(|functions| {
+        if functions.contains_key(&function.name) {
+            return Err(already_there(&function.name));
+        }
+        functions.insert(function.name.clone(), function.clone());
+        Ok(())
+    })?;
+    Ok(call::json_status(201, &function.configuration()))
+}
+
+/// Whether Lambda may act as the role, and the caller may tell it to.
+pub(super) fn may_run_as(cloud: &Cloud, call: &Call, role: &str, function_arn: &str) -> Result<(), Refusal> {
+    if let Some(caller) = &call.caller.role {
+        cloud
+            .iam
+            .authorize(caller, "iam:PassRole", role)
+            .map_err(|why| Refusal::new(403, "AccessDeniedException", why))?;
+    }
+    if cloud.iam.may_assume(role, "lambda.amazonaws.com", function_arn) {
+        Ok(())
+    } else {
+        Err(refuse::invalid(refuse::CANNOT_ASSUME))
+    }
+}
+
+/// Refuses a publication: it would make a version.
+pub(super) fn no_versions(publish: Option<bool>) -> Result<(), Refusal> {
+    if publish == Some(true) { Err(refuse::unsupported("versions (Publish)")) } else { Ok(()) }
+}
+
+/// Checks everything that needs no other service, and returns the role and where the code is.
+fn check(given: &mut Create) -> Result<(String, request::Code), Refusal> {
+    let role = required(given.settings.role.as_deref(), "role")?.to_owned();
+    let code = given.code.take().ok_or_else(|| missing("code"))?;
+    validate::settings(&given.settings)?;
+    validate::tag_count(given.tags.len())?;
+    no_versions(given.publish)?;
+    if given.package_type.as_deref().is_some_and(|kind| kind != "Zip") {
+        return Err(refuse::unsupported("container images"));
+    }
+    if given.code_signing_config_arn.is_some() {
+        return Err(refuse::unsupported("code signing"));
+    }
+    let Settings { runtime, handler, .. } = &given.settings;
+    if runtime.is_none() || handler.is_none() {
+        return Err(refuse::invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages."));
+    }
+    Ok((role, code))
+}
+
+/// A function with AWS's defaults.
+fn blank(name: String, arn: String, archive: &Archive) -> Function {
+    let now = Timestamp::now();
+    Function {
+        logging: Logging {
+            log_format: "Text".to_owned(),
+            application_log_level: None,
+            system_log_level: None,
+            log_group: format!("/aws/lambda/{name}"),
+        },
+        name,
+        arn,
+        role: String::new(),
+        runtime: String::new(),
+        handler: String::new(),
+        description: String::new(),
+        timeout_s: 3,
+        memory_mb: 128,
+        ephemeral_mb: 512,
+        environment: BTreeMap::new(),
+        architecture: "x86_64".to_owned(),
+        tracing: "PassThrough".to_owned(),
+        code: archive.digest.clone(),
+        code_sha256: archive.sha256.clone(),
+        code_size: archive.bytes.len() as u64,
+        last_modified: now,
+        revision: function::uuid(),
+        deployment: function::uuid(),
+        phase: Phase::Creating,
+        settles_at: now,
+        tags: BTreeMap::new(),
+        statements: Vec::new(),
+        reserved: None,
+    }
+}
+
+fn required<'a>(value: Option<&'a str>, field: &str) -> Result<&'a str, Refusal> {
+    value.ok_or_else(|| missing(field))
+}
+
+fn missing(field: &str) -> Refusal {
+    Refusal::new(
+        400,
+        "ValidationException",
+        format!(
+            "1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"
+        ),
+    )
+}
+
+fn already_there(name: &str) -> Refusal {
+    refuse::conflict(format!("Function already exist: {name}"))
+}
