@@ -1,0 +1,165 @@
+//! Unpacks a model archive: plain files, inside one folder, of bounded size.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use tar::EntryType;
+
+/// What an archive may hold unpacked: what a serverless endpoint has as disk (5 GB).
+const MAX_BYTES: u64 = 5 << 30;
+/// More entries than this are no model.
+const MAX_ENTRIES: usize = 10_000;
+
+/// Why an archive was not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ArchiveError {
+    /// Not gzip, not tar, cut off, or the disk refused.
+    #[error("could not read or unpack the archive")]
+    Io(#[from] io::Error),
+    /// A link, a device, or a path that leaves the folder.
+    #[error("entry `{}` is no plain file inside the archive", .0.display())]
+    Entry(PathBuf),
+    /// A limit was passed.
+    #[error("the archive holds more than {MAX_ENTRIES} entries or {MAX_BYTES} bytes")]
+    TooLarge,
+}
+
+/// Unpacks a `.tar.gz` into `folder`, which is complete when it exists: a failure leaves nothing.
+pub(super) fn unpack(archive: &[u8], folder: &Path) -> Result<(), ArchiveError> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let unfinished = tempfile::Builder::new().prefix("unpacking").tempdir_in(parent)?;
+    unpack_within(archive, unfinished.path(), MAX_BYTES)?;
+    fs::rename(unfinished.keep(), folder)?;
+    Ok(())
+}
+
+fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64) -> Result<(), ArchiveError> {
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
+    let mut left = max_bytes;
+    for (index, entry) in archive.entries()?.enumerate() {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if index >= MAX_ENTRIES {
+            return Err(ArchiveError::TooLarge);
+        }
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            continue;
+        }
+        let Some(inside) = inside(&path) else { return Err(ArchiveError::Entry(path)) };
+        let target = folder.join(inside);
+        match kind {
+            EntryType::Directory => fs::create_dir_all(&target)?,
+            EntryType::Regular | EntryType::Continuous => {
+                fs::create_dir_all(target.parent().unwrap_or(folder))?;
+                // Reading one byte more than is left tells a full archive from one that goes on.
+                let written = io::copy(&mut (&mut entry).take(left + 1), &mut File::create(&target)?)?;
+                left = left.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
+            }
+            _ => return Err(ArchiveError::Entry(path)),
+        }
+    }
+    Ok(())
+}
+
+/// The path without `.` parts; none when it is absolute or goes up.
+fn inside(path: &Path) -> Option<PathBuf> {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .map(|part| match part {
+            Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// An archive whose headers carry paths that `tar`'s own builder would refuse.
+    fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (path, kind, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            if *kind == EntryType::Symlink {
+                header.set_link_name("/etc/passwd").unwrap();
+            }
+            header.set_cksum();
+            builder.append(&header, *content).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn files_and_folders_come_out_as_they_went_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("model");
+        let bytes = archive(&[
+            ("./", EntryType::Directory, b""),
+            ("./xgboost-model", EntryType::Regular, b"trees"),
+            ("code/inference.py", EntryType::Regular, b""),
+        ]);
+        unpack(&bytes, &folder).unwrap();
+        assert_eq!(fs::read(folder.join("xgboost-model")).unwrap(), b"trees");
+        assert!(folder.join("code/inference.py").is_file());
+    }
+
+    #[test]
+    fn what_is_no_plain_file_inside_is_refused_and_nothing_stays() {
+        for (path, kind) in [
+            ("../escaped", EntryType::Regular),
+            ("/escaped", EntryType::Regular),
+            ("a/../../escaped", EntryType::Regular),
+            ("link", EntryType::Symlink),
+            ("link", EntryType::Link),
+            ("pipe", EntryType::Fifo),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().join("run/model");
+            let bytes = archive(&[("fine", EntryType::Regular, b"x"), (path, kind, b"")]);
+            let error = unpack(&bytes, &folder).unwrap_err();
+            assert!(matches!(error, ArchiveError::Entry(_)), "{path}: {error}");
+            assert_eq!(fs::read_dir(dir.path().join("run")).unwrap().count(), 0);
+            assert!(!dir.path().join("escaped").exists());
+        }
+    }
+
+    #[test]
+    fn rubbish_and_a_cut_archive_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = archive(&[("model", EntryType::Regular, &[7; 4096])]);
+        for bytes in [b"rubbish".as_slice(), &whole[..whole.len() / 2]] {
+            assert!(matches!(unpack(bytes, &dir.path().join("model")), Err(ArchiveError::Io(_))));
+        }
+    }
+
+    #[test]
+    fn the_unpacked_size_is_bounded_whatever_the_packed_one() {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        let mut header = tar::Header::new_gnu();
+        header.set_path("bomb").unwrap();
+        header.set_entry_type(EntryType::Regular);
+        header.set_size(1 << 20);
+        header.set_cksum();
+        gzip.write_all(header.as_bytes()).unwrap();
+        gzip.write_all(&vec![0; 1 << 20]).unwrap();
+        let bytes = gzip.finish().unwrap();
+        assert!(bytes.len() < 4096);
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(unpack_within(&bytes, dir.path(), 1 << 16), Err(ArchiveError::TooLarge)));
+        assert!(unpack_within(&bytes, dir.path(), 1 << 20).is_ok());
+    }
+}

@@ -1,0 +1,93 @@
+//! The running servers behind one endpoint, and who may use them until when.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::join_all;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::record::Fleet;
+use super::server_process::Server;
+
+/// One generation of servers. It lives until the last request that was let in has its answer.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// The generation's id in the endpoint's record.
+    pub(super) id: String,
+    variants: Vec<RunningVariant>,
+    requests: TaskTracker,
+}
+
+/// A variant's server and its share of the requests.
+#[derive(Debug)]
+pub(super) struct RunningVariant {
+    pub(super) name: String,
+    pub(super) is_serverless: bool,
+    pub(super) server: Server,
+    weight: Mutex<f64>,
+}
+
+/// A request's hold on the servers: they are not ended before it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    running: Arc<Running>,
+    _token: TaskTrackerToken,
+}
+
+impl Running {
+    /// Joins the fleet's description with its servers, which come in the same order.
+    pub(super) fn new(fleet: &Fleet, servers: Vec<Server>) -> Self {
+        let join = |(variant, server): (&super::record::Variant, Server)| RunningVariant {
+            name: variant.name.clone(),
+            is_serverless: variant.serverless.is_some(),
+            server,
+            weight: Mutex::new(variant.current_weight),
+        };
+        let variants = fleet.variants.iter().zip(servers).map(join).collect();
+        Self { id: fleet.id.clone(), variants, requests: TaskTracker::new() }
+    }
+
+    /// Lets a request in.
+    pub(super) fn lease(self: &Arc<Self>) -> Lease {
+        Lease { running: Arc::clone(self), _token: self.requests.token() }
+    }
+
+    /// Changes a variant's share.
+    pub(super) fn set_weight(&self, variant: &str, weight: f64) {
+        for variant in self.variants.iter().filter(|known| known.name == variant) {
+            *variant.weight.lock().unwrap_or_else(PoisonError::into_inner) = weight;
+        }
+    }
+
+    /// Waits until no request is inside. Nobody may be let in any more.
+    pub(super) async fn drain(&self) {
+        self.requests.close();
+        self.requests.wait().await;
+    }
+
+    /// Ends all servers and waits for their end.
+    pub(super) async fn stop(&self) {
+        join_all(self.variants.iter().map(|variant| variant.server.stop())).await;
+    }
+}
+
+impl Lease {
+    /// The variant that was asked for, or one drawn by weight. None when there is no such variant.
+    pub(super) fn choose(&self, target: Option<&str>) -> Option<&RunningVariant> {
+        let variants = &self.running.variants;
+        if let Some(target) = target {
+            return variants.iter().find(|variant| variant.name == target);
+        }
+        let weights = || variants.iter().map(|v| *v.weight.lock().unwrap_or_else(PoisonError::into_inner));
+        let total: f64 = weights().sum();
+        if variants.len() == 1 || total <= 0.0 {
+            return variants.first();
+        }
+        let mut draw = rand::random_range(0.0..total);
+        let drawn = weights().position(|weight| {
+            draw -= weight;
+            draw < 0.0
+        });
+        variants.get(drawn.unwrap_or(variants.len() - 1))
+    }
+}

@@ -1,0 +1,57 @@
+//! The instance types that can host a model, as botocore 1.43 lists them.
+
+/// Families, and the sizes that each of them has.
+const TYPES: &[(&str, &str)] = &[
+    ("t2", "medium large xlarge 2xlarge"),
+    ("m4", "xlarge 2xlarge 4xlarge 10xlarge 16xlarge"),
+    ("m5 m5d r5 r5d", "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge"),
+    ("c4", "large xlarge 2xlarge 4xlarge 8xlarge"),
+    ("p2", "xlarge 8xlarge 16xlarge"),
+    ("p3", "2xlarge 8xlarge 16xlarge"),
+    ("c5 c5d", "large xlarge 2xlarge 4xlarge 9xlarge 18xlarge"),
+    ("g4dn", "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+    ("inf1", "xlarge 2xlarge 6xlarge 24xlarge"),
+    ("dl1 p4d p4de", "24xlarge"),
+    ("c6i m6i r6i c6in", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+    ("g5 g6 g6e", "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+    ("r8g c8g m8g", "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+    ("g7e", "2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge"),
+    ("c7g m6g m6gd c6g c6gd c6gn r6g r6gd", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+    ("trn1", "2xlarge 32xlarge"),
+    ("trn1n", "32xlarge"),
+    ("trn2 p5e p5en p6-b200 p6-b300", "48xlarge"),
+    ("inf2", "xlarge 8xlarge 24xlarge 48xlarge"),
+    ("p5", "4xlarge 48xlarge"),
+    ("m7i c7i r7i", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+    ("r7gd", "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+    ("p6e-gb200", "36xlarge"),
+];
+
+/// Whether an endpoint can run on it.
+pub(super) fn is_known(instance_type: &str) -> bool {
+    all().any(|known| known == instance_type)
+}
+
+/// Every type, in the table's order.
+pub(super) fn all() -> impl Iterator<Item = String> {
+    TYPES.iter().flat_map(|(families, sizes)| {
+        families.split(' ').flat_map(|family| sizes.split(' ').map(move |size| format!("ml.{family}.{size}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_type_once() {
+        let mut types: Vec<_> = all().collect();
+        assert_eq!(types.len(), 271);
+        types.sort();
+        types.dedup();
+        assert_eq!(types.len(), 271);
+        assert!(is_known("ml.t2.medium"));
+        assert!(!is_known("ml.t2.mediu"));
+        assert!(!is_known("t2.medium"));
+    }
+}

@@ -1,0 +1,167 @@
+//! SageMaker hosting and its runtime: models, configs, endpoints and the inference servers behind them.
+
+mod archive;
+mod deploy;
+mod endpoint;
+mod endpoint_config;
+mod fleet;
+mod image;
+mod instance_types;
+mod list;
+mod model;
+mod record;
+mod runtime;
+mod server_process;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use http::Response;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::fleet::Running;
+use self::record::{Memory, Names};
+use self::server_process::Ports;
+use self::validate::{Members, text};
+use crate::Cloud;
+use crate::call::{Call, Refusal, Reply, json};
+use crate::cloud::Config;
+use crate::state::{Persisted, StateError};
+
+/// Who assumes an execution role.
+const PRINCIPAL: &str = "sagemaker.amazonaws.com";
+/// An idle connection is given up before common Python servers give it up (gunicorn: 2 s), which would lose a request.
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
+
+type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
+/// The service's state.
+#[derive(Debug)]
+pub struct SageMaker {
+    names: Names,
+    memory: Persisted<Memory>,
+    /// Holds what servers read: `<endpoint>/<generation>/<variant>/model`.
+    run_dir: PathBuf,
+    /// Endpoints that take requests, by name as it was written: the runtime tells capitals apart.
+    running: Mutex<HashMap<String, Arc<Running>>>,
+    http: HttpClient,
+    ports: Ports,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl SageMaker {
+    /// Reads the state.
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        let run_dir = config.state_dir.join("sagemaker").join("run");
+        let run_dir = std::path::absolute(&run_dir).map_err(|source| StateError::Io { path: run_dir, source })?;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Ok(Self {
+            names: Names::new(config),
+            memory: Persisted::open(&config.state_dir, "sagemaker")?,
+            run_dir,
+            running: Mutex::default(),
+            http: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_LIMIT).build(connector),
+            ports: Ports::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Whether no model, config or endpoint exists.
+    pub fn is_empty(&self) -> bool {
+        self.memory.read(|memory| memory.models.is_empty() && memory.configs.is_empty() && memory.endpoints.is_empty())
+    }
+
+    /// Ends every inference server.
+    pub async fn shut_down(&self) {
+        self.stopping.cancel();
+        let running: Vec<_> = self.running().drain().map(|(_, running)| running).collect();
+        join_all(running.iter().map(|running| running.stop())).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Never held over an await.
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the servers of the endpoints that the state knows.
+pub async fn resume(cloud: &Arc<Cloud>) {
+    deploy::resume(cloud).await;
+}
+
+/// Answers one control-plane call in JSON 1.1.
+pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    let request = validate::members(&call.body)?;
+    authorize(cloud, call, &request)?;
+    let answer = match call.operation.as_str() {
+        "CreateModel" => model::create(cloud, call, &request),
+        "DescribeModel" => model::describe(cloud, &request),
+        "ListModels" => list::models(cloud, &request),
+        "DeleteModel" => model::delete(cloud, &request),
+        "CreateEndpointConfig" => endpoint_config::create(cloud, &request),
+        "DescribeEndpointConfig" => endpoint_config::describe(cloud, &request),
+        "ListEndpointConfigs" => list::configs(cloud, &request),
+        "DeleteEndpointConfig" => endpoint_config::delete(cloud, &request),
+        "CreateEndpoint" => endpoint::create(cloud, &request),
+        "DescribeEndpoint" => endpoint::describe(cloud, &request),
+        "ListEndpoints" => list::endpoints(cloud, &request),
+        "UpdateEndpoint" => endpoint::update(cloud, &request),
+        "UpdateEndpointWeightsAndCapacities" => endpoint::update_weights(cloud, &request),
+        "DeleteEndpoint" => endpoint::delete(cloud, &request),
+        "AddTags" => tags::add(cloud, &request),
+        "ListTags" => tags::list_all(cloud, &request),
+        "DeleteTags" => tags::delete(cloud, &request),
+        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+    };
+    match answer? {
+        Value::Null => Ok(Response::new(Bytes::new())),
+        answer => Ok(json(&answer)),
+    }
+}
+
+/// Answers one `POST /endpoints/{name}/invocations`.
+pub async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    runtime::invoke(cloud, call).await
+}
+
+/// Checks that a role's session may do what it asks for. The account's own key may do anything.
+fn authorize(cloud: &Cloud, call: &Call, request: &Members) -> Result<(), Refusal> {
+    let Some(role) = &call.caller.role else { return Ok(()) };
+    let mut resources = Vec::new();
+    for (member, kind) in
+        [("ModelName", "model"), ("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config")]
+    {
+        if let Some(name) = text(request, member)? {
+            resources.push(cloud.sagemaker.names.arn(kind, name));
+        }
+    }
+    resources.extend(text(request, "ResourceArn")?.map(str::to_owned));
+    if resources.is_empty() {
+        resources.push("*".into());
+    }
+    let action = format!("sagemaker:{}", call.operation);
+    for resource in resources {
+        let allowed = cloud.iam.authorize(role, &action, &resource);
+        allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Models: an image, an archive in S3, and the role that may read both.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::image::Image;
+use super::record::{Container, Names, Record, absent, invalid, now, taken};
+use super::validate::{Faults, Members, flag, inner, list, structure, text};
+use crate::Cloud;
+use crate::call::{Call, Refusal};
+
+/// What AWS calls it in messages.
+pub(super) const NOUN: &str = "model";
+
+const MEMBERS: &[&str] = &[
+    "PrimaryContainer",
+    "Containers",
+    "InferenceExecutionConfig",
+    "ExecutionRoleArn",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+];
+
+/// `CreateModel`.
+pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Value, Refusal> {
+    let sagemaker = &cloud.sagemaker;
+    let mut faults = Faults::default();
+    let name = text(request, "ModelName")?;
+    faults.model_name(name, "modelName");
+    let role = text(request, "ExecutionRoleArn")?;
+    if let Some(role) = role {
+        faults.role(role, "executionRoleArn");
+    }
+    flag(request, "EnableNetworkIsolation")?;
+    let tags = faults.tags(request)?;
+    let container = container_given(request)?;
+    check_container(container, &mut faults)?;
+    faults.finish()?;
+
+    let name = name.unwrap_or_default();
+    let arn = sagemaker.names.arn("model", name);
+    let container = container_of(request)?;
+    if container.image.is_empty() {
+        return Err(invalid("The container has neither an Image nor a ModelPackageName."));
+    }
+    let image = Image::parse(&container.image)
+        .ok_or_else(|| invalid(format!("ECR image \"{}\" is invalid.", container.image)))?;
+    let key = name.to_ascii_lowercase();
+    if sagemaker.memory.read(|memory| memory.models.contains_key(&key)) {
+        return Err(taken(NOUN, &arn));
+    }
+    if let Some(role) = role {
+        may_pass(cloud, call, role)?;
+        check_access(cloud, role, &container)?;
+    }
+    if image.is_prebuilt_elsewhere() {
+        return Err(repository_refused(&container.image));
+    }
+    let record =
+        Record { name: name.to_owned(), arn: arn.clone(), created: now(), given: pick(request, MEMBERS), tags };
+    sagemaker.memory.write(|memory| match memory.models.contains_key(&key) {
+        true => Err(taken(NOUN, &arn)),
+        false => Ok(memory.models.insert(key, record)),
+    })?;
+    Ok(json!({ "ModelArn": arn }))
+}
+
+/// `DescribeModel`.
+pub(super) fn describe(cloud: &Cloud, request: &Members) -> Result<Value, Refusal> {
+    let (key, arn) = required_key(&cloud.sagemaker.names, request)?;
+    let record = cloud.sagemaker.memory.read(|memory| memory.models.get(&key).cloned());
+    let record = record.ok_or_else(|| absent(NOUN, &arn))?;
+    let mut answer = record.given;
+    answer.entry("EnableNetworkIsolation").or_insert(Value::Bool(false));
+    answer.insert("ModelName".into(), record.name.into());
+    answer.insert("ModelArn".into(), record.arn.into());
+    answer.insert("CreationTime".into(), record.created.into());
+    Ok(Value::Object(answer))
+}
+
+/// `DeleteModel`. Endpoints that serve it go on.
+pub(super) fn delete(cloud: &Cloud, request: &Members) -> Result<Value, Refusal> {
+    let (key, arn) = required_key(&cloud.sagemaker.names, request)?;
+    cloud.sagemaker.memory.write(|memory| memory.models.remove(&key).ok_or_else(|| absent(NOUN, &arn)))?;
+    Ok(Value::Null)
+}
+
+/// What a model's request says about the container that serves it.
+pub(super) fn container_of(given: &Members) -> Result<Container, Refusal> {
+    let container = container_given(given)?;
+    let mut environment = BTreeMap::new();
+    for (key, value) in inner(container, "Environment")?.into_iter().flatten() {
+        environment.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+    }
+    let source = match inner(container, "ModelDataSource")? {
+        Some(source) => inner(source, "S3DataSource")?,
+        None => None,
+    };
+    let model_data_url = match (text(container, "ModelDataUrl")?, source) {
+        (Some(url), _) => Some(url.to_owned()),
+        (None, Some(source)) => {
+            if text(source, "CompressionType")? != Some("Gzip") {
+                return Err(invalid("The local cloud serves model data from one .tar.gz object only."));
+            }
+            text(source, "S3Uri")?.map(str::to_owned)
+        }
+        (None, None) => None,
+    };
+    let image = text(container, "Image")?.unwrap_or_default().to_owned();
+    Ok(Container { image, model_data_url, environment })
+}
+
+/// Splits an S3 URI into bucket and key.
+pub(super) fn bucket_and_key(url: &str) -> Option<(&str, &str)> {
+    let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
+    (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key))
+}
+
+fn container_given(request: &Members) -> Result<&Members, Refusal> {
+    match (inner(request, "PrimaryContainer")?, list(request, "Containers")?) {
+        (Some(_), Some([_, ..])) => Err(invalid("Only one of PrimaryContainer and Containers may be given.")),
+        (Some(container), _) => Ok(container),
+        (None, Some([only])) => structure(only),
+        (None, Some([_, ..])) => Err(invalid("The local cloud serves models of one container only.")),
+        (None, _) => Err(invalid("A primary container or a list of containers must be given.")),
+    }
+}
+
+fn check_container(container: &Members, faults: &mut Faults) -> Result<(), Refusal> {
+    const AT: &str = "primaryContainer";
+    if let Some(image) = text(container, "Image")? {
+        faults.longest(image, &format!("{AT}.image"), 255);
+        if image.is_empty() || image.contains(char::is_whitespace) {
+            faults.add(image, &format!("{AT}.image"), "satisfy regular expression pattern: [\\S]+");
+        }
+    }
+    if let Some(url) = text(container, "ModelDataUrl")? {
+        faults.longest(url, &format!("{AT}.modelDataUrl"), 1024);
+        let rest = url.strip_prefix("s3://").or_else(|| url.strip_prefix("https://"));
+        if !rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+            let rule = "satisfy regular expression pattern: (https|s3)://([^/]+)/?(.*)";
+            faults.add(url, &format!("{AT}.modelDataUrl"), rule);
+        }
+    }
+    faults.one_of(text(container, "Mode")?, &format!("{AT}.mode"), &["MultiModel", "SingleModel"]);
+    let Some(environment) = inner(container, "Environment")? else { return Ok(()) };
+    let at = format!("{AT}.environment");
+    if environment.len() > 100 {
+        faults.add("{...}", &at, "have length less than or equal to 100");
+    }
+    for key in environment.keys() {
+        let value = text(environment, key)?.unwrap_or_default();
+        faults.longest(key, &at, 1024);
+        faults.longest(value, &at, 1024);
+        let starts = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            faults.add(key, &at, "satisfy regular expression pattern: [a-zA-Z_][a-zA-Z0-9_]*");
+        }
+    }
+    Ok(())
+}
+
+/// A session needs `iam:PassRole` for the role that it hands to the service.
+fn may_pass(cloud: &Cloud, call: &Call, role: &str) -> Result<(), Refusal> {
+    let Some(caller) = &call.caller.role else { return Ok(()) };
+    let allowed = cloud.iam.authorize(caller, "iam:PassRole", role);
+    allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))
+}
+
+/// Checks as the role what AWS checks as the role when a model is created.
+fn check_access(cloud: &Cloud, role: &str, container: &Container) -> Result<(), Refusal> {
+    let names = &cloud.sagemaker.names;
+    if !cloud.iam.may_assume(role, super::PRINCIPAL, &names.source_arn()) {
+        return Err(invalid(format!(
+            "Could not assume role {role}. Please ensure that the role exists and allows principal \
+             'sagemaker.amazonaws.com' to assume the role."
+        )));
+    }
+    let Some(url) = &container.model_data_url else { return Ok(()) };
+    let readable = bucket_and_key(url).is_some_and(|(bucket, key)| {
+        cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+            && cloud.s3.object(bucket, key).is_some()
+    });
+    if readable {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Could not access model data at {url}. Please ensure that the role \"{role}\" exists and that its trust \
+         relationship policy allows the action \"sts:AssumeRole\" for the service principal \
+         \"sagemaker.amazonaws.com\". Also ensure that the role has \"s3:GetObject\" permissions and that the object \
+         is located in {}. If your Model uses multiple models or uncompressed models, please ensure that the role has \
+         \"s3:ListBucket\" permission.",
+        names.region
+    )))
+}
+
+fn repository_refused(image: &str) -> Refusal {
+    invalid(format!(
+        "The repository of your image {image} does not grant ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, \
+         ecr:BatchCheckLayerAvailability permission to sagemaker.amazonaws.com service principal"
+    ))
+}
+
+fn required_key(names: &Names, request: &Members) -> Result<(String, String), Refusal> {
+    let name = text(request, "ModelName")?;
+    let mut faults = Faults::default();
+    faults.model_name(name, "modelName");
+    faults.finish()?;
+    let name = name.unwrap_or_default();
+    Ok((name.to_ascii_lowercase(), names.arn("model", name)))
+}
+
+/// The members of a request that its resource keeps.
+pub(super) fn pick(request: &Members, members: &[&str]) -> Members {
+    members.iter().filter_map(|key| Some(((*key).to_owned(), request.get(*key)?.clone()))).collect()
+}
