@@ -1,0 +1,161 @@
+//! `model.tar.gz`, the form in which `SageMaker` takes a model.
+//!
+//! AWS's XGBoost container averages over *all* files of the archive that do not start with a dot, and fails on any
+//! that is no model. So exactly one is packed, and an archive with more is refused.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+use std::path::{Component, Path};
+
+use flate2::read::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
+use tar::{Archive, Builder, EntryType, Header};
+use thiserror::Error;
+
+/// The name of the one file, which AWS's container expects.
+pub const MODEL_FILE: &str = "xgboost-model";
+
+/// How much an archive may unpack to, in bytes, whatever its headers claim.
+pub const UNPACKED_LIMIT_BYTES: u64 = 512 << 20;
+
+/// The operating system in a gzip header when it is nobody's business.
+const UNKNOWN_OS: u8 = 255;
+
+/// Says why bytes are no archive of one model.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The bytes are no gzip, no tar, or end too early.
+    #[error("the archive is damaged or not a gzipped tar")]
+    Damaged(#[from] io::Error),
+    /// It unpacks to more than [`UNPACKED_LIMIT_BYTES`].
+    #[error("the archive unpacks to more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// There is no file, or only such that start with a dot.
+    #[error("the archive holds no model")]
+    Empty,
+    /// There are several files, which AWS's container would average.
+    #[error("the archive holds `{first}` and `{second}`, but may hold only one file")]
+    Several {
+        /// One file.
+        first: String,
+        /// The next.
+        second: String,
+    },
+    /// The file is not at the top.
+    #[error("`{path}` does not lie at the top of the archive")]
+    Nested {
+        /// Where it lies.
+        path: String,
+    },
+    /// A path leads out of the archive.
+    #[error("`{path}` leads out of the archive")]
+    Escapes {
+        /// The path.
+        path: String,
+    },
+    /// An entry is a link, a device or the like.
+    #[error("`{path}` is neither a file nor a directory")]
+    NotAFile {
+        /// The path.
+        path: String,
+    },
+}
+
+/// Packs a model file so that equal bytes give an equal archive: no time, no owner, no name of a machine.
+pub fn pack(model: &[u8]) -> Vec<u8> {
+    let gzip = GzBuilder::new().mtime(0).operating_system(UNKNOWN_OS).write(Vec::new(), Compression::default());
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(model.len() as u64);
+    let mut builder = Builder::new(gzip);
+    let packed = builder
+        .append_data(&mut header, MODEL_FILE, model)
+        .and_then(|()| builder.into_inner())
+        .and_then(|mut gzip| gzip.flush().map(|()| gzip))
+        .and_then(flate2::write::GzEncoder::finish);
+    packed.expect("writing to memory does not fail, and the name is short")
+}
+
+/// Unpacks the one file of an archive; files that start with a dot, as macOS adds them, do not count.
+pub fn unpack(archive: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+    unpack_at_most(archive, UNPACKED_LIMIT_BYTES)
+}
+
+/// Returns the model file in bytes that are either an archive or the file itself.
+pub fn model_bytes(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ArchiveError> {
+    if bytes.starts_with(&[0x1f, 0x8b]) { unpack(bytes).map(Cow::Owned) } else { Ok(Cow::Borrowed(bytes)) }
+}
+
+fn unpack_at_most(archive: &[u8], limit_bytes: u64) -> Result<Vec<u8>, ArchiveError> {
+    // One byte more than allowed tells an archive that is too large from one that just fits.
+    let mut bounded = MultiGzDecoder::new(archive).take(limit_bytes + 1);
+    let found = only_file(&mut bounded);
+    if bounded.limit() == 0 {
+        return Err(ArchiveError::TooLarge { limit_bytes });
+    }
+    let (_, model) = found?.ok_or(ArchiveError::Empty)?;
+    // The checksum stands at the end, behind the padding.
+    io::copy(&mut bounded, &mut io::sink())?;
+    if bounded.limit() == 0 {
+        return Err(ArchiveError::TooLarge { limit_bytes });
+    }
+    Ok(model)
+}
+
+fn only_file(tar: &mut impl Read) -> Result<Option<(String, Vec<u8>)>, ArchiveError> {
+    let mut found: Option<(String, Vec<u8>)> = None;
+    for entry in Archive::new(tar).entries()? {
+        let mut entry = entry?;
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let parts = parts(&path)?;
+        if kind == EntryType::Directory {
+            continue;
+        }
+        if kind != EntryType::Regular {
+            return Err(ArchiveError::NotAFile { path });
+        }
+        let Some((name, folders)) = parts.split_last() else { return Err(ArchiveError::NotAFile { path }) };
+        if name.starts_with('.') {
+            continue;
+        }
+        if let Some((first, _)) = found {
+            return Err(ArchiveError::Several { first, second: path });
+        }
+        if !folders.is_empty() {
+            return Err(ArchiveError::Nested { path });
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        if content.len() as u64 != entry.size() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        found = Some((path, content));
+    }
+    Ok(found)
+}
+
+/// Splits a path into names, refusing what a careless program would unpack elsewhere.
+fn parts(path: &str) -> Result<Vec<&str>, ArchiveError> {
+    let escapes = || ArchiveError::Escapes { path: path.to_owned() };
+    let mut parts = Vec::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => parts.push(name.to_str().ok_or_else(escapes)?),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(escapes()),
+        }
+    }
+    Ok(parts)
+}
