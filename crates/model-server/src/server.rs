@@ -1,0 +1,222 @@
+//! The HTTP side: connections, body limit, shutdown.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use model::Model;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::invocation::{self, Reply};
+use crate::{ServeError, load};
+
+/// The container's `MAX_CONTENT_LENGTH`, which is also what `InvokeEndpoint` takes.
+const BODY_LIMIT_BYTES: usize = 6 << 20;
+/// How much of a body over the limit is read and dropped, so that its sender sees the 413 and not a reset.
+const DISCARD_LIMIT_BYTES: usize = 64 << 20;
+/// From here on a body is scored off the event loop: it takes tens of milliseconds, and a ping must not wait.
+const LARGE_BODY_BYTES: usize = 256 << 10;
+/// Requests in flight may finish within this time; SIGKILL follows 30 s after SIGTERM.
+const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+/// The pause after a failed accept, as when file descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where to listen and what to serve.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// The directory that holds the model file, `/opt/ml/model` in a container.
+    pub model_dir: PathBuf,
+}
+
+/// A loaded model behind a bound socket.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    model: Arc<Model>,
+}
+
+/// Serves until SIGTERM or SIGINT, then lets the requests in flight finish.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    let server = Server::bind(&config).await?;
+    server
+        .serve(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    Ok(())
+}
+
+impl Server {
+    /// Loads the model, then binds: whoever can connect gets scores.
+    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let (path, model) = load::load(&config.model_dir)?;
+        let unbound = |source| ServeError::Bind { address: config.address, source };
+        let listener = TcpListener::bind(config.address).await.map_err(unbound)?;
+        let address = listener.local_addr().map_err(unbound)?;
+        tracing::info!(model = %path.display(), features = model.features(), %address, "serving");
+        Ok(Self { listener, address, model: Arc::new(model) })
+    }
+
+    /// The address that was bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is ready, then accepts no more and waits up to 25 s for the requests in flight.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { listener, model, .. } = self;
+        let (stopping, stopped) = watch::channel(());
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&model), stopped.clone()))),
+                    Err(error) => {
+                        tracing::warn!(%error, "could not accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop((listener, stopped));
+        let connections = stopping.receiver_count();
+        tracing::info!(connections, "stopping");
+        // Every connection holds a receiver, so the channel closes when the last is done.
+        let told = stopping.send(());
+        if told.is_ok() && tokio::time::timeout(DRAIN_LIMIT, stopping.closed()).await.is_err() {
+            tracing::warn!(connections = stopping.receiver_count(), "stopped with requests in flight");
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, model: Arc<Model>, mut stopped: watch::Receiver<()>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "could not set TCP_NODELAY");
+    }
+    let service = service_fn(|request| {
+        let model = Arc::clone(&model);
+        async move { Ok::<_, Infallible>(respond(model, request).await) }
+    });
+    let mut serving = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        _ = stopped.changed() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn respond(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/ping") => Response::new(Full::default()),
+        (&Method::POST, "/invocations") => invoke(model, request).await,
+        (_, "/ping") => not_allowed("GET"),
+        (_, "/invocations") => not_allowed("POST"),
+        _ => response(Reply::text(StatusCode::NOT_FOUND, "only /ping and /invocations exist")),
+    }
+}
+
+async fn invoke(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(reply) => return refused(reply),
+    };
+    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let (content_type, accept) = (header(CONTENT_TYPE), header(ACCEPT));
+    if body.len() < LARGE_BODY_BYTES {
+        return refused(invocation::answer(&model, content_type, accept, &body));
+    }
+    let (content_type, accept) = (content_type.map(str::to_owned), accept.map(str::to_owned));
+    let scored = tokio::task::spawn_blocking(move || {
+        invocation::answer(&model, content_type.as_deref(), accept.as_deref(), &body)
+    });
+    refused(scored.await.unwrap_or_else(|_| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "scoring failed")))
+}
+
+/// Reads a body up to the limit. One that arrives in a single piece, as nearly all do, is not copied.
+async fn read(mut body: Incoming) -> Result<Bytes, Reply> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut length = 0_usize;
+    if body.size_hint().lower() > DISCARD_LIMIT_BYTES as u64 {
+        return Err(too_large());
+    }
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(Reply::text(StatusCode::BAD_REQUEST, "the body ended early"));
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > DISCARD_LIMIT_BYTES {
+            break;
+        }
+        if length > BODY_LIMIT_BYTES {
+            continue;
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.reserve((body.size_hint().lower() as usize).min(BODY_LIMIT_BYTES) + length);
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    if length > BODY_LIMIT_BYTES {
+        return Err(too_large());
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn too_large() -> Reply {
+    Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 6 MiB")
+}
+
+/// Passes a reply on, with a line in the log when it is an error.
+fn refused(reply: Reply) -> Response<Full<Bytes>> {
+    if !reply.status.is_success() {
+        tracing::warn!(status = reply.status.as_u16(), "{}", String::from_utf8_lossy(&reply.body));
+    }
+    response(reply)
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = response(Reply::text(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = reply.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    response
+}
