@@ -1,284 +1,47 @@
 //! pipeline.yaml, parsed once: a [`Spec`] can only be built valid.
+//!
+//! ```
+//! let spec = spec::Spec::parse("name: fraud-detection", "pipeline.yaml".as_ref())?;
+//! assert_eq!(spec.deploy_proxy.route.to_string(), "POST /");
+//! # Ok::<(), spec::Complaints>(())
+//! ```
+//!
+//! Parsing is pure: no file is opened, so whether a data file exists is for a later step to find out. That step
+//! reports it by [`Spec::complain`], which underlines the place in the file as parsing itself does.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
-/// What should be deployed, and where it may go. Nothing downstream checks it again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spec {
-    /// Every cloud name derives from it.
-    pub name: PipelineName,
-    /// Where it may go, by name. `local` is always there.
-    pub targets: BTreeMap<String, Target>,
-    /// Where the model comes from.
-    pub train: Train,
-    /// What the archives hold.
-    pub package: Package,
-    /// The bucket.
-    pub upload: Upload,
-    /// How the model is served.
-    pub create_endpoint: CreateEndpoint,
-    /// The function and the HTTP API.
-    pub deploy_proxy: DeployProxy,
-    /// How it is proved.
-    pub smoke_test: SmokeTest,
-    /// What a teardown keeps.
-    pub teardown: Teardown,
-}
+mod check;
+mod complaint;
+mod limits;
+mod names;
+mod places;
+mod raw;
+pub mod regions;
+mod schema;
+mod types;
 
-/// Lower-case letters, digits and single hyphens, beginning with a letter, at most 32 characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PipelineName(String);
+use std::path::Path;
 
-/// One entry of `targets:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The embedded local cloud.
-    Local(LocalTarget),
-    /// AWS, or a server that speaks its protocols.
-    Aws(AwsTarget),
-}
+pub use complaint::{Complaint, Complaints};
+pub use names::{BadName, ContainerVersion, PipelineName};
+pub use schema::schema;
+pub use types::*;
 
-/// The embedded local cloud.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalTarget {
-    /// Region it pretends to be. Default `us-east-1`.
-    pub region: String,
-    /// Port on 127.0.0.1; chosen once and then remembered when not given.
-    pub port: Option<u16>,
-    /// Milliseconds until services see a change of a role. Default 1000.
-    pub iam_propagation_ms: u64,
-}
+/// Every stage, in the order in which they run and must be written.
+pub const STAGES: [&str; 8] =
+    ["train", "package", "upload", "create-role", "create-endpoint", "deploy-proxy", "smoke-test", "teardown"];
 
-/// AWS, or a server that speaks its protocols.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwsTarget {
-    /// One of the regions that have a `sagemaker-xgboost` registry.
-    pub region: String,
-    /// Refuse to run anywhere else.
-    pub account: Option<String>,
-    /// Profile of the shared AWS configuration.
-    pub profile: Option<String>,
-    /// Another server than AWS.
-    pub endpoint_url: Option<String>,
-}
+impl Spec {
+    /// Parses the text of a pipeline file; `path` is only for messages.
+    pub fn parse(source: &str, path: &Path) -> Result<Self, Complaints> {
+        check::parse(source, path)
+    }
 
-/// Where the model comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Train {
-    /// Trained here.
-    Fit(Fit),
-    /// Trained elsewhere.
-    Import(Import),
-}
-
-/// A model trained here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
-    /// The rows.
-    pub data: Data,
-    /// The column to predict: 0 or 1. Default `Class`.
-    pub label: String,
-    /// The columns to predict from, ranges expanded, in order. Default `V1..V28, Amount`.
-    pub features: Vec<String>,
-    /// How to learn.
-    pub algorithm: Algorithm,
-    /// What is held back for the evaluation.
-    pub split: Split,
-    /// The gate.
-    pub require: Require,
-}
-
-/// A model trained elsewhere: XGBoost JSON, UBJ, or a `model.tar.gz` with one of them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Import {
-    /// Relative to the pipeline file.
-    pub model: PathBuf,
-    /// The names of the model's columns, in order. Default `V1..V28, Amount`.
-    pub features: Vec<String>,
-}
-
-/// The rows to learn from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
-    /// Made by the documented generator.
-    Generate {
-        /// At least 1,000. Default 100,000.
-        rows: u64,
-        /// Default 42.
-        seed: u64,
-    },
-    /// `.csv` or `.csv.gz`, relative to the pipeline file.
-    Path(PathBuf),
-}
-
-/// How to learn.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Algorithm {
-    /// The default.
-    GradientBoosting(GradientBoosting),
-    /// linfa's.
-    LogisticRegression(LogisticRegression),
-}
-
-/// Parameters of gradient boosting, as XGBoost names and defaults them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GradientBoosting {
-    /// 1 to 10,000. Default 100.
-    pub trees: u32,
-    /// Above 0, at most 1. Default 0.3.
-    pub learning_rate: f32,
-    /// 1 to 16. Default 6.
-    pub depth: u8,
-    /// L2 on leaf weights, at least 0. Default 1.
-    pub l2: f32,
-    /// Smallest sum of hessians in a leaf, at least 0. Default 1.
-    pub min_leaf_weight: f32,
-}
-
-/// Parameters of logistic regression.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogisticRegression {
-    /// L2, at least 0. Default 1.
-    pub l2: f32,
-    /// 1 to 100,000. Default 100.
-    pub max_iterations: u64,
-}
-
-/// What is held back for the evaluation, stratified by label.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Split {
-    /// Share held back, 0.05 to 0.5. Default 0.2.
-    pub test: f64,
-    /// Default 42.
-    pub seed: u64,
-}
-
-/// What the evaluation must reach before anything is deployed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Require {
-    /// 0 to 1.
-    pub average_precision: Option<f64>,
-    /// 0 to 1.
-    pub roc_auc: Option<f64>,
-}
-
-/// What the archives hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
-    /// A prebuilt `bootstrap`, relative to the pipeline file; else the proxy is built from source or taken from beside
-    /// the runner.
-    pub proxy: Option<PathBuf>,
-    /// What the function runs on. Default `x86_64`.
-    pub architecture: Architecture,
-}
-
-/// What a Lambda function runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// `x86_64`.
-    X86_64,
-    /// `arm64`.
-    Arm64,
-}
-
-/// The bucket.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upload {
-    /// Default `<name>-<account>-<region>`.
-    pub bucket: Option<String>,
-}
-
-/// How the model is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateEndpoint {
-    /// What it runs on. Default: one `ml.t2.medium`.
-    pub capacity: Capacity,
-    /// Tag of the prebuilt `sagemaker-xgboost` image. Default `1.7-1`.
-    pub container: ContainerVersion,
-    /// Days that the container's log lines are kept. Default 14.
-    pub log_retention_days: i32,
-}
-
-/// What an endpoint runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Capacity {
-    /// Machines.
-    Instances {
-        /// For example `ml.t2.medium`.
-        instance_type: String,
-        /// 1 to 100.
-        count: i32,
-    },
-    /// On demand.
-    Serverless {
-        /// 1024 to 6144, in steps of 1024.
-        memory_mb: i32,
-        /// 1 to 200.
-        max_concurrency: i32,
-    },
-}
-
-/// Tag of the prebuilt `sagemaker-xgboost` image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerVersion(String);
-
-/// The function and the HTTP API.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeployProxy {
-    /// `METHOD /path`. Default `POST /`.
-    pub route: Route,
-    /// What the answer looks like.
-    pub response: Response,
-    /// 128 to 10,240. Default 256.
-    pub memory_mb: i32,
-    /// 1 to 29, below the gateway's 30. Default 28.
-    pub timeout_s: i32,
-    /// Days that the function's log lines are kept; one of the numbers CloudWatch takes. Default 14.
-    pub log_retention_days: i32,
-}
-
-/// `METHOD /path`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// Upper case: GET, POST, PUT, PATCH, DELETE or ANY.
-    pub method: String,
-    /// Begins with `/`; no variables.
-    pub path: String,
-}
-
-/// The JSON object that the proxy answers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Response {
-    /// Field of the decision. Default `is_fraud`.
-    pub decision: String,
-    /// Field of the score. Default `fraud_score`.
-    pub score: String,
-    /// The decision is true when the score is at least this, 0 to 1. Default 0.5.
-    pub threshold: f64,
-}
-
-/// How the deployment is proved.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SmokeTest {
-    /// Feature values by name; none: golden rows alone.
-    pub request: Option<BTreeMap<String, f64>>,
-    /// What the answer must contain.
-    pub expect: BTreeMap<String, serde_json::Value>,
-}
-
-/// What a teardown keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Teardown {
-    /// Default: nothing.
-    pub keep: BTreeSet<Keep>,
-}
-
-/// Something that a teardown can keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Keep {
-    /// The bucket and what is in it.
-    Bucket,
-    /// The log groups.
-    Logs,
+    /// Objects to what the file says at `path`, for example `stages.train.label`.
+    ///
+    /// A key that is not written has no place; the block it belongs to is underlined in its stead.
+    pub fn complain(&self, path: &str, message: impl Into<String>) -> Complaint {
+        self.places.complain(path, message)
+    }
 }

@@ -1,0 +1,197 @@
+//! From the text of a pipeline file to a [`Spec`], by way of everything that can be wrong with it.
+//!
+//! Keys first, then the types of values, then their meaning. Each part of the file is judged by itself, so that one
+//! look at the complaints is enough to mend all of them; but a part with a wrong key or type is not judged further,
+//! since the rest would be guesswork.
+
+mod head;
+mod serve;
+mod shape;
+mod train;
+mod words;
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_yaml::Value;
+
+use crate::complaint::{Complaint, Complaints};
+use crate::places::Places;
+use crate::raw::RawCreateRole;
+use crate::types::Spec;
+use words::{WrongType, leaf};
+
+pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
+    let (places, duplicates) = Places::scan(source, path)?;
+    if !duplicates.is_empty() {
+        return Err(Complaints::new(duplicates));
+    }
+    let file: Value = serde_yaml::from_str(source).map_err(|error| not_yaml(&places, &error))?;
+
+    let mut checker = Checker { places: &places, complaints: Vec::new() };
+    let blocks = shape::check(&mut checker, &file);
+    let name = head::name(&mut checker, &file);
+    let targets = head::targets(&mut checker, &blocks);
+    let train = train::train(&mut checker, blocks.stage("train"));
+    let package = serve::package(&mut checker, blocks.stage("package"));
+    let upload = serve::upload(&mut checker, blocks.stage("upload"), name.as_ref());
+    checker.stage::<RawCreateRole>("create-role", blocks.stage("create-role"));
+    let create_endpoint = serve::create_endpoint(&mut checker, blocks.stage("create-endpoint"));
+    let deploy_proxy = serve::deploy_proxy(&mut checker, blocks.stage("deploy-proxy"));
+    let answer = deploy_proxy.as_ref().map(|proxy| &proxy.response);
+    let smoke_test = serve::smoke_test(&mut checker, blocks.stage("smoke-test"), train.as_ref(), answer);
+    let teardown = serve::teardown(&mut checker, blocks.stage("teardown"));
+
+    let complaints = checker.complaints;
+    match (name, train, package, upload, create_endpoint, deploy_proxy, smoke_test, teardown) {
+        (
+            Some(name),
+            Some(train),
+            Some(package),
+            Some(upload),
+            Some(create_endpoint),
+            Some(deploy_proxy),
+            Some(smoke_test),
+            Some(teardown),
+        ) if complaints.is_empty() => Ok(Spec {
+            name,
+            targets,
+            train,
+            package,
+            upload,
+            create_endpoint,
+            deploy_proxy,
+            smoke_test,
+            teardown,
+            places,
+        }),
+        _ => Err(Complaints::new(complaints)),
+    }
+}
+
+/// The two YAML readers differ in a few corners; what either refuses is refused.
+fn not_yaml(places: &Places, error: &serde_yaml::Error) -> Complaint {
+    let at = error.location().map_or(0, |location| location.index());
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    places.complain_at(at..at, format!("not valid YAML: {reason}"))
+}
+
+/// The blocks of a file that are well formed, by name.
+struct Blocks<'a> {
+    stages: Vec<(&'a str, &'a Value)>,
+    targets: Vec<(&'a str, &'a Value)>,
+    /// Names of stages that have been complained about.
+    broken: Vec<String>,
+}
+
+/// What is known of a stage's block.
+#[derive(Clone, Copy)]
+enum Block<'a> {
+    /// Not written: defaults.
+    Absent,
+    /// Written.
+    Present(&'a Value),
+    /// Already complained about.
+    Broken,
+}
+
+impl<'a> Blocks<'a> {
+    fn stage(&self, name: &str) -> Block<'a> {
+        if self.broken.iter().any(|broken| broken == name) {
+            return Block::Broken;
+        }
+        let found = self.stages.iter().find(|(stage, _)| *stage == name);
+        found.map_or(Block::Absent, |(_, value)| Block::Present(value))
+    }
+}
+
+/// Collects complaints.
+struct Checker<'a> {
+    places: &'a Places,
+    complaints: Vec<Complaint>,
+}
+
+impl Checker<'_> {
+    fn say(&mut self, complaint: Complaint) {
+        self.complaints.push(complaint);
+    }
+
+    /// Reads a stage's block; none when it has been complained about.
+    fn stage<T: DeserializeOwned + Default>(&mut self, name: &str, block: Block<'_>) -> Option<T> {
+        match block {
+            Block::Absent => Some(T::default()),
+            Block::Broken => None,
+            Block::Present(value) => {
+                self.read::<Option<T>>(&format!("stages.{name}"), value).map(Option::unwrap_or_default)
+            }
+        }
+    }
+
+    /// Reads a part of the file by serde, which tells the first value of a wrong type.
+    fn read<T: DeserializeOwned>(&mut self, path: &str, value: &Value) -> Option<T> {
+        match serde_path_to_error::deserialize(value) {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.say(words::from_serde(self.places, path, value, &error));
+                None
+            }
+        }
+    }
+
+    /// Objects to a value of a wrong type.
+    fn wrong_type(&mut self, path: &str, value: &Value, expected: &str) {
+        self.say(WrongType { path, value, expected }.complain(self.places));
+    }
+
+    /// A whole number within `range`, or else the default.
+    fn whole<T>(&mut self, path: &str, given: Option<i64>, range: &RangeInclusive<i64>, default: T) -> T
+    where
+        T: TryFrom<i64>,
+    {
+        match given {
+            Some(number) if self.within(path, number, range) => T::try_from(number).unwrap_or(default),
+            _ => default,
+        }
+    }
+
+    /// A number within `range`, or else the default.
+    fn number(&mut self, path: &str, given: Option<f64>, range: &RangeInclusive<f64>, default: f64) -> f64 {
+        given.filter(|number| self.within(path, *number, range)).unwrap_or(default)
+    }
+
+    fn within<T: PartialOrd + Display>(&mut self, path: &str, number: T, range: &RangeInclusive<T>) -> bool {
+        let fits = range.contains(&number);
+        if !fits {
+            let (from, to) = (range.start(), range.end());
+            self.say(self.places.complain(path, format!("`{}` must be from {from} to {to}, not {number}", leaf(path))));
+        }
+        fits
+    }
+}
+
+/// The known word that was probably meant.
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the letters may be wrong, as in rustc's own suggestions.
+    let limit = (word.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase()), known))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Suggests the known word that was probably meant, and lists them all.
+fn suggest(complaint: Complaint, word: &str, kind: &str, known: &[&str]) -> Complaint {
+    let complaint = match nearest(word, known.iter().copied()) {
+        Some(near) => complaint.help(format!("did you mean `{near}`?")),
+        None => complaint,
+    };
+    match known {
+        [] => complaint.help(format!("there are no {kind} here")),
+        _ => complaint.help(format!("{kind}: {}", known.join(", "))),
+    }
+}

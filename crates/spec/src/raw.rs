@@ -1,0 +1,409 @@
+//! What pipeline.yaml may look like, key by key; the JSON Schema is derived from it.
+//!
+//! Every key may be left out, and an empty value counts as left out: the defaults stand in [`crate::types`]. The
+//! doc comments here are what an editor shows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::limits;
+
+/// What should be deployed, and where it may go.
+#[derive(JsonSchema)]
+#[schemars(title = "pipeline.yaml", rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(dead_code, reason = "the parts are read one by one, so that each can be complained about")]
+pub(crate) struct RawSpec {
+    /// Every cloud name derives from it.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"), length(max = 32))]
+    name: String,
+    /// Where it may go, by name. `local` is always there.
+    targets: Option<RawTargets>,
+    /// What to do, in this order: train, package, upload, create-role, create-endpoint, deploy-proxy, smoke-test,
+    /// teardown. A stage left out or left empty means its defaults.
+    stages: Option<Vec<RawStage>>,
+}
+
+/// Where a pipeline may go, by name.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the parts are read one by one, so that each can be complained about")]
+#[schemars(rename = "Targets")]
+pub(crate) struct RawTargets {
+    local: Option<RawLocal>,
+    #[schemars(flatten)]
+    others: BTreeMap<String, RawAws>,
+}
+
+/// One entry of `stages`: a name, or a name with what is wanted of it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the parts are read one by one, so that each can be complained about")]
+#[schemars(rename = "Stage")]
+pub(crate) enum RawStage {
+    Bare(RawStageName),
+    Full(RawStageBlock),
+}
+
+/// The stages.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+#[schemars(rename = "StageName")]
+pub(crate) enum RawStageName {
+    Train,
+    Package,
+    Upload,
+    CreateRole,
+    CreateEndpoint,
+    DeployProxy,
+    SmokeTest,
+    Teardown,
+}
+
+/// The stages with what is wanted of them.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+#[schemars(rename = "StageBlock")]
+pub(crate) enum RawStageBlock {
+    Train(Option<RawTrain>),
+    Package(Option<RawPackage>),
+    Upload(Option<RawUpload>),
+    CreateRole(Option<RawCreateRole>),
+    CreateEndpoint(Option<RawCreateEndpoint>),
+    DeployProxy(Option<RawDeployProxy>),
+    SmokeTest(Option<RawSmokeTest>),
+    Teardown(Option<RawTeardown>),
+}
+
+/// The embedded local cloud.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Local")]
+pub(crate) struct RawLocal {
+    /// Region it pretends to be. Default us-east-1.
+    pub(crate) region: Option<String>,
+    /// Port on 127.0.0.1; chosen once and then remembered when not given.
+    #[schemars(range(min = *limits::PORT.start(), max = *limits::PORT.end()))]
+    pub(crate) port: Option<i64>,
+    /// Milliseconds until services see a change of a role. Default 1000.
+    #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
+    pub(crate) iam_propagation_ms: Option<i64>,
+}
+
+/// AWS, or a server that speaks its protocols.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Aws")]
+pub(crate) struct RawAws {
+    /// For example ap-south-1.
+    pub(crate) region: String,
+    /// The twelve digits of an account, in quotes: refuse to run anywhere else.
+    #[schemars(regex(pattern = r"^\d{12}$"))]
+    pub(crate) account: Option<String>,
+    /// Profile of the shared AWS configuration.
+    pub(crate) profile: Option<String>,
+    /// Another server than AWS.
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// Where the model comes from: trained here from `data`, or elsewhere and named by `model`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Train")]
+pub(crate) struct RawTrain {
+    /// The rows to learn from: a path to a `.csv` or `.csv.gz`, or `generate: {…}`. Default: generated.
+    pub(crate) data: Option<TextOr<RawData>>,
+    /// The column to predict, 0 or 1. Default Class.
+    pub(crate) label: Option<String>,
+    /// The columns to predict from, in order; `V1..V28` is a range. Default `[V1..V28, Amount]`.
+    pub(crate) features: Option<Vec<String>>,
+    /// How to learn: `gradient-boosting` (the default) or `logistic-regression`, with or without parameters.
+    pub(crate) algorithm: Option<TextOr<RawAlgorithm>>,
+    /// What is held back for the evaluation, stratified by label.
+    pub(crate) split: Option<RawSplit>,
+    /// What the evaluation must reach before anything is deployed.
+    pub(crate) require: Option<RawRequire>,
+    /// A model trained elsewhere: XGBoost JSON, UBJ, or a model.tar.gz with one of them.
+    pub(crate) model: Option<String>,
+}
+
+/// The rows to learn from.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Data")]
+pub(crate) struct RawData {
+    /// Made by the documented generator.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawGenerate>")]
+    pub(crate) generate: Option<Block<RawGenerate>>,
+    /// `.csv` or `.csv.gz`, relative to the pipeline file.
+    pub(crate) path: Option<String>,
+}
+
+/// Rows made by the documented generator.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Generate")]
+pub(crate) struct RawGenerate {
+    /// At least 1000. Default 100000.
+    #[schemars(range(min = *limits::ROWS.start(), max = *limits::ROWS.end()))]
+    pub(crate) rows: Option<u64>,
+    /// Default 42.
+    pub(crate) seed: Option<u64>,
+}
+
+/// How to learn: one of the two.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Algorithm")]
+pub(crate) struct RawAlgorithm {
+    /// The default.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawGradientBoosting>")]
+    pub(crate) gradient_boosting: Option<Block<RawGradientBoosting>>,
+    /// linfa's.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawLogisticRegression>")]
+    pub(crate) logistic_regression: Option<Block<RawLogisticRegression>>,
+}
+
+/// Parameters of gradient boosting, as XGBoost names and defaults them.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "GradientBoosting")]
+pub(crate) struct RawGradientBoosting {
+    /// Default 100.
+    #[schemars(range(min = *limits::TREES.start(), max = *limits::TREES.end()))]
+    pub(crate) trees: Option<i64>,
+    /// Above 0, at most 1. Default 0.3.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
+    pub(crate) learning_rate: Option<f64>,
+    /// Of a tree. Default 6.
+    #[schemars(range(min = *limits::DEPTH.start(), max = *limits::DEPTH.end()))]
+    pub(crate) depth: Option<i64>,
+    /// L2 on leaf weights. Default 1.
+    #[schemars(range(min = 0.0))]
+    pub(crate) l2: Option<f64>,
+    /// Smallest sum of hessians in a leaf. Default 1.
+    #[schemars(range(min = 0.0))]
+    pub(crate) min_leaf_weight: Option<f64>,
+}
+
+/// Parameters of logistic regression.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "LogisticRegression")]
+pub(crate) struct RawLogisticRegression {
+    /// L2. Default 1.
+    #[schemars(range(min = 0.0))]
+    pub(crate) l2: Option<f64>,
+    /// Default 100.
+    #[schemars(range(min = *limits::MAX_ITERATIONS.start(), max = *limits::MAX_ITERATIONS.end()))]
+    pub(crate) max_iterations: Option<i64>,
+}
+
+/// What is held back for the evaluation, stratified by label.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Split")]
+pub(crate) struct RawSplit {
+    /// Share held back. Default 0.2.
+    #[schemars(range(min = *limits::TEST_SHARE.start(), max = *limits::TEST_SHARE.end()))]
+    pub(crate) test: Option<f64>,
+    /// Default 42.
+    pub(crate) seed: Option<u64>,
+}
+
+/// What the evaluation must reach before anything is deployed.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Require")]
+pub(crate) struct RawRequire {
+    /// Area under the precision-recall curve.
+    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
+    pub(crate) average_precision: Option<f64>,
+    /// Area under the receiver operating characteristic.
+    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
+    pub(crate) roc_auc: Option<f64>,
+}
+
+/// What the archives hold.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Package")]
+pub(crate) struct RawPackage {
+    /// A prebuilt `bootstrap`, relative to the pipeline file. Default: built from source, or found beside the runner.
+    pub(crate) proxy: Option<String>,
+    /// What the function runs on: x86_64 (the default) or arm64.
+    pub(crate) architecture: Option<String>,
+}
+
+/// The bucket.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Upload")]
+pub(crate) struct RawUpload {
+    /// Default `<name>-<account>-<region>`.
+    #[schemars(length(min = 3, max = 63))]
+    pub(crate) bucket: Option<String>,
+}
+
+/// The two roles; there is nothing to choose.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CreateRole")]
+pub(crate) struct RawCreateRole {}
+
+/// How the model is served: by `instances` or `serverless`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "CreateEndpoint")]
+pub(crate) struct RawCreateEndpoint {
+    /// Machines. Default: one ml.t2.medium.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawInstances>")]
+    pub(crate) instances: Option<Block<RawInstances>>,
+    /// On demand.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawServerless>")]
+    pub(crate) serverless: Option<Block<RawServerless>>,
+    /// Tag of the prebuilt sagemaker-xgboost image. Default 1.7-1.
+    pub(crate) container: Option<String>,
+    /// Days that the container's log lines are kept; one of the numbers CloudWatch takes. Default 14.
+    #[schemars(extend("enum" = limits::RETENTION_DAYS))]
+    pub(crate) log_retention_days: Option<i64>,
+}
+
+/// Machines.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Instances")]
+pub(crate) struct RawInstances {
+    /// Default ml.t2.medium.
+    pub(crate) r#type: Option<String>,
+    /// Default 1.
+    #[schemars(range(min = *limits::INSTANCES.start(), max = *limits::INSTANCES.end()))]
+    pub(crate) count: Option<i64>,
+}
+
+/// On demand.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Serverless")]
+pub(crate) struct RawServerless {
+    /// In steps of 1024. Default 2048.
+    #[schemars(
+        range(min = *limits::SERVERLESS_MB.start(), max = *limits::SERVERLESS_MB.end()),
+        extend("multipleOf" = limits::SERVERLESS_STEP_MB)
+    )]
+    pub(crate) memory_mb: Option<i64>,
+    /// Default 5.
+    #[schemars(range(min = *limits::SERVERLESS_CONCURRENCY.start(), max = *limits::SERVERLESS_CONCURRENCY.end()))]
+    pub(crate) max_concurrency: Option<i64>,
+}
+
+/// The function and the HTTP API.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "DeployProxy")]
+pub(crate) struct RawDeployProxy {
+    /// `METHOD /path`. Default `POST /`.
+    pub(crate) route: Option<String>,
+    /// What the answer looks like.
+    pub(crate) response: Option<RawResponse>,
+    /// Of the function. Default 256.
+    #[schemars(range(min = *limits::FUNCTION_MB.start(), max = *limits::FUNCTION_MB.end()))]
+    pub(crate) memory_mb: Option<i64>,
+    /// Of the function, below the gateway's 30 s. Default 28.
+    #[schemars(range(min = *limits::FUNCTION_TIMEOUT_S.start(), max = *limits::FUNCTION_TIMEOUT_S.end()))]
+    pub(crate) timeout_s: Option<i64>,
+    /// Days that the function's log lines are kept; one of the numbers CloudWatch takes. Default 14.
+    #[schemars(extend("enum" = limits::RETENTION_DAYS))]
+    pub(crate) log_retention_days: Option<i64>,
+}
+
+/// The JSON object that the proxy answers.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Response")]
+pub(crate) struct RawResponse {
+    /// Field of the decision. Default is_fraud.
+    pub(crate) decision: Option<String>,
+    /// Field of the score. Default fraud_score.
+    pub(crate) score: Option<String>,
+    /// The decision is true when the score is at least this. Default 0.5.
+    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
+    pub(crate) threshold: Option<f64>,
+}
+
+/// How the deployment is proved, beside the golden rows that training computed.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "SmokeTest")]
+pub(crate) struct RawSmokeTest {
+    /// A value for every feature, by name.
+    pub(crate) request: Option<BTreeMap<String, f64>>,
+    /// What the answer to it must contain.
+    pub(crate) expect: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// What a teardown keeps.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "Teardown")]
+pub(crate) struct RawTeardown {
+    /// `bucket`, `logs`, or both. Default: nothing.
+    pub(crate) keep: Option<Vec<String>>,
+}
+
+/// A block of keys, where an empty value is a block without any.
+pub(crate) struct Block<T>(pub(crate) T);
+
+impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Block<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::deserialize(deserializer)?.unwrap_or_default()))
+    }
+}
+
+/// Tells a key with an empty value from one that is not written.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A short form and a long form. Unlike serde's untagged enums it keeps the reason and the path of an error.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline, description = "A short form, or a block of keys.")]
+pub(crate) enum TextOr<T> {
+    Text(String),
+    Block(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Forms<T> {
+            type Value = TextOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a block of keys")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TextOr::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Block)
+            }
+        }
+
+        deserializer.deserialize_any(Forms(PhantomData))
+    }
+}
