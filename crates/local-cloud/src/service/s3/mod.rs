@@ -1,0 +1,130 @@
+//! S3 on disk, by `s3s` with a backend of our own.
+//!
+//! `s3s` speaks the protocol: routes, signatures, framing, XML. Below it, `api` joins operations and callers, and
+//! the other modules are the backend: an index in one JSON file ([`index`]) and bodies beside it ([`bodies`]).
+
+mod access;
+mod api;
+mod bodies;
+mod bucket;
+mod checksum;
+mod create_route;
+mod index;
+mod listing;
+mod meta;
+mod multipart;
+mod object;
+mod policy;
+mod read;
+mod refuse;
+mod settings;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use s3s::service::S3ServiceBuilder;
+use s3s::validation::NameValidation;
+
+use self::bodies::Bodies;
+use self::checksum::Algorithm;
+use self::index::Index;
+use crate::Cloud;
+use crate::cloud::Config;
+use crate::state::{Persisted, StateError};
+
+/// The service's state.
+#[derive(Debug)]
+pub struct S3 {
+    index: Persisted<Index>,
+    bodies: Arc<Bodies>,
+    account: String,
+    region: String,
+}
+
+impl S3 {
+    /// Reads the state, and removes bodies that a crash left unnamed.
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        let index: Persisted<Index> = Persisted::open(&config.state_dir, "s3")?;
+        let bodies = Arc::new(Bodies::new(config.state_dir.join("s3")));
+        index
+            .read(|index| bodies.sweep(index))
+            .map_err(|source| StateError::Io { path: bodies.root().to_owned(), source })?;
+        Ok(Self { index, bodies, account: config.account.clone(), region: config.region.clone() })
+    }
+
+    /// Whether no bucket exists.
+    pub fn is_empty(&self) -> bool {
+        self.index.read(|index| index.buckets.is_empty())
+    }
+
+    /// The current version of an object, for the other services. None when bucket or key is absent.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
+        let (_, content, mut file) = self.open_version(bucket, key, None).ok()?;
+        let mut body = Vec::with_capacity(usize::try_from(content.size).ok()?);
+        match file.read_to_end(&mut body) {
+            Ok(_) => Some(Bytes::from(body)),
+            Err(error) => {
+                tracing::error!(bucket, key, %error, "could not read an object's file");
+                None
+            }
+        }
+    }
+
+    fn exists(&self, bucket: &str) -> bool {
+        self.index.read(|index| index.buckets.contains_key(bucket))
+    }
+}
+
+/// Answers one request whose signature has not been checked: `s3s` checks it.
+pub async fn handle(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<s3s::Body> {
+    serve(cloud, request.map(s3s::Body::from)).await
+}
+
+async fn serve(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
+    let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    builder.set_auth(access::Access(Arc::clone(cloud)));
+    builder.set_access(access::Access(Arc::clone(cloud)));
+    builder.set_route(create_route::CreateRoute(Arc::clone(cloud)));
+    builder.set_validation(AnyName);
+    match builder.build().call(request).await {
+        Ok(response) => with_message(response),
+        Err(error) => {
+            let error: s3s::StdError = error.into();
+            tracing::error!(%error, "s3s could not answer");
+            let mut response = Response::new(s3s::Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+/// Lets every bucket name pass: our own check gives AWS's message, which `s3s` leaves out.
+struct AnyName;
+
+impl NameValidation for AnyName {
+    fn validate_bucket_name(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+/// Adds the standard message to errors that `s3s` raises with a bare code.
+fn with_message(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
+    let text = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok());
+    let Some(text) = text.filter(|text| !text.contains("<Message>")) else { return response };
+    let code = text.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
+    if let Some(message) = code.and_then(refuse::sentence) {
+        let text = text.replacen("</Code>", &format!("</Code><Message>{message}</Message>"), 1);
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+        *response.body_mut() = s3s::Body::from(text);
+    }
+    response
+}

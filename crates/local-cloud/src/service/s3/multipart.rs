@@ -1,0 +1,407 @@
+//! Uploads in parts.
+
+use std::fs::File;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use s3s::crypto::{Checksum as _, Md5};
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput,
+    ListPartsOutput, MultipartUpload, Part as WirePart, UploadPartInput, UploadPartOutput,
+};
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::checksum::{Algorithm, Checksum, Claim};
+use super::index::{Bucket, Content, Index, Part, Upload, random_id, wire_time};
+use super::listing::{self, Escape, Wanted, page};
+use super::meta::Said;
+use super::object::Condition;
+use super::{S3, refuse, tags};
+use crate::call::Refusal;
+
+/// Bytes of every part but the last.
+const MIN_PART: u64 = 5 * 1024 * 1024;
+
+/// Parts of an upload.
+const MAX_PARTS: i32 = 10_000;
+
+/// What `CompleteMultipartUpload` joins.
+struct Joined {
+    upload: Upload,
+    parts: Vec<Part>,
+    files: Vec<File>,
+}
+
+impl S3 {
+    pub(super) fn create_multipart_upload(
+        &self,
+        input: &CreateMultipartUploadInput,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let (algorithm, composite) = checksum_plan(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
+        let tags = tags::of_header(input.tagging.as_deref())?;
+        let said = Said::of_upload(input);
+        let id = random_id();
+        let meta = self.index.write(|index| {
+            let bucket = index.bucket_mut(&input.bucket)?;
+            let meta = said.meta(bucket);
+            let (key, started, parts) = (input.key.clone(), Timestamp::now(), std::collections::BTreeMap::new());
+            let upload = Upload { key, started, meta: meta.clone(), tags, algorithm, composite, parts };
+            bucket.uploads.insert(id.clone(), upload);
+            Ok(meta)
+        })?;
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
+            upload_id: Some(id),
+            checksum_algorithm: algorithm.map(|algorithm| algorithm.name().to_owned().into()),
+            checksum_type: algorithm.map(|_| checksum_type(composite)),
+            server_side_encryption: meta.encryption.map(Into::into),
+            ssekms_key_id: meta.kms_key_id,
+            ..CreateMultipartUploadOutput::default()
+        }))
+    }
+
+    pub(super) async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let (headers, trailers, input) = (request.headers, request.trailing_headers, request.input);
+        let number = input.part_number;
+        let mut body = input.body.unwrap_or_else(|| s3s::Body::empty().into());
+        let checked = (|| {
+            if !(1..=MAX_PARTS).contains(&number) {
+                let message = format!("Part number must be an integer between 1 and {MAX_PARTS}, inclusive");
+                return Err(refuse::invalid_argument(message));
+            }
+            let claim = Claim::read(&headers, trailers)?;
+            let wanted = self.index.read(|index| {
+                let upload = upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id)?;
+                Ok::<_, Refusal>(upload.algorithm)
+            })?;
+            check_same(wanted, claim.algorithm)?;
+            Ok((claim, wanted))
+        })();
+        let (claim, wanted) = match checked {
+            Ok(checked) => checked,
+            Err(refusal) => return Err(super::object::drain(&mut body, refusal).await.into()),
+        };
+        let received = self.bodies.receive(&input.bucket, body, &claim, wanted).await?;
+        let (etag, checksum) = (hex::encode(received.md5), received.checksum.clone());
+        let part = Part {
+            body: received.name.clone(),
+            size: received.size,
+            etag: etag.clone(),
+            checksum: checksum.clone(),
+            modified: Timestamp::now(),
+        };
+        let (replaced, encryption) = self.index.write(|index| {
+            let upload = upload_mut(index, &input.bucket, &input.key, &input.upload_id)?;
+            Ok((upload.parts.insert(number, part), upload.meta.encryption.clone()))
+        })?;
+        received.keep();
+        let freed: Vec<String> = replaced.into_iter().map(|part| part.body).collect();
+        self.bodies.remove(&input.bucket, &freed);
+        let mut headers = HeaderMap::new();
+        checksum.add_to(&mut headers);
+        headers.remove("x-amz-checksum-type");
+        let output = UploadPartOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            server_side_encryption: encryption.map(Into::into),
+            ..UploadPartOutput::default()
+        };
+        Ok(S3Response::with_headers(output, headers))
+    }
+
+    pub(super) async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        let condition = Condition::new(input.if_none_match.as_ref(), input.if_match.clone())?;
+        let named = input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
+        let Joined { upload, parts, files } = self.open_parts(&input, named)?;
+        let full = upload.algorithm.filter(|_| !upload.composite).unwrap_or(Algorithm::Crc64Nvme);
+        let (bodies, bucket) = (std::sync::Arc::clone(&self.bodies), input.bucket.clone());
+        let joining = tokio::task::spawn_blocking(move || bodies.join(&bucket, files, full));
+        let received = joining.await.map_err(std::io::Error::from).flatten().map_err(refuse::disk)?;
+        let checksum = match upload.algorithm {
+            Some(algorithm) if upload.composite => {
+                let sums: Vec<Checksum> = parts.iter().map(|part| part.checksum.clone()).collect();
+                Checksum::composite(algorithm, &sums)
+            }
+            _ => received.checksum.clone(),
+        };
+        check_whole(&input, received.size, &checksum)?;
+        let etag = etag_of(&parts);
+        let content = Content {
+            body: received.name.clone(),
+            size: received.size,
+            etag: etag.clone(),
+            checksum: checksum.clone(),
+            parts: parts.iter().map(|part| part.size).collect(),
+            meta: upload.meta.clone(),
+            tags: upload.tags,
+        };
+        let (version_id, freed) = self.index.write(|index| {
+            upload_mut(index, &input.bucket, &input.key, &input.upload_id)?;
+            let bucket = index.bucket_mut(&input.bucket)?;
+            condition.check(bucket.current(&input.key))?;
+            let (version, mut freed) = bucket.put(&input.key, content, Timestamp::now());
+            let upload = bucket.uploads.remove(&input.upload_id);
+            freed.extend(upload.into_iter().flat_map(|upload| upload.parts.into_values()).map(|part| part.body));
+            Ok((version, freed))
+        })?;
+        received.keep();
+        self.bodies.remove(&input.bucket, &freed);
+        let fields = Checksum::fields(Some(&checksum));
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(etag)),
+            checksum_crc32: fields.checksum_crc32,
+            checksum_crc32c: fields.checksum_crc32c,
+            checksum_crc64nvme: fields.checksum_crc64nvme,
+            checksum_sha1: fields.checksum_sha1,
+            checksum_sha256: fields.checksum_sha256,
+            checksum_type: fields.checksum_type,
+            server_side_encryption: upload.meta.encryption.map(Into::into),
+            ssekms_key_id: upload.meta.kms_key_id,
+            version_id,
+            ..CompleteMultipartUploadOutput::default()
+        }))
+    }
+
+    /// Checks the list of parts and opens their files in one step.
+    fn open_parts(&self, input: &CompleteMultipartUploadInput, named: &[CompletedPart]) -> Result<Joined, Refusal> {
+        self.index.read(|index| {
+            let upload = upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id)?;
+            let parts = chosen(upload, named)?;
+            let open = |part: &Part| self.bodies.open(&input.bucket, &part.body).map_err(refuse::disk);
+            let files = parts.iter().map(open).collect::<Result<_, _>>()?;
+            Ok(Joined { upload: upload.clone(), parts, files })
+        })
+    }
+
+    pub(super) fn abort_multipart_upload(
+        &self,
+        input: &AbortMultipartUploadInput,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let freed: Vec<String> = self.index.write(|index| {
+            upload_mut(index, &input.bucket, &input.key, &input.upload_id)?;
+            let upload = index.bucket_mut(&input.bucket)?.uploads.remove(&input.upload_id);
+            Ok(upload.into_iter().flat_map(|upload| upload.parts.into_values()).map(|part| part.body).collect())
+        })?;
+        self.bodies.remove(&input.bucket, &freed);
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    pub(super) fn list_parts(&self, input: &ListPartsInput) -> S3Result<S3Response<ListPartsOutput>> {
+        let max = listing::max(input.max_parts)?;
+        let after = input.part_number_marker.unwrap_or_default();
+        let upload = self.index.read(|index| {
+            upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id).cloned()
+        })?;
+        let mut rest = upload.parts.range(after.saturating_add(1)..);
+        let parts: Vec<WirePart> = rest.by_ref().take(max).map(|(number, part)| wire_part(*number, part)).collect();
+        let more = rest.next().is_some();
+        let last = parts.last().and_then(|part| part.part_number);
+        Ok(S3Response::new(ListPartsOutput {
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
+            upload_id: Some(input.upload_id.clone()),
+            checksum_algorithm: upload.algorithm.map(|algorithm| algorithm.name().to_owned().into()),
+            checksum_type: upload.algorithm.map(|_| checksum_type(upload.composite)),
+            is_truncated: Some(more),
+            max_parts: i32::try_from(max).ok(),
+            next_part_number_marker: last,
+            part_number_marker: Some(after),
+            owner: Some(self.owner()),
+            parts: Some(parts),
+            storage_class: Some(upload.meta.storage_class.unwrap_or_else(|| "STANDARD".to_owned()).into()),
+            ..ListPartsOutput::default()
+        }))
+    }
+
+    pub(super) fn list_multipart_uploads(
+        &self,
+        input: &ListMultipartUploadsInput,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let escape = Escape::new(input.encoding_type.as_ref())?;
+        let max = listing::max(input.max_uploads)?;
+        let owner = self.owner();
+        let output = self.index.read(|index| {
+            let bucket = index.bucket(&input.bucket)?;
+            let mut uploads: Vec<(&String, &Upload)> = bucket.uploads.iter().collect();
+            uploads.sort_by_key(|(id, upload)| (upload.key.as_str(), upload.started, id.as_str()));
+            let wanted = Wanted {
+                prefix: input.prefix.as_deref().unwrap_or_default(),
+                delimiter: input.delimiter.as_deref().unwrap_or_default(),
+                after: input.key_marker.as_deref().unwrap_or_default(),
+                max,
+            };
+            let mut keys: Vec<&str> = uploads.iter().map(|(_, upload)| upload.key.as_str()).collect();
+            keys.dedup();
+            let page = page(keys.into_iter(), wanted);
+            let shown = uploads.iter().filter(|(_, upload)| page.keys.contains(&upload.key.as_str()));
+            let wire = shown.map(|(id, upload)| MultipartUpload {
+                checksum_algorithm: upload.algorithm.map(|algorithm| algorithm.name().to_owned().into()),
+                checksum_type: upload.algorithm.map(|_| checksum_type(upload.composite)),
+                initiated: Some(wire_time(upload.started)),
+                initiator: None,
+                key: Some(escape.name(&upload.key)),
+                owner: Some(owner.clone()),
+                storage_class: Some("STANDARD".to_owned().into()),
+                upload_id: Some((*id).clone()),
+            });
+            Ok::<_, Refusal>(ListMultipartUploadsOutput {
+                bucket: Some(input.bucket.clone()),
+                uploads: Some(wire.collect()),
+                common_prefixes: escape.prefixes(&page.prefixes),
+                delimiter: escape.maybe(input.delimiter.as_deref()),
+                encoding_type: input.encoding_type.clone(),
+                is_truncated: Some(page.next.is_some()),
+                key_marker: Some(escape.name(wanted.after)),
+                max_uploads: i32::try_from(max).ok(),
+                next_key_marker: escape.maybe(page.next),
+                prefix: Some(escape.name(wanted.prefix)),
+                ..ListMultipartUploadsOutput::default()
+            })
+        })?;
+        Ok(S3Response::new(output))
+    }
+}
+
+fn upload_of<'a>(bucket: &'a Bucket, key: &str, id: &str) -> Result<&'a Upload, Refusal> {
+    bucket.uploads.get(id).filter(|upload| upload.key == key).ok_or_else(refuse::no_such_upload)
+}
+
+fn upload_mut<'a>(index: &'a mut Index, bucket: &str, key: &str, id: &str) -> Result<&'a mut Upload, Refusal> {
+    let upload = index.bucket_mut(bucket)?.uploads.get_mut(id);
+    upload.filter(|upload| upload.key == key).ok_or_else(refuse::no_such_upload)
+}
+
+/// The parts that a completion names, in order, each checked.
+fn chosen(upload: &Upload, named: &[CompletedPart]) -> Result<Vec<Part>, Refusal> {
+    if named.is_empty() {
+        return Err(refuse::malformed_xml());
+    }
+    let mut parts: Vec<Part> = Vec::with_capacity(named.len());
+    let mut last = 0;
+    for (at, name) in named.iter().enumerate() {
+        let number = name.part_number.unwrap_or_default();
+        if number <= last {
+            let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+            return Err(Refusal::new(400, "InvalidPartOrder", message));
+        }
+        last = number;
+        let found = upload.parts.get(&number).filter(|part| {
+            let agrees = |claimed: Option<&String>| claimed.is_none_or(|claimed| *claimed == part.checksum.value);
+            name.e_tag.as_ref().is_some_and(|etag| etag.value() == part.etag)
+                && agrees(claimed_part(name, part.checksum.algorithm))
+        });
+        let Some(part) = found else {
+            let message = "One or more of the specified parts could not be found.  The part may not have been \
+                           uploaded, or the specified entity tag may not match the part's entity tag.";
+            return Err(Refusal::new(400, "InvalidPart", message));
+        };
+        if part.size < MIN_PART && at + 1 < named.len() {
+            let message = "Your proposed upload is smaller than the minimum allowed size";
+            return Err(Refusal::new(400, "EntityTooSmall", message));
+        }
+        parts.push(part.clone());
+    }
+    Ok(parts)
+}
+
+fn claimed_part(part: &CompletedPart, algorithm: Algorithm) -> Option<&String> {
+    match algorithm {
+        Algorithm::Crc32 => part.checksum_crc32.as_ref(),
+        Algorithm::Crc32c => part.checksum_crc32c.as_ref(),
+        Algorithm::Crc64Nvme => part.checksum_crc64nvme.as_ref(),
+        Algorithm::Sha1 => part.checksum_sha1.as_ref(),
+        Algorithm::Sha256 => part.checksum_sha256.as_ref(),
+    }
+}
+
+/// Checks what a completion says about the whole object.
+fn check_whole(input: &CompleteMultipartUploadInput, size: u64, checksum: &Checksum) -> Result<(), Refusal> {
+    if input.mpu_object_size.is_some_and(|claimed| u64::try_from(claimed) != Ok(size)) {
+        return Err(refuse::invalid_request("The provided 'x-amz-mp-object-size' header does not match the size."));
+    }
+    let claimed = match checksum.algorithm {
+        Algorithm::Crc32 => &input.checksum_crc32,
+        Algorithm::Crc32c => &input.checksum_crc32c,
+        Algorithm::Crc64Nvme => &input.checksum_crc64nvme,
+        Algorithm::Sha1 => &input.checksum_sha1,
+        Algorithm::Sha256 => &input.checksum_sha256,
+    };
+    if claimed.as_ref().is_none_or(|claimed| *claimed == checksum.value) {
+        return Ok(());
+    }
+    let message = format!("The {} you specified did not match the calculated checksum.", checksum.algorithm.name());
+    Err(Refusal::new(400, "BadDigest", message))
+}
+
+/// The algorithm asked for, and whether its checksum is one of checksums: all but CRC64NVME are by default.
+fn checksum_plan(
+    algorithm: Option<&ChecksumAlgorithm>,
+    kind: Option<&ChecksumType>,
+) -> Result<(Option<Algorithm>, bool), Refusal> {
+    let Some(name) = algorithm else { return Ok((None, false)) };
+    let parsed = Algorithm::parse(name.as_str());
+    let algorithm = parsed.ok_or_else(|| {
+        refuse::invalid_request("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+    })?;
+    let unfit = |kind: &str| {
+        let name = algorithm.name().to_ascii_lowercase();
+        refuse::invalid_request(format!("The {kind} checksum type cannot be used with the {name} checksum algorithm."))
+    };
+    match (kind.map(ChecksumType::as_str), algorithm) {
+        (Some("COMPOSITE"), Algorithm::Crc64Nvme) => Err(unfit("COMPOSITE")),
+        (Some("FULL_OBJECT"), Algorithm::Sha1 | Algorithm::Sha256) => Err(unfit("FULL_OBJECT")),
+        (Some("FULL_OBJECT"), _) | (_, Algorithm::Crc64Nvme) => Ok((Some(algorithm), false)),
+        _ => Ok((Some(algorithm), true)),
+    }
+}
+
+fn check_same(wanted: Option<Algorithm>, claimed: Option<Algorithm>) -> Result<(), Refusal> {
+    let (Some(wanted), Some(claimed)) = (wanted, claimed) else { return Ok(()) };
+    if wanted == claimed {
+        return Ok(());
+    }
+    let (wanted, claimed) = (wanted.name().to_ascii_lowercase(), claimed.name().to_ascii_lowercase());
+    Err(refuse::invalid_request(format!(
+        "Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {claimed}"
+    )))
+}
+
+/// MD5 of the parts' MD5s, and their number.
+fn etag_of(parts: &[Part]) -> String {
+    let mut md5 = Md5::new();
+    for part in parts {
+        md5.update(&hex::decode(&part.etag).unwrap_or_default());
+    }
+    format!("{}-{}", hex::encode(md5.finalize()), parts.len())
+}
+
+fn checksum_type(composite: bool) -> ChecksumType {
+    ChecksumType::from_static(if composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT })
+}
+
+fn wire_part(number: i32, part: &Part) -> WirePart {
+    let fields = Checksum::fields(Some(&part.checksum));
+    WirePart {
+        checksum_crc32: fields.checksum_crc32,
+        checksum_crc32c: fields.checksum_crc32c,
+        checksum_crc64nvme: fields.checksum_crc64nvme,
+        checksum_sha1: fields.checksum_sha1,
+        checksum_sha256: fields.checksum_sha256,
+        e_tag: Some(ETag::Strong(part.etag.clone())),
+        last_modified: Some(wire_time(part.modified)),
+        part_number: Some(number),
+        size: i64::try_from(part.size).ok(),
+    }
+}

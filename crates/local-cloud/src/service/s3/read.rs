@@ -1,0 +1,174 @@
+//! Answers of GetObject and HeadObject.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderValue};
+use s3s::dto::{
+    ChecksumMode, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Timestamp,
+};
+use s3s::{S3Error, S3Response, S3Result};
+
+use super::bodies;
+use super::index::{Content, Version, wire_time};
+use super::object::{matches, wanted_range};
+use super::{S3, refuse};
+use crate::call::Refusal;
+
+/// Conditions of a read.
+#[derive(Default)]
+struct When<'a> {
+    matching: Option<&'a ETagCondition>,
+    none: Option<&'a ETagCondition>,
+    modified: Option<&'a Timestamp>,
+    unmodified: Option<&'a Timestamp>,
+}
+
+impl S3 {
+    pub(super) fn get_object(&self, input: &GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
+        let (bucket, key, id) = (&input.bucket, &input.key, input.version_id.as_deref());
+        let found = self.open_version(bucket, key, id);
+        let (version, content, file) = found.map_err(|refusal| self.explain(bucket, key, id, refusal))?;
+        let when = When {
+            matching: input.if_match.as_ref(),
+            none: input.if_none_match.as_ref(),
+            modified: input.if_modified_since.as_ref(),
+            unmodified: input.if_unmodified_since.as_ref(),
+        };
+        check(&when, &version, &content)?;
+        let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
+        let body = bodies::stream(file, &range).map_err(refuse::disk)?;
+        let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        let version_id = self.shown(bucket, &version);
+        let Content { size, etag, parts, meta, tags, .. } = content;
+        let output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            body: Some(body),
+            content_range: partial.then(|| content_range(&range, size)),
+            content_length: length(&range),
+            e_tag: Some(ETag::Strong(etag)),
+            last_modified: Some(wire_time(version.modified)),
+            parts_count: input.part_number.and_then(|_| i32::try_from(parts.len()).ok()).filter(|count| *count > 0),
+            tag_count: i32::try_from(tags.len()).ok().filter(|count| *count > 0),
+            version_id,
+            content_type: meta.content_type,
+            content_encoding: meta.content_encoding,
+            content_language: meta.content_language,
+            content_disposition: meta.content_disposition,
+            cache_control: meta.cache_control,
+            expires: meta.expires,
+            website_redirect_location: meta.website_redirect_location,
+            storage_class: meta.storage_class.map(Into::into),
+            server_side_encryption: meta.encryption.map(Into::into),
+            ssekms_key_id: meta.kms_key_id,
+            metadata: Some(meta.metadata.into_iter().collect::<HashMap<_, _>>()),
+            ..GetObjectOutput::default()
+        };
+        Ok(S3Response::with_headers(output, headers))
+    }
+
+    pub(super) fn head_object(&self, input: &HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
+        let (bucket, key, id) = (&input.bucket, &input.key, input.version_id.as_deref());
+        let found = self.open_version(bucket, key, id);
+        let (version, content, _) = found.map_err(|refusal| self.explain(bucket, key, id, refusal))?;
+        let when = When {
+            matching: input.if_match.as_ref(),
+            none: input.if_none_match.as_ref(),
+            modified: input.if_modified_since.as_ref(),
+            unmodified: input.if_unmodified_since.as_ref(),
+        };
+        check(&when, &version, &content)?;
+        let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
+        let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        let version_id = self.shown(bucket, &version);
+        let Content { size, etag, parts, meta, .. } = content;
+        let output = HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_range: partial.then(|| content_range(&range, size)),
+            content_length: length(&range),
+            e_tag: Some(ETag::Strong(etag)),
+            last_modified: Some(wire_time(version.modified)),
+            parts_count: input.part_number.and_then(|_| i32::try_from(parts.len()).ok()).filter(|count| *count > 0),
+            version_id,
+            content_type: meta.content_type,
+            content_encoding: meta.content_encoding,
+            content_language: meta.content_language,
+            content_disposition: meta.content_disposition,
+            cache_control: meta.cache_control,
+            expires: meta.expires,
+            website_redirect_location: meta.website_redirect_location,
+            storage_class: meta.storage_class.map(Into::into),
+            server_side_encryption: meta.encryption.map(Into::into),
+            ssekms_key_id: meta.kms_key_id,
+            metadata: Some(meta.metadata.into_iter().collect::<HashMap<_, _>>()),
+            ..HeadObjectOutput::default()
+        };
+        Ok(S3Response::with_headers(output, headers))
+    }
+
+    fn shown(&self, bucket: &str, version: &Version) -> Option<String> {
+        self.index.read(|index| index.bucket(bucket).ok()?.shown(&version.id))
+    }
+
+    /// Adds to a refusal that a delete marker is its cause.
+    fn explain(&self, bucket: &str, key: &str, id: Option<&str>, refusal: Refusal) -> S3Error {
+        let mut error = S3Error::from(refusal);
+        let marker = self.index.read(|index| {
+            let version = index.bucket(bucket).ok()?.version(key, id).ok()?;
+            version.content.is_none().then(|| version.id.clone())
+        });
+        if let Some(version) = marker {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static("application/xml"));
+            headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+            if let Ok(version) = version.parse() {
+                headers.insert("x-amz-version-id", version);
+            }
+            error.set_headers(headers);
+        }
+        error
+    }
+}
+
+/// Precedence as in RFC 9110: entity tags beat dates.
+fn check(when: &When<'_>, version: &Version, content: &Content) -> S3Result<()> {
+    let modified = wire_time(version.modified);
+    let failed = match when.matching {
+        Some(wanted) => !matches(wanted, &content.etag),
+        None => when.unmodified.is_some_and(|since| modified > *since),
+    };
+    if failed {
+        return Err(refuse::precondition_failed().into());
+    }
+    let unchanged = match when.none {
+        Some(known) => matches(known, &content.etag),
+        None => when.modified.is_some_and(|since| modified <= *since),
+    };
+    if !unchanged {
+        return Ok(());
+    }
+    let mut error = S3Error::from(refuse::not_modified());
+    let mut headers = HeaderMap::new();
+    if let Ok(etag) = format!("\"{}\"", content.etag).parse() {
+        headers.insert(http::header::ETAG, etag);
+    }
+    error.set_headers(headers);
+    Err(error)
+}
+
+/// A range's checksum is not the object's, so it is left out.
+fn checksum_headers(content: &Content, mode: Option<&ChecksumMode>, partial: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !partial && mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED) {
+        content.checksum.add_to(&mut headers);
+    }
+    headers
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
+}
+
+fn length(range: &Range<u64>) -> Option<i64> {
+    i64::try_from(range.end - range.start).ok()
+}

@@ -1,0 +1,116 @@
+//! Every refusal of S3, in AWS's own words, and how a refusal becomes `s3s`'s error.
+
+use std::io;
+
+use s3s::{S3Error, S3ErrorCode};
+
+use crate::call::Refusal;
+
+impl From<Refusal> for S3Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = S3ErrorCode::from_bytes(refusal.code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+        let mut error = S3Error::with_message(code, refusal.message);
+        error.set_status_code(refusal.status);
+        error
+    }
+}
+
+/// The standard sentence of codes that `s3s` raises without one.
+pub(super) fn sentence(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AccessDenied" => "Access Denied",
+        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header",
+        "InvalidAccessKeyId" => "The AWS Access Key Id you provided does not exist in our records.",
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "KeyTooLongError" => "Your key is too long",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        }
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "NotImplemented" => "A header you provided implies functionality that is not implemented",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and \
+             signing method."
+        }
+        _ => return None,
+    })
+}
+
+/// A refusal whose sentence is in [`sentence`].
+fn standard(status: u16, code: &str) -> Refusal {
+    Refusal::new(status, code, sentence(code).unwrap_or_default())
+}
+
+pub(super) fn access_denied() -> Refusal {
+    standard(403, "AccessDenied")
+}
+
+pub(super) fn invalid_access_key() -> Refusal {
+    standard(403, "InvalidAccessKeyId")
+}
+
+pub(super) fn invalid_bucket_name() -> Refusal {
+    standard(400, "InvalidBucketName")
+}
+
+pub(super) fn malformed_xml() -> Refusal {
+    standard(400, "MalformedXML")
+}
+
+pub(super) fn method_not_allowed() -> Refusal {
+    standard(405, "MethodNotAllowed")
+}
+
+pub(super) fn not_implemented() -> Refusal {
+    standard(501, "NotImplemented")
+}
+
+pub(super) fn incomplete_body() -> Refusal {
+    standard(400, "IncompleteBody")
+}
+
+pub(super) fn no_such_bucket() -> Refusal {
+    Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist")
+}
+
+pub(super) fn no_such_key() -> Refusal {
+    Refusal::new(404, "NoSuchKey", "The specified key does not exist.")
+}
+
+pub(super) fn no_such_version() -> Refusal {
+    Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
+}
+
+pub(super) fn no_such_upload() -> Refusal {
+    let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been \
+                   aborted or completed.";
+    Refusal::new(404, "NoSuchUpload", message)
+}
+
+pub(super) fn precondition_failed() -> Refusal {
+    Refusal::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+}
+
+pub(super) fn not_modified() -> Refusal {
+    Refusal::new(304, "NotModified", "Not Modified")
+}
+
+pub(super) fn invalid_argument(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "InvalidArgument", message)
+}
+
+pub(super) fn invalid_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "InvalidRequest", message)
+}
+
+pub(super) fn invalid_range() -> Refusal {
+    Refusal::new(416, "InvalidRange", "The requested range is not satisfiable")
+}
+
+/// The disk failed. The cause goes to the log, never to the client.
+#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
+pub(super) fn disk(error: io::Error) -> Refusal {
+    tracing::error!(%error, "could not use an object's file");
+    Refusal::new(500, "InternalError", "We encountered an internal error. Please try again.")
+}
