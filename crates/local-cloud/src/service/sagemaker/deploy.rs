@@ -103,7 +103,7 @@ async fn deploy(cloud: Arc<Cloud>, key: String) {
         Err(reason) => {
             sleep(settle).await;
             remove_folder(&folder(&cloud, &endpoint.name, &pending));
-            fail(&cloud, &key, reason);
+            fail(&cloud, &key, &reason);
             finish_rollback(cloud, key).await;
         }
     }
@@ -130,7 +130,7 @@ fn switch(cloud: &Arc<Cloud>, key: &str, name: &str, running: Running) {
     }
 }
 
-fn fail(cloud: &Cloud, key: &str, reason: String) {
+fn fail(cloud: &Cloud, key: &str, reason: &str) {
     change(cloud, key, |endpoint| {
         endpoint.pending = None;
         endpoint.failure_reason = Some(reason.chars().take(MAX_REASON).collect());
@@ -190,10 +190,17 @@ async fn retire(cloud: &Cloud, running: &Running) {
 async fn serve_again(cloud: Weak<Cloud>, name: String, serving: Fleet) {
     loop {
         let Some(cloud) = cloud.upgrade() else { return };
+        if !is_wanted(&cloud, &name, &serving) {
+            return;
+        }
         match launch(&cloud, &name, &serving, Proof::Given).await {
             Ok(running) => {
-                // An update that was resumed beside may have been faster.
-                cloud.sagemaker.running().entry(name).or_insert_with(|| Arc::new(running));
+                let mut all = cloud.sagemaker.running();
+                // Under this lock, since a deletion says so first and takes the servers out afterwards.
+                if is_wanted(&cloud, &name, &serving) {
+                    // An update that was resumed beside may have been faster.
+                    all.entry(name).or_insert_with(|| Arc::new(running));
+                }
                 return;
             }
             Err(reason) => tracing::warn!(endpoint = name, reason, "cannot serve yet what was served before"),
@@ -201,6 +208,16 @@ async fn serve_again(cloud: Weak<Cloud>, name: String, serving: Fleet) {
         drop(cloud);
         sleep(RESUME_PAUSE).await;
     }
+}
+
+/// Whether the endpoint is still to serve this, and has not been deleted or updated in the meantime.
+fn is_wanted(cloud: &Cloud, name: &str, fleet: &Fleet) -> bool {
+    cloud.sagemaker.memory.read(|memory| {
+        memory.endpoints.get(&name.to_ascii_lowercase()).is_some_and(|endpoint| {
+            endpoint.status != Status::Deleting
+                && endpoint.serving.as_ref().is_some_and(|serving| serving.id == fleet.id)
+        })
+    })
 }
 
 /// Whether servers have still to show that they come up, or have done so before.

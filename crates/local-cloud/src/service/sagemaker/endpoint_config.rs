@@ -25,7 +25,7 @@ const MEMBERS: &[&str] = &[
     "MetricsConfig",
 ];
 
-/// What SageMaker waits for a first `/ping` by default.
+/// What `SageMaker` waits for a first `/ping` by default.
 const STARTUP_LIMIT_S: u64 = 240;
 
 /// `CreateEndpointConfig`.

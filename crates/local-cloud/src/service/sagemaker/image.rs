@@ -1,4 +1,4 @@
-//! Image names, and where AWS keeps its prebuilt XGBoost image.
+//! Image names, and where AWS keeps its prebuilt `XGBoost` image.
 
 /// An ECR image name, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl<'a> Image<'a> {
         (named && version).then_some(Self { registry, region, repository })
     }
 
-    /// Whether it names AWS's XGBoost image in an account where AWS does not keep it.
+    /// Whether it names AWS's `XGBoost` image in an account where AWS does not keep it.
     pub(super) fn is_prebuilt_elsewhere(&self) -> bool {
         self.repository == "sagemaker-xgboost" && prebuilt_account(self.region) != Some(self.registry)
     }
@@ -48,7 +48,7 @@ fn is_digest(digest: &str) -> bool {
     digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The account that holds `sagemaker-xgboost` in a region, from the SageMaker Python SDK's table.
+/// The account that holds `sagemaker-xgboost` in a region, from the Python SDK's table.
 fn prebuilt_account(region: &str) -> Option<&'static str> {
     PREBUILT.iter().find(|(known, _)| *known == region).map(|(_, account)| *account)
 }

@@ -1,4 +1,4 @@
-//! SageMaker hosting and its runtime: models, configs, endpoints and the inference servers behind them.
+//! `SageMaker` hosting and its runtime: models, configs, endpoints and the inference servers behind them.
 
 mod archive;
 mod deploy;

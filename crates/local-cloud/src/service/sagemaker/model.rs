@@ -35,8 +35,13 @@ pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Va
     flag(request, "EnableNetworkIsolation")?;
     let tags = faults.tags(request)?;
     let container = container_given(request)?;
-    check_container(container, &mut faults)?;
+    if let Some(container) = container {
+        check_container(container, &mut faults)?;
+    }
     faults.finish()?;
+    if container.is_none() {
+        return Err(invalid("A primary container or a list of containers must be given."));
+    }
 
     let name = name.unwrap_or_default();
     let arn = sagemaker.names.arn("model", name);
@@ -59,9 +64,12 @@ pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Va
     }
     let record =
         Record { name: name.to_owned(), arn: arn.clone(), created: now(), given: pick(request, MEMBERS), tags };
-    sagemaker.memory.write(|memory| match memory.models.contains_key(&key) {
-        true => Err(taken(NOUN, &arn)),
-        false => Ok(memory.models.insert(key, record)),
+    sagemaker.memory.write(|memory| {
+        if memory.models.contains_key(&key) {
+            return Err(taken(NOUN, &arn));
+        }
+        memory.models.insert(key, record);
+        Ok(())
     })?;
     Ok(json!({ "ModelArn": arn }))
 }
@@ -88,7 +96,7 @@ pub(super) fn delete(cloud: &Cloud, request: &Members) -> Result<Value, Refusal>
 
 /// What a model's request says about the container that serves it.
 pub(super) fn container_of(given: &Members) -> Result<Container, Refusal> {
-    let container = container_given(given)?;
+    let Some(container) = container_given(given)? else { return Ok(Container::default()) };
     let mut environment = BTreeMap::new();
     for (key, value) in inner(container, "Environment")?.into_iter().flatten() {
         environment.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
@@ -117,13 +125,13 @@ pub(super) fn bucket_and_key(url: &str) -> Option<(&str, &str)> {
     (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key))
 }
 
-fn container_given(request: &Members) -> Result<&Members, Refusal> {
+fn container_given(request: &Members) -> Result<Option<&Members>, Refusal> {
     match (inner(request, "PrimaryContainer")?, list(request, "Containers")?) {
         (Some(_), Some([_, ..])) => Err(invalid("Only one of PrimaryContainer and Containers may be given.")),
-        (Some(container), _) => Ok(container),
-        (None, Some([only])) => structure(only),
+        (Some(container), _) => Ok(Some(container)),
+        (None, Some([only])) => structure(only).map(Some),
         (None, Some([_, ..])) => Err(invalid("The local cloud serves models of one container only.")),
-        (None, _) => Err(invalid("A primary container or a list of containers must be given.")),
+        (None, _) => Ok(None),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What SageMaker remembers: models, configs and endpoints, and how they are named.
+//! What `SageMaker` remembers: models, configs and endpoints, and how they are named.
 
 use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ impl Names {
         )
     }
 
-    /// What SageMaker sends as `aws:SourceArn` when it assumes a role: literally with a star.
+    /// What `SageMaker` sends as `aws:SourceArn` when it assumes a role: literally with a star.
     pub(super) fn source_arn(&self) -> String {
         format!("arn:{}:sagemaker:{}:{}:*", self.partition, self.region, self.account)
     }
@@ -155,7 +155,7 @@ impl Names {
     }
 }
 
-/// The refusal of nearly everything: SageMaker answers 400 to absent and taken names too.
+/// The refusal of nearly everything: `SageMaker` answers 400 to absent and taken names too.
 pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "ValidationException", message)
 }

@@ -28,7 +28,7 @@ use crate::Cloud;
 
 /// How often a server is asked whether it is up.
 const PING_INTERVAL: Duration = Duration::from_millis(10);
-/// What SageMaker gives one `/ping`.
+/// What `SageMaker` gives one `/ping`.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 /// Longest that a first `/ping` is waited for, whatever the variant allows: a process starts faster than a container.
 const STARTUP_LIMIT: Duration = Duration::from_secs(10);
@@ -36,9 +36,9 @@ const STARTUP_LIMIT: Duration = Duration::from_secs(10);
 const MAX_RESTARTS: u32 = 3;
 /// Longest pause before a server that has served is started again.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
-/// From SIGTERM to SIGKILL, as SageMaker has it.
+/// From SIGTERM to SIGKILL, as `SageMaker` has it.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// Longest log line, CloudWatch's limit for one event.
+/// Longest log line, `CloudWatch`'s limit for one event.
 const MAX_LINE: u64 = 256 << 10;
 /// Name of the file that holds a server's process id.
 const PID_FILE: &str = "pid";
@@ -324,5 +324,30 @@ impl Ports {
 impl Drop for Port {
     fn drop(&mut self) {
         self.1.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+
+    use super::*;
+
+    #[test]
+    fn a_left_over_server_is_killed_and_a_stranger_with_its_number_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |model: &Path| {
+            let mut command = std::process::Command::new("sleep");
+            let child = command.arg("60").env("MODEL_DIR", model).process_group(0).spawn().unwrap();
+            fs::write(dir.path().join(PID_FILE), child.id().to_string()).unwrap();
+            kill_left_over(dir.path());
+            child
+        };
+        let mut ours = start(&dir.path().join("model"));
+        assert_eq!(ours.wait().unwrap().signal(), Some(9));
+        let mut stranger = start(Path::new("/elsewhere/model"));
+        assert_eq!(stranger.try_wait().unwrap(), None);
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
     }
 }
