@@ -1,6 +1,6 @@
 //! `model.tar.gz`, the form in which `SageMaker` takes a model.
 //!
-//! AWS's XGBoost container averages over *all* files of the archive that do not start with a dot, and fails on any
+//! AWS's `XGBoost` container averages over *all* files of the archive that do not start with a dot, and fails on any
 //! that is no model. So exactly one is packed, and an archive with more is refused.
 
 use std::borrow::Cow;
@@ -158,4 +158,142 @@ fn parts(path: &str) -> Result<Vec<&str>, ArchiveError> {
         }
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    /// Packs entries of a kind, a path and a content, without the checks of a tar library.
+    fn archive(entries: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for (kind, path, content) in entries {
+            let mut header = Header::new_ustar();
+            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            builder.append(&header, *content).unwrap();
+        }
+        gzip(&builder.into_inner().unwrap())
+    }
+
+    fn file<'a>(path: &'a str, content: &'a [u8]) -> (EntryType, &'a str, &'a [u8]) {
+        (EntryType::Regular, path, content)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::default());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn refusal(archive: &[u8]) -> String {
+        unpack(archive).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_archive_depends_on_nothing_but_the_model() {
+        let packed = pack(b"{}");
+        assert_eq!(packed, pack(b"{}"));
+        assert_eq!(packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_OS]);
+        let mut tar = Archive::new(MultiGzDecoder::new(&packed[..]));
+        let headers = tar.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let numbers = [header.mtime().unwrap(), header.uid().unwrap(), header.gid().unwrap()];
+            format!("{} {:o} {numbers:?}", entry.path().unwrap().display(), header.mode().unwrap())
+        });
+        insta::assert_snapshot!(headers.collect::<Vec<_>>().join("\n"), @"xgboost-model 644 [0, 0, 0]");
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let model = vec![7; 100_000];
+        assert_eq!(unpack(&pack(&model)).unwrap(), model);
+        assert_eq!(model_bytes(&pack(&model)).unwrap(), model);
+        assert_eq!(model_bytes(&model).unwrap(), model);
+    }
+
+    #[test]
+    fn files_that_macos_adds_do_not_count() {
+        let folder = (EntryType::Directory, "./", &b""[..]);
+        let entries = [file("._.", b"x"), folder, file("./._xgboost-model", b"x"), file("./model.ubj", b"model")];
+        assert_eq!(unpack(&archive(&entries)).unwrap(), b"model");
+    }
+
+    #[test]
+    fn archives_that_a_container_would_not_serve_are_refused() {
+        let cases = [
+            archive(&[]),
+            archive(&[file(".hidden", b"x")]),
+            archive(&[file("xgboost-model", b"x"), file("features.json", b"x")]),
+            archive(&[file("xgboost-model", b"x"), file("xgboost-model", b"x")]),
+            archive(&[file("model/xgboost-model", b"x")]),
+        ];
+        insta::assert_snapshot!(cases.map(|archive| refusal(&archive)).join("\n"), @"
+        the archive holds no model
+        the archive holds no model
+        the archive holds `xgboost-model` and `features.json`, but may hold only one file
+        the archive holds `xgboost-model` and `xgboost-model`, but may hold only one file
+        `model/xgboost-model` does not lie at the top of the archive
+        ");
+    }
+
+    #[test]
+    fn archives_that_would_write_elsewhere_are_refused() {
+        let cases = [
+            archive(&[file("../xgboost-model", b"x")]),
+            archive(&[file("/etc/passwd", b"x")]),
+            archive(&[file("a/../../.b", b"x")]),
+            archive(&[(EntryType::Symlink, "xgboost-model", b"")]),
+            archive(&[(EntryType::Link, ".a", b"")]),
+            archive(&[(EntryType::Char, "xgboost-model", b"")]),
+        ];
+        insta::assert_snapshot!(cases.map(|archive| refusal(&archive)).join("\n"), @"
+        `../xgboost-model` leads out of the archive
+        `/etc/passwd` leads out of the archive
+        `a/../../.b` leads out of the archive
+        `xgboost-model` is neither a file nor a directory
+        `.a` is neither a file nor a directory
+        `xgboost-model` is neither a file nor a directory
+        ");
+    }
+
+    #[test]
+    fn an_archive_that_ends_anywhere_too_early_is_refused() {
+        let whole = pack(&(0..=255).cycle().take(3000).collect::<Vec<u8>>());
+        for end in 0..whole.len() {
+            assert!(unpack(&whole[..end]).is_err(), "the first {end} of {} bytes pass", whole.len());
+        }
+        insta::assert_snapshot!(refusal(&whole[..whole.len() - 1]), @"the archive is damaged or not a gzipped tar");
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed() {
+        let mut archive = pack(b"{}");
+        let checksum = archive.len() - 8;
+        archive[checksum] ^= 1;
+        insta::assert_snapshot!(refusal(&archive), @"the archive is damaged or not a gzipped tar");
+    }
+
+    #[test]
+    fn an_entry_whose_end_is_missing_is_refused() {
+        let mut tar = Vec::new();
+        MultiGzDecoder::new(&pack(&[7; 3000])[..]).read_to_end(&mut tar).unwrap();
+        insta::assert_snapshot!(refusal(&gzip(&tar[..2000])), @"the archive is damaged or not a gzipped tar");
+    }
+
+    #[test]
+    fn unpacking_stops_at_its_limit() {
+        let bomb = pack(&vec![0; 1 << 20]);
+        assert!(bomb.len() < 4096);
+        let error = unpack_at_most(&bomb, 1 << 16).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"the archive unpacks to more than 65536 bytes");
+        let behind_the_end = [pack(b"{}"), gzip(&vec![0; 1 << 20])].concat();
+        let error = unpack_at_most(&behind_the_end, 1 << 16).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"the archive unpacks to more than 65536 bytes");
+    }
 }

@@ -56,7 +56,7 @@ pub enum ModelError {
         expected: usize,
     },
     /// The model is of a kind whose scores are not computed here.
-    #[error("{0}")]
+    #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// No features, or more than [`crate::FEATURES_LIMIT`].
     #[error("{count} features are not between 1 and {limit}")]
@@ -66,7 +66,7 @@ pub enum ModelError {
         /// The limit.
         limit: usize,
     },
-    /// A feature's name is one that XGBoost refuses, or stands there twice.
+    /// A feature's name is one that `XGBoost` refuses, or stands there twice.
     #[error("feature name `{}` {why}", name.escape_debug())]
     FeatureName {
         /// The name.
@@ -74,13 +74,17 @@ pub enum ModelError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The starting score is no number the objective can start from.
-    #[error("base score {value} is not {expected}")]
+    /// The starting score of a logistic objective is no probability, or a certain one.
+    #[error("base score {value} is not between 0 and 1")]
     BaseScore {
         /// The starting score.
         value: f32,
-        /// What the objective needs.
-        expected: &'static str,
+    },
+    /// The start of every row's sum is infinite or not a number.
+    #[error("base margin {value} is not finite")]
+    BaseMargin {
+        /// The start.
+        value: f32,
     },
     /// A weight of a linear model is infinite or not a number.
     #[error("weight {index} is not finite")]
@@ -101,7 +105,7 @@ pub enum ModelError {
     TooManyNodes,
 }
 
-/// Names a kind of model that XGBoost knows and this crate does not score.
+/// Names a kind of model that `XGBoost` knows and this crate does not score.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsupported {
@@ -145,6 +149,14 @@ pub enum TreeError {
         child: i64,
         /// How many nodes there are.
         nodes: usize,
+    },
+    /// A child is a node that pruning took out.
+    #[error("node {node} has child {child}, which is marked as deleted")]
+    DeletedChild {
+        /// The parent.
+        node: usize,
+        /// The child.
+        child: i64,
     },
     /// A node is the child of two splits, or the root is the child of one.
     #[error("node {node} has more than one parent")]

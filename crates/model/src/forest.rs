@@ -38,7 +38,7 @@ impl Forest {
         Ok(forest)
     }
 
-    /// Adds the leaves that a row reaches to a margin, in the order of the trees, as XGBoost does.
+    /// Adds the leaves that a row reaches to a margin, in the order of the trees, as `XGBoost` does.
     ///
     /// f32 addition is not associative: another order gives other last bits.
     pub(crate) fn add_to(&self, margin: f32, row: &[f32]) -> f32 {

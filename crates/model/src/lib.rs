@@ -1,7 +1,7 @@
-//! The XGBoost model file: read, check, score, write.
+//! The `XGBoost` model file: read, check, score, write.
 //!
-//! Whoever trained a model, the artifact is an XGBoost model file, so that every XGBoost can serve it. What is read
-//! here is checked completely: a [`Model`] that exists can be scored, in bounded time, and scores as XGBoost does, bit
+//! Whoever trained a model, the artifact is an `XGBoost` model file, so that every `XGBoost` can serve it. What is read
+//! here is checked completely: a [`Model`] that exists can be scored, in bounded time, and scores as `XGBoost` does, bit
 //! for bit.
 
 mod error;
@@ -28,7 +28,7 @@ pub const MODEL_LIMIT_BYTES: usize = 256 << 20;
 /// The largest number of features; callers allocate rows of that length.
 pub const FEATURES_LIMIT: usize = 1_000_000;
 
-/// The margin of a probability of one half, of the sign that XGBoost's arithmetic gives it.
+/// The margin of a probability of one half, of the sign that `XGBoost`'s arithmetic gives it.
 const EVEN_ODDS: f32 = -0.0;
 
 /// A model that gives one score per row.
@@ -64,7 +64,7 @@ pub enum Objective {
     SquaredError,
 }
 
-/// Says how some XGBoost releases misread a model file, without an error.
+/// Says how some `XGBoost` releases misread a model file, without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misreading {
@@ -73,10 +73,10 @@ pub enum Misreading {
     /// Measured with 1.7.4, 1.7.6, 2.1.4 and 3.0.5: a file of 3.2.0 scored off by up to 0.2.
     BaseScoreIgnored,
     /// AWS's container hands `best_ntree_limit`, an attribute that early stopping leaves in files of 1.x, to the
-    /// prediction, which then leaves out the rounds after it; releases from 2.0 on do not know the attribute.
-    LaterRoundsIgnored {
-        /// How many rounds count.
-        rounds: u64,
+    /// prediction, which then leaves out the trees after it; releases from 2.0 on do not know the attribute.
+    LaterTreesIgnored {
+        /// How many trees count.
+        trees: u64,
     },
 }
 
@@ -124,7 +124,7 @@ impl Model {
 
     /// Returns the sum that a row reaches before it becomes a score.
     ///
-    /// NaN is a missing value. As in XGBoost, a row that is too short lacks its last features, and is not refused:
+    /// NaN is a missing value. As in `XGBoost`, a row that is too short lacks its last features, and is not refused:
     /// whoever has names for the columns checks them before. Values beyond the last feature are a caller's mistake.
     pub fn margin(&self, row: &[f32]) -> f32 {
         debug_assert!(row.len() <= self.features, "a row of {} values for {} features", row.len(), self.features);
@@ -145,7 +145,7 @@ impl Model {
         if self.objective.is_probability() { sigmoid(margin) } else { margin }
     }
 
-    /// Says how the given release of XGBoost would misread the file that this model was read from.
+    /// Says how the given release of `XGBoost` would misread the file that this model was read from.
     ///
     /// What [`Model::to_json`] writes is misread by none.
     pub fn misread_by(&self, major: u32, minor: u32) -> Option<Misreading> {
@@ -157,7 +157,7 @@ impl Model {
         self.misread_by(major, minor).is_some()
     }
 
-    /// Writes the model as JSON that XGBoost from 1.7 to 3.2 reads alike; equal models give equal bytes.
+    /// Writes the model as JSON that `XGBoost` from 1.7 to 3.2 reads alike; equal models give equal bytes.
     pub fn to_json(&self) -> Vec<u8> {
         write::json(self)
     }
@@ -207,7 +207,7 @@ impl Model {
 impl Objective {
     const ALL: [Self; 4] = [Self::BinaryLogistic, Self::RegLogistic, Self::BinaryLogitRaw, Self::SquaredError];
 
-    /// Returns XGBoost's name for it.
+    /// Returns `XGBoost`'s name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::BinaryLogistic => "binary:logistic",
@@ -231,7 +231,7 @@ impl Misreading {
     fn befalls(self, major: u32, minor: u32) -> bool {
         match self {
             Self::BaseScoreIgnored => (major, minor) < (3, 1),
-            Self::LaterRoundsIgnored { .. } => major < 2,
+            Self::LaterTreesIgnored { .. } => major < 2,
         }
     }
 }
@@ -240,14 +240,14 @@ impl fmt::Display for Misreading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BaseScoreIgnored => f.write_str("XGBoost before 3.1 ignores a base score written as a list"),
-            Self::LaterRoundsIgnored { rounds } => {
-                write!(f, "XGBoost 1.x would be asked for the first {rounds} rounds only, where early stopping ended")
+            Self::LaterTreesIgnored { trees } => {
+                write!(f, "XGBoost 1.x leaves out the trees after number {trees}, where early stopping ended")
             }
         }
     }
 }
 
-/// Computes the logistic function as XGBoost does, its guards included, all in f32.
+/// Computes the logistic function as `XGBoost` does, its guards included, all in f32.
 fn sigmoid(margin: f32) -> f32 {
     /// Beyond it the exponential overflows.
     const LIMIT: f32 = 88.7;
@@ -275,7 +275,7 @@ fn check_base_margin(base_margin: f32) -> Result<(), ModelError> {
     if base_margin.is_finite() {
         return Ok(());
     }
-    Err(ModelError::BaseScore { value: base_margin, expected: "finite" })
+    Err(ModelError::BaseMargin { value: base_margin })
 }
 
 fn check_writable_names(names: &[String]) -> Result<(), ModelError> {
@@ -285,7 +285,7 @@ fn check_writable_names(names: &[String]) -> Result<(), ModelError> {
     }
 }
 
-/// Says why XGBoost would not take or not keep a feature name.
+/// Says why `XGBoost` would not take or not keep a feature name.
 fn name_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("is empty");

@@ -78,7 +78,7 @@ fn learner(learner: &Place<'_>) -> Result<Model, ModelError> {
     if is_list {
         model.misreadings.push(Misreading::BaseScoreIgnored);
     }
-    model.misreadings.extend(rounds_misreading(learner, model.trees().len())?);
+    model.misreadings.extend(early_stopping_misreading(learner, model.trees().len())?);
     Ok(model)
 }
 
@@ -89,7 +89,7 @@ fn at_most_one(place: &Place<'_>, name: &str, unsupported: fn(u64) -> Unsupporte
     }
 }
 
-/// Reads `"5E-1"`, or `"[5E-1]"` as XGBoost writes it from 3.1 on, and tells whether it was the latter.
+/// Reads `"5E-1"`, or `"[5E-1]"` as `XGBoost` writes it from 3.1 on, and tells whether it was the latter.
 fn base_score(place: &Place<'_>) -> Result<(f32, bool), ModelError> {
     let text = place.text()?.trim();
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
@@ -101,7 +101,7 @@ fn base_score(place: &Place<'_>) -> Result<(f32, bool), ModelError> {
     Ok((number, inner.is_some()))
 }
 
-/// Converts the base score, which the logistic objectives state as a probability, in f32 as XGBoost does.
+/// Converts the base score, which the logistic objectives state as a probability, in f32 as `XGBoost` does.
 fn base_margin(objective: Objective, base_score: f32) -> Result<f32, ModelError> {
     if !objective.is_probability() {
         return Ok(base_score);
@@ -109,17 +109,17 @@ fn base_margin(objective: Objective, base_score: f32) -> Result<f32, ModelError>
     if base_score > 0.0 && base_score < 1.0 {
         return Ok(-(1.0 / base_score - 1.0).ln());
     }
-    Err(ModelError::BaseScore { value: base_score, expected: "between 0 and 1" })
+    Err(ModelError::BaseScore { value: base_score })
 }
 
-fn rounds_misreading(learner: &Place<'_>, trees: usize) -> Result<Option<Misreading>, ModelError> {
+fn early_stopping_misreading(learner: &Place<'_>, trees: usize) -> Result<Option<Misreading>, ModelError> {
     let attribute = match learner.optional("attributes")? {
         Some(attributes) => attributes.optional("best_ntree_limit")?,
         None => None,
     };
     // An attribute may hold any text; one that is no count limits nothing.
-    let rounds = attribute.and_then(|limit| limit.count().ok()).unwrap_or(0);
-    Ok((1..trees as u64).contains(&rounds).then_some(Misreading::LaterRoundsIgnored { rounds }))
+    let limit = attribute.and_then(|limit| limit.count().ok()).unwrap_or(0);
+    Ok((1..trees as u64).contains(&limit).then_some(Misreading::LaterTreesIgnored { trees: limit }))
 }
 
 fn weights(place: &Place<'_>, features: u64) -> Result<(Vec<f32>, f32), ModelError> {
@@ -135,7 +135,7 @@ fn trees(model: &Place<'_>) -> Result<Vec<Tree>, ModelError> {
     at_most_one(&param, "size_leaf_vector", Unsupported::VectorLeaf)?;
     let list = model.member("trees")?;
     let groups = model.member("tree_info")?;
-    let trees = list.list()?;
+    let trees = list.list("a list of trees")?;
     check_length(&list, trees.len(), usize::try_from(param.member("num_trees")?.count()?).unwrap_or(usize::MAX))?;
     let group_of = groups.integers()?;
     check_length(&groups, group_of.len(), trees.len())?;
@@ -194,8 +194,9 @@ impl Columns {
             return Ok(Node::Leaf { value: self.number[node], cover });
         }
         let child = |child: i64| {
-            let place = usize::try_from(child).ok().and_then(|child| places.get(child).copied().flatten());
-            place.ok_or(TreeError::ChildOutOfRange { node, child, nodes: places.len() })
+            let place = usize::try_from(child).ok().and_then(|child| places.get(child));
+            let place = place.ok_or(TreeError::ChildOutOfRange { node, child, nodes: places.len() })?;
+            place.ok_or(TreeError::DeletedChild { node, child })
         };
         Ok(Node::Split {
             // One that is negative or too large is certainly not among the features.

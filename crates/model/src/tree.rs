@@ -79,9 +79,7 @@ pub fn threshold_from_f64(threshold: f64) -> f32 {
 fn check_numbers(nodes: &[Node]) -> Result<(), TreeError> {
     for (index, node) in nodes.iter().enumerate() {
         let numbers = match *node {
-            Node::Split { threshold, gain, cover, .. } => {
-                [("threshold", threshold), ("gain", gain), ("cover", cover)]
-            }
+            Node::Split { threshold, gain, cover, .. } => [("threshold", threshold), ("gain", gain), ("cover", cover)],
             Node::Leaf { value, cover } => [("value", value), ("cover", cover), ("cover", cover)],
         };
         if let Some((what, _)) = numbers.into_iter().find(|(_, number)| !number.is_finite()) {
@@ -122,6 +120,7 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::float_cmp, reason = "a test may panic, and rounding is exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! UBJSON, Draft 12, to [`Value`], as far as XGBoost and its relatives write it.
+//! UBJSON, Draft 12, to [`Value`], as far as `XGBoost` and its relatives write it.
 //!
 //! Numbers are big-endian. Counts in headers are claims: nothing is allocated for an element whose bytes are not
 //! there. Typed lists of elements without bytes (`null`, `true`, `false`) and of containers are therefore refused.
@@ -258,6 +258,20 @@ mod tests {
             b"ZZ",
             &deep,
         ];
-        insta::assert_snapshot!(cases.map(read).join("\n"), @"");
+        insta::assert_snapshot!(cases.map(read).join("\n"), @"
+        the UBJSON bytes are broken at offset 0: the bytes end too early
+        the UBJSON bytes are broken at offset 1: the bytes end too early
+        the UBJSON bytes are broken at offset 13: a list claims more elements than there are bytes
+        the UBJSON bytes are broken at offset 11: the bytes end too early
+        the UBJSON bytes are broken at offset 13: a list of an unknown element type
+        the UBJSON bytes are broken at offset 13: a list of an unknown element type
+        the UBJSON bytes are broken at offset 13: an object of an unknown element type
+        the UBJSON bytes are broken at offset 10: the bytes end too early
+        the UBJSON bytes are broken at offset 3: a negative length
+        the UBJSON bytes are broken at offset 4: a text that is not UTF-8
+        the UBJSON bytes are broken at offset 3: an element type without a count
+        the UBJSON bytes are broken at offset 1: more bytes after the end
+        the UBJSON bytes are broken at offset 66: containers are nested too deeply
+        ");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::ModelError;
 
-/// A parsed value. Truth values are the numbers 0 and 1, since releases of XGBoost differ in which they write.
+/// A parsed value. Truth values are the numbers 0 and 1, since releases of `XGBoost` differ in which they write.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -13,7 +13,7 @@ pub(crate) enum Value {
     /// A list of numbers only: most of a model file, and so kept compact.
     Numbers(Vec<f64>),
     List(Vec<Value>),
-    /// Of two members of one name the last one counts, as in XGBoost.
+    /// Of two members of one name the last one counts, as in `XGBoost`.
     Object(BTreeMap<String, Value>),
 }
 
@@ -88,7 +88,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Reads a count, which XGBoost writes as text.
+    /// Reads a count, which `XGBoost` writes as text.
     pub(crate) fn count(&self) -> Result<u64, ModelError> {
         let count = match self.value {
             Value::Text(text) => text.trim().parse().ok(),
@@ -99,18 +99,18 @@ impl<'a> Place<'a> {
     }
 
     /// Visits the elements of a list that holds no numbers, one place at a time to stay small.
-    pub(crate) fn list(&self) -> Result<impl ExactSizeIterator<Item = Place<'a>>, ModelError> {
+    pub(crate) fn list(&self, expected: &'static str) -> Result<impl ExactSizeIterator<Item = Place<'a>>, ModelError> {
         let list: &'a [Value] = match self.value {
             Value::List(list) => list,
             Value::Numbers(numbers) if numbers.is_empty() => &[],
-            _ => return Err(self.wrong_type("a list of that kind")),
+            _ => return Err(self.wrong_type(expected)),
         };
         let path = self.path.clone();
         Ok(list.iter().enumerate().map(move |(index, value)| Place { value, path: format!("{path}[{index}]") }))
     }
 
     pub(crate) fn texts(&self) -> Result<Vec<String>, ModelError> {
-        let list = self.list().map_err(|_| self.wrong_type("a list of texts"))?;
+        let list = self.list("a list of texts")?;
         list.map(|place| place.text().map(str::to_owned)).collect()
     }
 

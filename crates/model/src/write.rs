@@ -1,4 +1,4 @@
-//! From a model to JSON that all XGBoost releases since 1.7 read alike.
+//! From a model to JSON that all `XGBoost` releases since 1.7 read alike.
 //!
 //! The members are those that 1.7.4 and 3.2 need; both refuse a tree that lacks one of its lists, empty ones included.
 
@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use crate::tree::{Node, Tree};
 use crate::{Booster, Model, name_fault};
 
-/// What XGBoost writes for the parent of a root.
+/// What `XGBoost` writes for the parent of a root.
 const NO_PARENT: u32 = 0x7fff_ffff;
 
-/// Writes a model, members in alphabetical order as XGBoost does.
+/// Writes a model, members in alphabetical order as `XGBoost` does.
 pub(crate) fn json(model: &Model) -> Vec<u8> {
     let booster = match &model.booster {
         Booster::Trees { trees, .. } => gbtree(model, trees),
@@ -28,7 +28,7 @@ pub(crate) fn json(model: &Model) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Lists the names, or none if XGBoost would stumble over one.
+/// Lists the names, or none if `XGBoost` would stumble over one.
 fn names(names: &[String]) -> String {
     if names.iter().any(|name| name_fault(name).is_some()) {
         return "[]".to_owned();
@@ -117,7 +117,7 @@ fn parents(nodes: &[Node]) -> Vec<u32> {
 
 /// Writes the shortest text that reads back as the same f32, always with an exponent.
 ///
-/// XGBoost tells lists of floats from lists of integers by their texts, so `1` would not do.
+/// `XGBoost` tells lists of floats from lists of integers by their texts, so `1` would not do.
 fn float(number: f32) -> String {
     format!("{number:E}")
 }

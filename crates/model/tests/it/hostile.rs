@@ -1,0 +1,351 @@
+//! What is refused, and in which words.
+
+use std::error::Error;
+
+use model::{FEATURES_LIMIT, MODEL_LIMIT_BYTES, Misreading, Model, ModelError, Tree};
+use serde_json::{Value, json};
+
+use crate::ubjson;
+
+/// A model of one split over two features.
+fn valid() -> Value {
+    json!({"learner": {
+        "attributes": {},
+        "feature_names": ["a", "b"],
+        "gradient_booster": {"name": "gbtree", "model": {
+            "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": "1", "size_leaf_vector": "0"},
+            "tree_info": [0],
+            "trees": [{
+                "default_left": [1, 0, 0],
+                "left_children": [1, -1, -1],
+                "right_children": [2, -1, -1],
+                "split_conditions": [0.5, -0.25, 0.75],
+                "split_indices": [1, 0, 0],
+                "split_type": [0, 0, 0],
+                "loss_changes": [1.5, 0.0, 0.0],
+                "sum_hessian": [2.0, 1.0, 1.0],
+                "tree_param": {"num_nodes": "3", "size_leaf_vector": "1"},
+            }],
+        }},
+        "learner_model_param": {"base_score": "5E-1", "num_class": "0", "num_feature": "2", "num_target": "1"},
+        "objective": {"name": "binary:logistic"},
+    }})
+}
+
+const PARAM: &str = "/learner/learner_model_param";
+const TREE: &str = "/learner/gradient_booster/model/trees/0";
+
+/// Changes one member of the valid model.
+fn with(object: &str, member: &str, value: Value) -> Value {
+    let mut model = valid();
+    model.pointer_mut(object).unwrap()[member] = value;
+    model
+}
+
+fn without(object: &str, member: &str) -> Value {
+    let mut model = valid();
+    model.pointer_mut(object).unwrap().as_object_mut().unwrap().remove(member);
+    model
+}
+
+/// Returns the message and its causes; both syntaxes must give the same.
+fn refusal(model: &Value) -> String {
+    let from_json = chain(&Model::read(model.to_string().as_bytes()).unwrap_err());
+    assert_eq!(from_json, chain(&Model::read(&ubjson::encode(model)).unwrap_err()));
+    from_json
+}
+
+fn refusals<const N: usize>(models: [Value; N]) -> String {
+    models.map(|model| refusal(&model)).join("\n")
+}
+
+fn chain(error: &ModelError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn read(value: &Value) -> Model {
+    Model::read(value.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn the_valid_model_is_valid() {
+    assert_eq!(read(&valid()).margin(&[0.0, 0.4]), -0.25);
+    assert_eq!(Model::read(&ubjson::encode(&valid())).unwrap(), read(&valid()));
+}
+
+#[test]
+fn what_is_no_model_file_is_named() {
+    let mut tar = vec![0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    let cases: [&[u8]; 8] =
+        [b"", b"\x80\x04\x95", b"binf\0\0", b"\x1f\x8b\x08", b"PK\x03\x04", &tar, b"V1,V2\n1,2\n", b"[]"];
+    insta::assert_snapshot!(cases.map(|bytes| chain(&Model::read(bytes).unwrap_err())).join("\n"), @"
+    neither JSON nor UBJSON, but nothing
+    neither JSON nor UBJSON, but a pickled Python object; save the model with `save_model`
+    neither JSON nor UBJSON, but XGBoost's old binary format; load and save it with XGBoost 1.7 under a name that ends in `.json`
+    neither JSON nor UBJSON, but a gzip archive
+    neither JSON nor UBJSON, but a zip archive
+    neither JSON nor UBJSON, but a tar archive without compression
+    neither JSON nor UBJSON, but something else
+    neither JSON nor UBJSON, but something else
+    ");
+}
+
+#[test]
+fn broken_syntax_is_located() {
+    let nested = [b"{\"a\":".to_vec(), b"[".repeat(100_000)].concat();
+    let cases: [&[u8]; 7] = [
+        b"{",
+        b"{\"learner\":{}",
+        b"{\"learner\":NaN}",
+        b"{} {}",
+        &nested,
+        b"{L\0\0\0\0\0\0\0\x07learner",
+        b"{i\x01a[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff",
+    ];
+    insta::assert_snapshot!(cases.map(|bytes| chain(&Model::read(bytes).unwrap_err())).join("\n"), @"
+    the JSON text is broken: EOF while parsing an object at line 1 column 1
+    the JSON text is broken: EOF while parsing an object at line 1 column 13
+    the JSON text is broken: expected value at line 1 column 12
+    the JSON text is broken: trailing characters at line 1 column 4
+    the JSON text is broken: recursion limit exceeded at line 1 column 132
+    the UBJSON bytes are broken at offset 17: the bytes end too early
+    the UBJSON bytes are broken at offset 17: a list claims more elements than there are bytes
+    ");
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let json = valid().to_string().into_bytes();
+    for bytes in [json, ubjson::encode(&valid())] {
+        assert!(Model::read(&bytes).is_ok());
+        for end in 0..bytes.len() {
+            assert!(Model::read(&bytes[..end]).is_err(), "the first {end} bytes pass");
+        }
+    }
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_not_parsed() {
+    let error = Model::read(&vec![b' '; MODEL_LIMIT_BYTES + 1]).unwrap_err();
+    insta::assert_snapshot!(error, @"268435457 bytes are more than a model file may have (268435456)");
+}
+
+#[test]
+fn models_of_other_kinds_are_refused_by_name() {
+    let learner = "/learner";
+    insta::assert_snapshot!(refusals([
+        with("/learner/gradient_booster", "name", json!("dart")),
+        with("/learner/objective", "name", json!("rank:pairwise")),
+        with(PARAM, "num_class", json!("1000000")),
+        with(PARAM, "num_target", json!("2")),
+        with(PARAM, "base_score", json!("[5E-1,5E-1]")),
+        with("/learner/gradient_booster/model", "tree_info", json!([1])),
+        with(&format!("{TREE}/tree_param"), "size_leaf_vector", json!("3")),
+        with(TREE, "split_type", json!([1, 0, 0])),
+        with(learner, "objective", json!({"name": "a\nb"})),
+    ]), @r"
+    booster `dart` is not supported, only `gbtree` and `gblinear`
+    objective `rank:pairwise` is not supported, only `binary:logistic`, `binary:logitraw`, `reg:logistic` and `reg:squarederror`
+    a model of 1000000 classes is not supported, only one score per row
+    a model of 2 targets is not supported, only one score per row
+    a model of 2 targets is not supported, only one score per row
+    a model of 2 classes is not supported, only one score per row
+    leaves of 3 values are not supported, only one score per row
+    tree 0 splits by category, which is not supported
+    objective `a\nb` is not supported, only `binary:logistic`, `binary:logitraw`, `reg:logistic` and `reg:squarederror`
+    ");
+}
+
+#[test]
+fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
+    insta::assert_snapshot!(refusals([
+        with(TREE, "left_children", json!([0, -1, -1])),
+        with(TREE, "left_children", json!([2, -1, -1])),
+        with(TREE, "left_children", json!([3, -1, -1])),
+        with(TREE, "left_children", json!([-7, -1, -1])),
+        with(TREE, "left_children", json!([-1, -1, -1])),
+        with(TREE, "right_children", json!([-1, -1, -1])),
+        with(TREE, "right_children", json!([2_000_000_000, -1, -1])),
+        with(TREE, "split_indices", json!([2, 0, 0])),
+        with(TREE, "split_indices", json!([-1, 0, 0])),
+        with(TREE, "split_indices", json!([1, 0x7fff_ffff, 0])),
+        with(TREE, "split_conditions", json!([1e300, 0.5, 0.5])),
+    ]), @"
+    tree 0 is malformed: the root is the child of node 0
+    tree 0 is malformed: node 2 has more than one parent
+    tree 0 is malformed: node 0 has child 3, but there are 3 nodes
+    tree 0 is malformed: node 0 has child -7, but there are 3 nodes
+    tree 0 is malformed: node 0 has child -1, but there are 3 nodes
+    tree 0 is malformed: node 0 has child -1, but there are 3 nodes
+    tree 0 is malformed: node 0 has child 2000000000, but there are 3 nodes
+    tree 0 is malformed: node 0 splits by feature 2, but there are 2 features
+    tree 0 is malformed: node 0 splits by feature 4294967295, but there are 2 features
+    tree 0 is malformed: node 0 has child 1, which is marked as deleted
+    tree 0 is malformed: the threshold of node 0 is not finite
+    ");
+}
+
+#[test]
+fn nan_as_a_threshold_is_refused() {
+    let mut bytes = ubjson::encode(&valid());
+    let threshold = 0.5_f32.to_be_bytes();
+    let at = bytes.windows(4).rposition(|window| window == threshold).unwrap();
+    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_be_bytes());
+    insta::assert_snapshot!(chain(&Model::read(&bytes).unwrap_err()), @"tree 0 is malformed: the threshold of node 0 is not finite");
+}
+
+#[test]
+fn lists_of_the_wrong_length_or_kind_are_refused() {
+    insta::assert_snapshot!(refusals([
+        with(TREE, "default_left", json!([1, 0])),
+        with(TREE, "split_conditions", json!([0.5, 0.5, 0.5, 0.5])),
+        with(TREE, "left_children", json!([1, "x", -1])),
+        with(TREE, "left_children", json!([1.5, -1.0, -1.0])),
+        with(TREE, "split_type", json!("none")),
+        with(&format!("{TREE}/tree_param"), "num_nodes", json!("18446744073709551615")),
+        with("/learner/gradient_booster/model", "tree_info", json!([0, 0])),
+        with("/learner/gradient_booster/model", "trees", json!([])),
+        with("/learner/gradient_booster/model", "trees", json!([1])),
+        with("/learner/gradient_booster/model", "trees", json!(["x"])),
+        with("/learner", "feature_names", json!(["a"])),
+        with("/learner", "feature_names", json!(["a", "a"])),
+        with("/learner", "feature_names", json!([1, 2])),
+        with("/learner", "gradient_booster", json!({"name": "gblinear", "model": {"weights": [1.0, 2.0]}})),
+    ]), @"
+    `learner.gradient_booster.model.trees[0].default_left` has 2 entries instead of 3
+    `learner.gradient_booster.model.trees[0].split_conditions` has 4 entries instead of 3
+    `learner.gradient_booster.model.trees[0].left_children` is not a list of numbers
+    `learner.gradient_booster.model.trees[0].left_children` is not a list of whole numbers
+    `learner.gradient_booster.model.trees[0].split_type` is not a list of numbers
+    `learner.gradient_booster.model.trees[0].left_children` has 3 entries instead of 18446744073709551615
+    `learner.gradient_booster.model.tree_info` has 2 entries instead of 1
+    `learner.gradient_booster.model.trees` has 0 entries instead of 1
+    `learner.gradient_booster.model.trees` is not a list of trees
+    `learner.gradient_booster.model.trees[0]` is not an object
+    `learner.feature_names` has 1 entries instead of 2
+    feature name `a` stands there twice
+    `learner.feature_names` is not a list of texts
+    `learner.gradient_booster.model.weights` has 2 entries instead of 3
+    ");
+}
+
+#[test]
+fn missing_members_are_named_by_their_path() {
+    insta::assert_snapshot!(refusals([
+        json!({}),
+        without("/learner", "objective"),
+        without(PARAM, "base_score"),
+        without(TREE, "sum_hessian"),
+        with("/learner", "gradient_booster", json!([])),
+    ]), @"
+    `learner` is missing
+    `learner.objective` is missing
+    `learner.learner_model_param.base_score` is missing
+    `learner.gradient_booster.model.trees[0].sum_hessian` is missing
+    `learner.gradient_booster` is not an object
+    ");
+}
+
+#[test]
+fn numbers_out_of_range_are_refused() {
+    insta::assert_snapshot!(refusals([
+        with(PARAM, "num_feature", json!("0")),
+        with(PARAM, "num_feature", json!("1000000000000")),
+        with(PARAM, "num_feature", json!("-1")),
+        with(PARAM, "base_score", json!("0")),
+        with(PARAM, "base_score", json!("1E0")),
+        with(PARAM, "base_score", json!("NaN")),
+        with(PARAM, "base_score", json!("[]")),
+        with(PARAM, "base_score", json!(0.5)),
+    ]), @"
+    0 features are not between 1 and 1000000
+    1000000000000 features are not between 1 and 1000000
+    `learner.learner_model_param.num_feature` is not a count
+    base score 0 is not between 0 and 1
+    base score 1 is not between 0 and 1
+    base score NaN is not between 0 and 1
+    `learner.learner_model_param.base_score` is not a number as text
+    `learner.learner_model_param.base_score` is not a text
+    ");
+}
+
+#[test]
+fn parts_that_make_no_model_are_refused() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let trees = |names: &[String]| chain(&Model::boosted(names, 0.0, vec![]).unwrap_err());
+    let a = names(&["a"]);
+    let cases = [
+        trees(&[]),
+        trees(&(0..=FEATURES_LIMIT).map(|index| index.to_string()).collect::<Vec<_>>()),
+        trees(&names(&["a", "a"])),
+        trees(&names(&[""])),
+        trees(&names(&["a[0]"])),
+        trees(&names(&["a\nb"])),
+        chain(&Model::boosted(&a, f32::NAN, vec![Tree::constant(0.0).unwrap()]).unwrap_err()),
+        chain(&Model::linear(&a, vec![], 0.0).unwrap_err()),
+        chain(&Model::linear(&a, vec![0.0], f32::INFINITY).unwrap_err()),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r"
+    0 features are not between 1 and 1000000
+    1000001 features are not between 1 and 1000000
+    feature name `a` stands there twice
+    feature name `` is empty
+    feature name `a[0]` contains `[`, `]` or `<`, which XGBoost refuses
+    feature name `a\nb` contains a quote, a backslash or a control character
+    base margin NaN is not finite
+    `weights` has 0 entries instead of 1
+    weight 1 is not finite
+    ");
+}
+
+#[test]
+fn a_list_as_base_score_is_read_but_earlier_releases_ignore_it() {
+    let model = read(&with(PARAM, "base_score", json!("[2.5E-1]")));
+    assert_eq!(model.margin(&[0.0, 0.4]), -(3.0_f32.ln()) - 0.25);
+    let releases = [(1, 7), (3, 0), (3, 1), (3, 2)];
+    assert_eq!(releases.map(|(major, minor)| model.needs_rewrite_for(major, minor)), [true, true, false, false]);
+    insta::assert_snapshot!(model.misread_by(1, 7).unwrap(), @"XGBoost before 3.1 ignores a base score written as a list");
+    assert!(!Model::read(&model.to_json()).unwrap().needs_rewrite_for(1, 7));
+}
+
+#[test]
+fn early_stopping_in_1_x_leaves_trees_that_the_container_does_not_ask_for() {
+    let mut value = with("/learner", "attributes", json!({"best_ntree_limit": "1"}));
+    assert_eq!(read(&value).misread_by(1, 7), None);
+    let booster = value.pointer_mut("/learner/gradient_booster/model").unwrap();
+    booster["trees"] = json!([booster["trees"][0], booster["trees"][0]]);
+    booster["tree_info"] = json!([0, 0]);
+    booster["gbtree_model_param"]["num_trees"] = json!("2");
+    let model = read(&value);
+    assert_eq!(model.misread_by(1, 7), Some(Misreading::LaterTreesIgnored { trees: 1 }));
+    assert_eq!(model.misread_by(3, 2), None);
+    insta::assert_snapshot!(model.misread_by(1, 7).unwrap(), @"XGBoost 1.x leaves out the trees after number 1, where early stopping ended");
+}
+
+#[test]
+fn nodes_that_pruning_deleted_are_left_out() {
+    let deleted = 0x7fff_ffff_i64;
+    let mut value = valid();
+    let tree = value.pointer_mut(TREE).unwrap();
+    tree["left_children"] = json!([3, -1, -1, -1, -1]);
+    tree["right_children"] = json!([4, -1, -1, -1, -1]);
+    tree["split_indices"] = json!([1, deleted, deleted, 0, 0]);
+    tree["split_conditions"] = json!([0.5, 9.5, 9.5, -0.25, 0.75]);
+    for list in ["default_left", "split_type"] {
+        tree[list] = json!([0, 0, 0, 0, 0]);
+    }
+    for list in ["loss_changes", "sum_hessian"] {
+        tree[list] = json!([0.5, 0.5, 0.5, 0.5, 0.5]);
+    }
+    tree["tree_param"]["num_nodes"] = json!("5");
+    let model = read(&value);
+    assert_eq!(model.trees()[0].nodes().len(), 3);
+    assert_eq!(model.margin(&[0.0, 0.4]), -0.25);
+}
