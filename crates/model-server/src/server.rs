@@ -146,18 +146,18 @@ async fn invoke(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<
     let (head, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
-        Err(reply) => return refused(reply),
+        Err(reply) => return logged(reply),
     };
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let (content_type, accept) = (header(CONTENT_TYPE), header(ACCEPT));
     if body.len() < LARGE_BODY_BYTES {
-        return refused(invocation::answer(&model, content_type, accept, &body));
+        return logged(invocation::answer(&model, content_type, accept, &body));
     }
     let (content_type, accept) = (content_type.map(str::to_owned), accept.map(str::to_owned));
     let scored = tokio::task::spawn_blocking(move || {
         invocation::answer(&model, content_type.as_deref(), accept.as_deref(), &body)
     });
-    refused(scored.await.unwrap_or_else(|_| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "scoring failed")))
+    logged(scored.await.unwrap_or_else(|_| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "scoring failed")))
 }
 
 /// Reads a body up to the limit. One that arrives in a single piece, as nearly all do, is not copied.
@@ -200,8 +200,8 @@ fn too_large() -> Reply {
     Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 6 MiB")
 }
 
-/// Passes a reply on, with a line in the log when it is an error.
-fn refused(reply: Reply) -> Response<Full<Bytes>> {
+/// Passes a reply on, with a line in the log when it is an error. Its text never holds a value of the request.
+fn logged(reply: Reply) -> Response<Full<Bytes>> {
     if !reply.status.is_success() {
         tracing::warn!(status = reply.status.as_u16(), "{}", String::from_utf8_lossy(&reply.body));
     }
