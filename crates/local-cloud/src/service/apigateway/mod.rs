@@ -1,11 +1,61 @@
-//! stub
-use std::sync::Arc; use bytes::Bytes; use http::{Request,Response}; use crate::Cloud; use crate::call::*; use crate::cloud::Config; use crate::state::StateError;
-/// x
-#[derive(Debug)] pub struct ApiGateway {}
-impl ApiGateway { /// x
-pub fn open(_c:&Config)->Result<Self,StateError>{Ok(Self{})} /// x
-pub fn is_empty(&self)->bool{true}}
-/// x
-pub async fn handle(_cloud: &Arc<Cloud>, _call: &Call) -> Reply { Err(Refusal::new(404, "NotFoundException", "not here")) }
-/// x
-pub async fn serve(_cloud: &Arc<Cloud>, _api_id: &str, _path: &str, _request: Request<Bytes>) -> Response<Bytes> { Response::new(Bytes::new()) }
+//! API Gateway v2 HTTP APIs: control plane and data plane.
+//!
+//! HTTP APIs with Lambda proxy integrations, payload 2.0, routes without authorizers, stages, throttling and CORS.
+//! What else AWS knows is refused by name, never ignored. A stage serves the API as it is now: a deployment is a
+//! record without a copy of the routes.
+
+mod answer;
+mod control;
+mod cors;
+mod data_plane;
+mod event;
+#[expect(clippy::struct_field_names, reason = "the fields are named as the wire names them")]
+mod resource;
+mod route;
+mod stages;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod throttle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::Cloud;
+use crate::call::{Call, Reply};
+use crate::cloud::Config;
+use crate::state::{Persisted, StateError};
+
+/// The service's state.
+#[derive(Debug)]
+pub struct ApiGateway {
+    apis: Persisted<BTreeMap<String, resource::Entry>>,
+    buckets: throttle::Buckets,
+}
+
+impl ApiGateway {
+    /// Reads the state.
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        let dir = config.state_dir.join("apigateway");
+        Ok(Self { apis: Persisted::open(&dir, "apis")?, buckets: throttle::Buckets::default() })
+    }
+
+    /// Whether no API exists.
+    pub fn is_empty(&self) -> bool {
+        self.apis.read(BTreeMap::is_empty)
+    }
+}
+
+/// Answers one control-plane call in REST-JSON.
+#[expect(clippy::unused_async, reason = "the server awaits every service alike")]
+pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    control::handle(cloud, call)
+}
+
+/// Answers one request of the public: `path` is what follows the API's own prefix and begins with `/`.
+pub async fn serve(cloud: &Arc<Cloud>, api_id: &str, path: &str, request: Request<Bytes>) -> Response<Bytes> {
+    data_plane::serve(cloud, api_id, path, request).await
+}

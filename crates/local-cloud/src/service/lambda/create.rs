@@ -88,7 +88,9 @@ fn check(given: &mut Create) -> Result<(String, request::Code), Refusal> {
     }
     let Settings { runtime, handler, .. } = &given.settings;
     if runtime.is_none() || handler.is_none() {
-        return Err(refuse::invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages."));
+        return Err(refuse::invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
     }
     Ok((role, code))
 }

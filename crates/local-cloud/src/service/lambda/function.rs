@@ -99,7 +99,7 @@ impl Function {
     /// Refuses while an earlier change is under way, and when the caller's revision is an old one.
     pub(super) fn ready_to_change(&self, revision: Option<&str>) -> Result<(), Refusal> {
         match self.phase {
-            Phase::Creating => return Err(self.pending()),
+            Phase::Creating => return Err(refuse::pending()),
             Phase::Updating => {
                 return Err(refuse::conflict(format!(
                     "The operation cannot be performed at this time. An update is in progress for resource: {}",
@@ -112,13 +112,6 @@ impl Function {
             return Err(refuse::stale_revision("GetFunction/GetAlias"));
         }
         Ok(())
-    }
-
-    /// Why a function that is not `Active` yet cannot be used.
-    pub(super) fn pending(&self) -> Refusal {
-        refuse::conflict(
-            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
-        )
     }
 
     /// `FunctionConfiguration` on the wire.

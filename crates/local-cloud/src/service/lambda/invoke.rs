@@ -54,7 +54,7 @@ pub(super) async fn handle(cloud: &Arc<Cloud>, call: &Call, name: &str) -> Reply
         "DryRun" => Ok(answer(StatusCode::NO_CONTENT, Bytes::new())),
         "Event" => {
             if function.phase == FunctionPhase::Creating {
-                return Err(function.pending());
+                return Err(refuse::pending());
             }
             let cloud = Arc::clone(cloud);
             tokio::spawn(async move {
@@ -87,7 +87,7 @@ pub(super) async fn handle(cloud: &Arc<Cloud>, call: &Call, name: &str) -> Reply
 /// Runs a function once. It goes on when the caller no longer waits.
 pub(super) async fn invoke(cloud: &Arc<Cloud>, function: Function, payload: Bytes) -> Result<Finished, Refusal> {
     if function.phase == FunctionPhase::Creating {
-        return Err(function.pending());
+        return Err(refuse::pending());
     }
     let permit = cloud.lambda.pools.admit(&function)?;
     let owned = Arc::clone(cloud);
@@ -295,17 +295,14 @@ fn report(
 ) {
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     output.line(&format!("END RequestId: {request_id}"));
-    let mut line = format!(
+    let initialised = init.map(|init| format!("Init Duration: {:.2} ms\t", millis(init))).unwrap_or_default();
+    output.line(&format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {:.0} ms\tMemory Size: {} MB\t\
-         Max Memory Used: {peak_mb} MB\t",
+         Max Memory Used: {peak_mb} MB\t{initialised}",
         millis(took),
         millis(took + init.unwrap_or_default()).ceil(),
         function.memory_mb,
-    );
-    if let Some(init) = init {
-        line += &format!("Init Duration: {:.2} ms\t", millis(init));
-    }
-    output.line(&line);
+    ));
 }
 
 fn trace_id() -> String {

@@ -19,7 +19,7 @@ mod request;
 mod runtime_api;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod update;
 mod validate;
 

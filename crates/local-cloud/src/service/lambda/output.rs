@@ -1,9 +1,9 @@
 //! What a function process prints, on its way to the log.
 
-use std::io::{self, ErrorKind, PipeReader, Read};
+use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError, Weak};
 
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 
 use crate::Cloud;
 
@@ -67,11 +67,11 @@ impl Output {
     }
 
     /// Takes everything the process has printed so far. Says whether the other end is closed.
-    pub(super) fn pump(&self, mut pipe: &PipeReader) -> io::Result<bool> {
+    pub(super) fn pump(&self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
         let mut held = self.lock();
         let mut buffer = [0; 8192];
         loop {
-            match pipe.read(&mut buffer) {
+            match read(&mut buffer) {
                 Ok(0) => {
                     self.flush(&mut held);
                     return Ok(true);
@@ -85,13 +85,12 @@ impl Output {
     }
 
     /// Pumps until the other end is closed.
-    pub(super) async fn follow(&self, pipe: &AsyncFd<PipeReader>) -> io::Result<()> {
+    pub(super) async fn follow(&self, pipe: &pipe::Receiver) -> io::Result<()> {
         loop {
-            let mut ready = pipe.readable().await?;
-            if self.pump(pipe.get_ref())? {
+            pipe.readable().await?;
+            if self.pump(|buffer| pipe.try_read(buffer))? {
                 return Ok(());
             }
-            ready.clear_ready();
         }
     }
 

@@ -15,13 +15,13 @@ use super::process::Worker;
 /// Processes of one function at a time. AWS would run a thousand; one machine should not.
 const MAX_PROCESSES: usize = 50;
 /// How long an idle process is kept, and how often that is looked at.
-const MAX_IDLE: Duration = Duration::from_secs(300);
+const MAX_IDLE: Duration = Duration::from_mins(5);
 const REAP_EVERY: Duration = Duration::from_secs(30);
 
 /// All function processes.
 #[derive(Debug, Default)]
 pub(super) struct Pools {
-    pools: Mutex<HashMap<String, Pool>>,
+    by_function: Mutex<HashMap<String, Pool>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -127,6 +127,6 @@ impl Pools {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Pool>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_function.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

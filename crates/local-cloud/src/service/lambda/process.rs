@@ -9,8 +9,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,7 +39,7 @@ pub(super) struct Worker {
     pub(super) idle_since: Instant,
     /// How the process ended, once it has.
     pub(super) ended: watch::Receiver<Option<String>>,
-    pipe: Arc<AsyncFd<PipeReader>>,
+    pipe: PipeReader,
     pid: Option<u32>,
     _stop: DropGuard,
 }
@@ -57,13 +57,16 @@ pub(super) enum StartError {
 
 impl Worker {
     /// Starts a process and the API it talks to.
-    pub(super) async fn start(cloud: &Arc<Cloud>, function: &Function, output: Arc<Output>) -> Result<Self, StartError> {
+    pub(super) async fn start(
+        cloud: &Arc<Cloud>,
+        function: &Function,
+        output: Arc<Output>,
+    ) -> Result<Self, StartError> {
         let (dir, architecture) = (unpack(cloud, function).await?, function.architecture.clone());
         entry_point(&dir, &architecture)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let api_address = listener.local_addr()?.to_string();
         let (read_end, write_end) = io::pipe()?;
-        rustix::io::ioctl_fionbio(&read_end, true).map_err(io::Error::from)?;
 
         let session = cloud.iam.session(&function.role, &function.name);
         let mut command = Command::new(dir.join("bootstrap"));
@@ -83,13 +86,15 @@ impl Worker {
         let pid = child.id();
         let pools: &Pools = &cloud.lambda.pools;
         let stop = pools.stop_token();
-        let pipe = Arc::new(AsyncFd::register(read_end)?);
+        let pipe = read_end.try_clone()?;
+        // This makes the clone non-blocking as well: they are one open pipe.
+        let receiver = pipe::Receiver::from_owned_fd(read_end.into())?;
         let api = Arc::new(RuntimeApi::new());
         let (ended_tx, ended) = watch::channel(None);
         pools.spawn(until(stop.clone(), Arc::clone(&api).serve(listener)));
-        let (followed, read) = (Arc::clone(&output), Arc::clone(&pipe));
+        let followed = Arc::clone(&output);
         pools.spawn(until(stop.clone(), async move {
-            if let Err(error) = followed.follow(&read).await {
+            if let Err(error) = followed.follow(&receiver).await {
                 tracing::warn!(%error, "lost a function's output");
             }
         }));
@@ -110,7 +115,7 @@ impl Worker {
 
     /// Takes what the process has printed until now, so that Lambda's own lines come after it.
     pub(super) fn catch_up(&self) {
-        if let Err(error) = self.output.pump(self.pipe.get_ref()) {
+        if let Err(error) = self.output.pump(|buffer| (&self.pipe).read(buffer)) {
             tracing::warn!(%error, "lost a function's output");
         }
     }

@@ -44,6 +44,13 @@ pub(super) fn conflict(message: impl Into<String>) -> Refusal {
     Refusal::new(409, "ResourceConflictException", message)
 }
 
+/// A function that is not `Active` yet.
+pub(super) fn pending() -> Refusal {
+    conflict(
+        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+    )
+}
+
 /// An optimistic lock that did not hold; `reader` tells the current revision.
 pub(super) fn stale_revision(reader: &str) -> Refusal {
     Refusal::new(

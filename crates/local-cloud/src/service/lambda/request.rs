@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::call::{Call, Refusal};
 
-
 /// The first query parameter of this name.
 pub(super) fn query<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
     call.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -38,9 +38,16 @@ pub(super) fn get_configuration(cloud: &Cloud, name: &str) -> Reply {
 
 /// Answers `ListFunctions`, sorted by name.
 pub(super) fn list_functions(cloud: &Cloud, call: &Call) -> Reply {
-    let limit = request::query(call, "MaxItems")
-        .and_then(|items| items.parse().ok())
-        .map_or(MAX_ITEMS, |items: usize| items.clamp(1, MAX_ITEMS));
+    let limit = match request::query(call, "MaxItems") {
+        None => MAX_ITEMS,
+        Some(text) => match text.parse::<usize>() {
+            Ok(items) if items > 0 => items.min(MAX_ITEMS),
+            _ => {
+                let constraint = "Member must have value greater than or equal to 1";
+                return Err(refuse::validation(&[refuse::violation(text, "maxItems", constraint)]));
+            }
+        },
+    };
     let after = request::query(call, "Marker").unwrap_or_default();
     let mut names: Vec<String> = cloud
         .lambda
@@ -61,9 +68,9 @@ pub(super) fn list_functions(cloud: &Cloud, call: &Call) -> Reply {
 /// Answers `DeleteFunction`: its policy and tags go along, its log group and role stay.
 pub(super) fn delete_function(cloud: &Cloud, name: &str) -> Reply {
     let lambda = &cloud.lambda;
-    let gone = lambda.functions.write(|functions| {
-        functions.remove(name).ok_or_else(|| refuse::no_function(&lambda.names.arn(name)))
-    })?;
+    let gone = lambda
+        .functions
+        .write(|functions| functions.remove(name).ok_or_else(|| refuse::no_function(&lambda.names.arn(name))))?;
     lambda.pools.retire(name);
     lambda.forget_code(&gone.code);
     Ok(empty())
@@ -78,7 +85,8 @@ pub(super) fn put_concurrency(cloud: &Cloud, call: &Call, name: &str) -> Reply {
     }
     let Given { reserved_concurrent_executions: reserved } = request::body(call)?;
     cloud.lambda.functions.write(|functions| {
-        let others: u32 = functions.values().filter(|other| other.name != name).filter_map(|other| other.reserved).sum();
+        let others: u32 =
+            functions.values().filter(|other| other.name != name).filter_map(|other| other.reserved).sum();
         let function = functions.get_mut(name).ok_or_else(|| refuse::no_function(&cloud.lambda.names.arn(name)))?;
         if others.saturating_add(reserved) > ACCOUNT_CONCURRENCY - UNRESERVED_MINIMUM {
             return Err(refuse::invalid(format!(

@@ -1,1 +1,436 @@
-//! Tests.
+//! The service through its front door, with shell scripts as functions.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method};
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+
+use crate::call::{Call, Caller, Refusal};
+use crate::{Cloud, Config, Delays};
+
+use super::handle;
+
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/runner/proxy";
+
+/// A script that speaks the Runtime API over bash's own sockets. It answers `{"echo": <event>}` and prints a line.
+const ECHO: &str = r#"#!/usr/bin/env bash
+host=${AWS_LAMBDA_RUNTIME_API%:*} port=${AWS_LAMBDA_RUNTIME_API#*:}
+while :; do
+  exec 3<>"/dev/tcp/$host/$port"
+  printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$host" >&3
+  id= length=0
+  while IFS= read -r line <&3; line=${line%$'\r'}; [ -n "$line" ]; do
+    case ${line,,} in
+      lambda-runtime-aws-request-id:*) id=${line#*: };;
+      content-length:*) length=${line#*: };;
+    esac
+  done
+  [ -n "$id" ] || exit 0
+  IFS= read -r -N "$length" event <&3
+  exec 3>&-
+  echo "handling $AWS_LAMBDA_FUNCTION_NAME"
+  case $event in *crash*) exit 7;; *hang*) sleep 60;; *leave*) leave=1;; esac
+  [ "$event" = '{"env":1}' ] && event="\"$(env | sort | cut -d= -f1 | tr '\n' ' ')\""
+  answer="{\"echo\":$event,\"pid\":$$}"
+  exec 3<>"/dev/tcp/$host/$port"
+  printf 'POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' \
+    "$id" "$host" "${#answer}" "$answer" >&3
+  cat <&3 >/dev/null
+  exec 3>&-
+  [ -z "$leave" ] || exit 0
+done
+"#;
+
+/// A cloud in a folder of its own.
+pub(crate) struct Fixture {
+    pub(crate) cloud: Arc<Cloud>,
+    _dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        Self::with_settle(Duration::ZERO).await
+    }
+
+    pub(crate) async fn with_settle(lambda_settle: Duration) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::open(config(dir.path().to_owned(), lambda_settle)).await.unwrap();
+        // A role that anybody may assume and that may do anything, where IAM is enforced.
+        for (action, form) in [
+            ("CreateRole", json!({ "RoleName": "proxy", "Path": "/runner/", "AssumeRolePolicyDocument": TRUST })),
+            ("PutRolePolicy", json!({ "RoleName": "proxy", "PolicyName": "all", "PolicyDocument": ALL })),
+        ] {
+            let form = form.as_object().unwrap().iter().map(|(key, value)| (key, value.as_str().unwrap()));
+            let action_only = [("Action", action), ("Version", "2010-05-08")];
+            let mut body = form_urlencoded::Serializer::new(String::new());
+            body.extend_pairs(action_only).extend_pairs(form);
+            let mut call = call(Method::POST, "/", body.finish());
+            action.clone_into(&mut call.operation);
+            let _ = crate::service::iam::handle(&cloud, &call).await;
+        }
+        Self { cloud, _dir: dir }
+    }
+
+    /// Status and body, or the refusal in one line.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value), String> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = handle(&self.cloud, &call(method, path, body)).await.map_err(|refusal| shown(&refusal))?;
+        let value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        Ok((response.status().as_u16(), value))
+    }
+
+    pub(crate) async fn create(&self, name: &str, files: &[(&str, u32, &str)]) -> Value {
+        let (_, made) = self.send(Method::POST, "/2015-03-31/functions", creation(name, files)).await.unwrap();
+        made
+    }
+
+    /// The payload, or the error document.
+    async fn invoke(&self, name: &str, event: &str) -> Result<Value, Value> {
+        let outcome = super::run(&self.cloud, name, Bytes::copy_from_slice(event.as_bytes())).await.unwrap();
+        let parse = |bytes: Bytes| serde_json::from_slice(&bytes).unwrap();
+        outcome.map(parse).map_err(|(kind, document)| {
+            assert_eq!(kind, "Unhandled");
+            parse(document)
+        })
+    }
+}
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+fn config(state_dir: std::path::PathBuf, lambda_settle: Duration) -> Config {
+    Config {
+        state_dir,
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        access_key_id: "AKIALOCAL".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        base_url: "http://127.0.0.1:1".to_owned(),
+        model_server: Vec::new(),
+        delays: Delays { lambda_settle, ..Delays::default() },
+    }
+}
+
+pub(crate) fn call(method: Method, path: &str, body: String) -> Call {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    Call {
+        operation: String::new(),
+        method,
+        path: path.to_owned(),
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        headers: HeaderMap::new(),
+        body: Bytes::from(body),
+        caller: Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), role: None },
+        request_id: "r".to_owned(),
+    }
+}
+
+pub(crate) fn shown(refusal: &Refusal) -> String {
+    format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message)
+}
+
+pub(crate) fn archive(files: &[(&str, u32, &str)]) -> String {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, mode, text) in files {
+        zip.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    STANDARD.encode(zip.finish().unwrap().into_inner())
+}
+
+fn creation(name: &str, files: &[(&str, u32, &str)]) -> Value {
+    json!({
+        "FunctionName": name, "Role": ROLE, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 10,
+        "Code": { "ZipFile": archive(files) },
+    })
+}
+
+fn echo() -> [(&'static str, u32, &'static str); 1] {
+    [("bootstrap", 0o755, ECHO)]
+}
+
+#[tokio::test]
+async fn a_function_answers_and_its_process_is_kept() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    let first = fixture.invoke("echo", r#"{"a":[1,2]}"#).await.unwrap();
+    assert_eq!(first["echo"], json!({ "a": [1, 2] }));
+    let second = fixture.invoke("echo", r#"{"b":"x"}"#).await.unwrap();
+    assert_eq!((&second["echo"], &second["pid"]), (&json!({ "b": "x" }), &first["pid"]));
+    fixture.cloud.shut_down().await;
+    let pid = &first["pid"];
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "process {pid} outlived the cloud");
+}
+
+#[tokio::test]
+async fn two_invocations_at_once_have_two_processes() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    let (one, two) = tokio::join!(fixture.invoke("echo", "1"), fixture.invoke("echo", "2"));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((&one["echo"], &two["echo"]), (&json!(1), &json!(2)));
+    assert_ne!(one["pid"], two["pid"]);
+    fixture
+        .send(Method::PUT, "/2017-10-31/functions/echo/concurrency", json!({ "ReservedConcurrentExecutions": 0 }))
+        .await
+        .unwrap();
+    let refused = super::run(&fixture.cloud, "echo", Bytes::from_static(b"1")).await.unwrap_err();
+    assert_eq!(shown(&refused), "429 TooManyRequestsException Rate Exceeded.");
+    fixture.cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn the_environment_is_lambdas_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    let mut given = creation("echo", &echo());
+    given["Environment"] = json!({ "Variables": { "ENDPOINT_NAME": "fraud" } });
+    fixture.send(Method::POST, "/2015-03-31/functions", given).await.unwrap();
+    let answer = fixture.invoke("echo", r#"{"env":1}"#).await.unwrap();
+    let names: Vec<&str> = answer["echo"].as_str().unwrap().split_whitespace().collect();
+    // The last three are the shell's own.
+    let names: Vec<&str> = names.into_iter().filter(|name| !["PWD", "SHLVL", "_"].contains(name)).collect();
+    insta::assert_snapshot!(names.join("\n"), @"");
+    fixture.cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_ends_a_process_is_told_and_a_new_one_serves() {
+    let fixture = Fixture::new().await;
+    let mut given = creation("echo", &echo());
+    given["Timeout"] = json!(1);
+    fixture.send(Method::POST, "/2015-03-31/functions", given).await.unwrap();
+    let without_id = |document: &Value| {
+        let message = document["errorMessage"].as_str().unwrap();
+        let (_, rest) = message.strip_prefix("RequestId: ").unwrap().split_once(' ').unwrap();
+        format!("{} {rest}", document["errorType"].as_str().unwrap())
+    };
+    let before = fixture.invoke("echo", "1").await.unwrap();
+    let crashed = fixture.invoke("echo", r#""crash""#).await.unwrap_err();
+    assert_eq!(without_id(&crashed), "Runtime.ExitError Error: Runtime exited with error: exit status 7");
+    let between = fixture.invoke("echo", "1").await.unwrap();
+    assert_ne!(before["pid"], between["pid"]);
+    let hung = fixture.invoke("echo", r#""hang""#).await.unwrap_err();
+    assert_eq!(without_id(&hung), "Sandbox.Timedout Error: Task timed out after 1.00 seconds");
+    let after = fixture.invoke("echo", r#""leave""#).await.unwrap();
+    // That one left by itself after its answer; nobody should notice.
+    let last = fixture.invoke("echo", "2").await.unwrap();
+    assert_eq!(last["echo"], json!(2));
+    assert_ne!(after["pid"], last["pid"]);
+    fixture.cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_cannot_run_is_an_invalid_entry_point() {
+    let fixture = Fixture::new().await;
+    let machine: u8 = if cfg!(target_arch = "x86_64") { 183 } else { 62 };
+    let foreign = format!("\x7fELF{}{}\0rest", "\0".repeat(14), char::from(machine.min(127)));
+    let cases: [(&str, &[(&str, u32, &str)], &str); 5] = [
+        ("absent", &[("other", 0o755, ECHO)], "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
+        ("plain", &[("bootstrap", 0o644, ECHO)], "fork/exec /var/task/bootstrap: permission denied"),
+        ("foreign", &[("bootstrap", 0o755, &foreign)], "fork/exec /var/task/bootstrap: exec format error"),
+        ("text", &[("bootstrap", 0o755, "echo hello")], "fork/exec /var/task/bootstrap: exec format error"),
+        ("shell", &[("bootstrap", 0o755, "#!/no/such\n")], "fork/exec /var/task/bootstrap: no such file or directory"),
+    ];
+    for (name, files, expected) in cases {
+        fixture.create(name, files).await;
+        let document = fixture.invoke(name, "{}").await.unwrap_err();
+        assert_eq!(document["errorType"], "Runtime.InvalidEntrypoint", "{name}");
+        let message = document["errorMessage"].as_str().unwrap();
+        assert!(message.ends_with(&format!(" Error: {expected}")), "{name}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_replaces_the_process() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    let before = fixture.invoke("echo", "1").await.unwrap();
+    let path = "/2015-03-31/functions/echo/configuration";
+    fixture.send(Method::PUT, path, json!({ "MemorySize": 256 })).await.unwrap();
+    let between = fixture.invoke("echo", "1").await.unwrap();
+    assert_ne!(before["pid"], between["pid"]);
+    let code = json!({ "ZipFile": archive(&[("bootstrap", 0o755, "#!/bin/sh\nexit 3\n")]) });
+    let path = "/2015-03-31/functions/echo/code";
+    let mut dry = code.clone();
+    dry["DryRun"] = json!(true);
+    fixture.send(Method::PUT, path, dry).await.unwrap();
+    assert_eq!(fixture.invoke("echo", "1").await.unwrap()["pid"], between["pid"]);
+    fixture.send(Method::PUT, path, code).await.unwrap();
+    assert_eq!(fixture.invoke("echo", "1").await.unwrap_err()["errorType"], "Runtime.ExitError");
+    fixture.cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn invoke_tells_the_version_the_error_and_the_log() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    let mut request = call(Method::POST, "/2015-03-31/functions/echo/invocations", "5".to_owned());
+    request.headers.insert(HeaderName::from_static("x-amz-log-type"), "Tail".parse().unwrap());
+    let response = handle(&fixture.cloud, &request).await.unwrap();
+    assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
+    assert!(!response.headers().contains_key("x-amz-function-error"));
+    let log = STANDARD.decode(&response.headers()["x-amz-log-result"]).unwrap();
+    let log = String::from_utf8(log).unwrap();
+    let words: Vec<&str> = log.lines().map(|line| line.split([' ', '\t']).next().unwrap()).collect();
+    assert_eq!(words, ["START", "handling", "END", "REPORT"], "{log}");
+    assert!(log.contains("Memory Size: 128 MB\tMax Memory Used: "), "{log}");
+
+    request.body = Bytes::from_static(b"\"crash\"");
+    let response = handle(&fixture.cloud, &request).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["x-amz-function-error"]),
+        (200, &"Unhandled".parse().unwrap())
+    );
+
+    for (kind, status) in [("Event", 202), ("DryRun", 204)] {
+        request.headers.insert(HeaderName::from_static("x-amz-invocation-type"), kind.parse().unwrap());
+        assert_eq!(handle(&fixture.cloud, &request).await.unwrap().status().as_u16(), status, "{kind}");
+    }
+    fixture.cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_function_settles_with_a_new_revision() {
+    let fixture = Fixture::with_settle(Duration::from_millis(300)).await;
+    let path = "/2015-03-31/functions/echo/configuration";
+    let state = |value: &Value| (value["State"].clone(), value["LastUpdateStatus"].clone());
+    let made = fixture.create("echo", &echo()).await;
+    assert_eq!(state(&made), (json!("Pending"), Value::Null));
+    let pending = "409 ResourceConflictException The operation cannot be performed at this time. The function is \
+                   currently in the following state: Pending";
+    assert_eq!(fixture.send(Method::PUT, path, json!({})).await.unwrap_err(), pending);
+    let refused = super::run(&fixture.cloud, "echo", Bytes::new()).await.unwrap_err();
+    assert_eq!(shown(&refused), pending);
+    tokio::time::sleep(Duration::from_millis(320)).await;
+    let (_, active) = fixture.send(Method::GET, path, Value::Null).await.unwrap();
+    assert_eq!(state(&active), (json!("Active"), json!("Successful")));
+    assert_ne!(made["RevisionId"], active["RevisionId"]);
+
+    let stale = fixture.send(Method::PUT, path, json!({ "RevisionId": made["RevisionId"] })).await.unwrap_err();
+    assert!(stale.starts_with("412 PreconditionFailedException The Revision Id provided does not match"), "{stale}");
+    let (_, changed) = fixture.send(Method::PUT, path, json!({ "Timeout": 4 })).await.unwrap();
+    assert_eq!(state(&changed), (json!("Active"), json!("InProgress")));
+    assert_eq!(
+        fixture.send(Method::PUT, path, json!({ "Timeout": 5 })).await.unwrap_err(),
+        "409 ResourceConflictException The operation cannot be performed at this time. An update is in progress for \
+         resource: arn:aws:lambda:us-east-1:123456789012:function:echo"
+    );
+    tokio::time::sleep(Duration::from_millis(320)).await;
+    let (_, settled) = fixture.send(Method::GET, path, Value::Null).await.unwrap();
+    assert_eq!(state(&settled), (json!("Active"), json!("Successful")));
+    assert_ne!(changed["RevisionId"], settled["RevisionId"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_created_is_refused_in_awss_words() {
+    let fixture = Fixture::new().await;
+    fixture.create("taken", &echo()).await;
+    let with = |change: Value| {
+        let mut given = creation("new", &echo());
+        for (key, value) in change.as_object().unwrap() {
+            given[key] = value.clone();
+        }
+        given
+    };
+    let long = "n".repeat(65);
+    let environment: BTreeMap<String, String> = BTreeMap::from([("KEY".to_owned(), "v".repeat(4096))]);
+    let tags: BTreeMap<String, &str> = (0..51).map(|number| (number.to_string(), "x")).collect();
+    let cases = [
+        json!({ "FunctionName": "taken" }),
+        json!({ "FunctionName": long }),
+        json!({ "FunctionName": "no spaces" }),
+        json!({ "FunctionName": "arn:aws:lambda:eu-west-1:123456789012:function:new" }),
+        json!({ "Role": "arn:aws:iam::1234:role/x" }),
+        json!({ "Role": "proxy", "Timeout": 901, "MemorySize": 64 }),
+        json!({ "Runtime": "provided" }),
+        json!({ "Runtime": "python3.13" }),
+        json!({ "Runtime": "cobol" }),
+        json!({ "Architectures": ["x86_64", "arm64"] }),
+        json!({ "Environment": { "Variables": environment } }),
+        json!({ "Environment": { "Variables": { "AWS_REGION": "x" } } }),
+        json!({ "Environment": { "Variables": { "1": "x" } } }),
+        json!({ "Tags": tags }),
+        json!({ "Code": { "ZipFile": "bm90IGEgemlw" } }),
+        json!({ "Code": { "ZipFile": archive(&[("../bootstrap", 0o755, "x")]) } }),
+        json!({ "Code": { "S3Bucket": "b", "S3Key": "k" } }),
+        json!({ "Code": { "ImageUri": "x" } }),
+        json!({ "Publish": true }),
+        json!({ "Layers": ["arn"] }),
+    ];
+    let mut refusals = Vec::new();
+    for change in cases {
+        let refused = fixture.send(Method::POST, "/2015-03-31/functions", with(change)).await.unwrap_err();
+        refusals.push(refused.replace(&"v".repeat(4096), "vvv").replace(&long, "nnn"));
+    }
+    insta::assert_snapshot!(refusals.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn a_permission_is_no_upsert() {
+    let fixture = Fixture::new().await;
+    let path = "/2015-03-31/functions/echo/policy";
+    let grant = |sid: &str| {
+        json!({
+            "StatementId": sid, "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+            "SourceArn": "arn:aws:execute-api:us-east-1:123456789012:a1/*/*/", "SourceAccount": "123456789012",
+        })
+    };
+    let mut log = vec![
+        fixture.send(Method::POST, path, grant("a")).await.unwrap_err(),
+        fixture.send(Method::DELETE, &format!("{path}/a"), Value::Null).await.unwrap_err(),
+    ];
+    fixture.create("echo", &echo()).await;
+    log.push(fixture.send(Method::DELETE, &format!("{path}/a"), Value::Null).await.unwrap_err());
+    log.push(fixture.send(Method::GET, path, Value::Null).await.unwrap_err());
+    let (status, made) = fixture.send(Method::POST, path, grant("a")).await.unwrap();
+    log.push(format!("{status} {}", made["Statement"].as_str().unwrap()));
+    log.push(fixture.send(Method::POST, path, grant("a")).await.unwrap_err());
+    log.push(fixture.send(Method::POST, path, grant("a b")).await.unwrap_err());
+    let mut given = grant("b");
+    given["Principal"] = json!("nobody");
+    log.push(fixture.send(Method::POST, path, given).await.unwrap_err());
+    log.push(fixture.send(Method::POST, &format!("{path}?Qualifier=%24LATEST"), grant("b")).await.unwrap_err());
+    let mut given = grant("b");
+    given["RevisionId"] = json!("old");
+    log.push(fixture.send(Method::POST, path, given).await.unwrap_err());
+    log.push(fixture.send(Method::DELETE, &format!("{path}/b"), Value::Null).await.unwrap_err());
+    insta::assert_snapshot!(log.join("\n"), @"");
+
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:echo";
+    let allowed = |source: &str| fixture.cloud.lambda.allows(arn, "apigateway.amazonaws.com", source);
+    assert!(allowed("arn:aws:execute-api:us-east-1:123456789012:a1/$default/POST/"));
+    assert!(!allowed("arn:aws:execute-api:us-east-1:123456789012:a2/$default/POST/"));
+    assert!(!fixture.cloud.lambda.allows(
+        arn,
+        "s3.amazonaws.com",
+        "arn:aws:execute-api:us-east-1:123456789012:a1/a/b/"
+    ));
+    fixture.send(Method::DELETE, &format!("{path}/a"), Value::Null).await.unwrap();
+    assert!(!allowed("arn:aws:execute-api:us-east-1:123456789012:a1/$default/POST/"));
+}
+
+#[tokio::test]
+async fn functions_survive_a_restart() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    fixture.invoke("echo", "1").await.unwrap();
+    fixture.cloud.shut_down().await;
+    let config = fixture.cloud.config.clone();
+    let again = Fixture { cloud: Cloud::open(config).await.unwrap(), _dir: tempfile::tempdir().unwrap() };
+    assert_eq!(again.invoke("echo", "1").await.unwrap()["echo"], json!(1));
+    again.cloud.shut_down().await;
+    again.send(Method::DELETE, "/2015-03-31/functions/echo", Value::Null).await.unwrap();
+    assert!(again.cloud.lambda.is_empty());
+    let gone = again.send(Method::DELETE, "/2015-03-31/functions/echo", Value::Null).await.unwrap_err();
+    assert_eq!(
+        gone,
+        "404 ResourceNotFoundException Function not found: arn:aws:lambda:us-east-1:123456789012:function:echo"
+    );
+}

@@ -16,7 +16,8 @@ const MAX_ENVIRONMENT: usize = 4096;
 const MAX_TAGS: usize = 50;
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 /// Runtimes that AWS no longer creates functions for.
-const RETIRED: &[&str] = &["provided", "go1.x", "python3.6", "python3.7", "nodejs12.x", "nodejs14.x", "java8", "ruby2.7"];
+const RETIRED: &[&str] =
+    &["provided", "go1.x", "python3.6", "python3.7", "nodejs12.x", "nodejs14.x", "java8", "ruby2.7"];
 /// Variables that Lambda sets itself and refuses to be given.
 const RESERVED: &[&str] = &[
     "_HANDLER",
@@ -257,11 +258,7 @@ fn longest(violations: &mut Vec<String>, value: &str, field: &str, limit: usize)
 fn between(violations: &mut Vec<String>, value: Option<i64>, field: &str, least: i64, most: i64) {
     let Some(value) = value else { return };
     if value < least {
-        violations.push(violation(
-            value,
-            field,
-            &format!("Member must have value greater than or equal to {least}"),
-        ));
+        violations.push(violation(value, field, &format!("Member must have value greater than or equal to {least}")));
     } else if value > most {
         violations.push(violation(value, field, &format!("Member must have value less than or equal to {most}")));
     }

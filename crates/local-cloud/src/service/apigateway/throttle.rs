@@ -1,0 +1,82 @@
+//! Token buckets, one for each API, stage and route settings that apply.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::resource::RouteSettings;
+
+/// An account's own limits, which hold when a stage sets none.
+const ACCOUNT_RATE: f64 = 10_000.0;
+const ACCOUNT_BURST: u32 = 5_000;
+
+/// How full every bucket is. Not remembered across a restart.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    buckets: Mutex<HashMap<(String, String), Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Buckets {
+    /// Takes a token; none left means 429. `scope` is the stage and, with settings of its own, the route.
+    ///
+    /// When only one of the two limits is set, the other counts as 0 and blocks everything, as on AWS.
+    pub(super) fn admit(&self, api: &str, scope: &str, settings: &RouteSettings, now: Instant) -> bool {
+        let (rate, burst) = match (settings.throttling_rate_limit, settings.throttling_burst_limit) {
+            (None, None) => (ACCOUNT_RATE, ACCOUNT_BURST),
+            (rate, burst) => (rate.unwrap_or(0.0), burst.unwrap_or(0)),
+        };
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets
+            .entry((api.to_owned(), scope.to_owned()))
+            .or_insert_with(|| Bucket { tokens: f64::from(burst), filled: now });
+        let refill = now.saturating_duration_since(bucket.filled).as_secs_f64() * rate;
+        bucket.tokens = (bucket.tokens + refill).min(f64::from(burst));
+        bucket.filled = now;
+        if rate > 0.0 && bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Forgets an API's buckets: it is gone, or its limits are others.
+    pub(super) fn forget(&self, api: &str) {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).retain(|(owner, _), _| owner != api);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Buckets, RouteSettings};
+
+    fn limits(rate: Option<f64>, burst: Option<u32>) -> RouteSettings {
+        RouteSettings { throttling_rate_limit: rate, throttling_burst_limit: burst, ..RouteSettings::default() }
+    }
+
+    #[test]
+    fn a_burst_is_admitted_and_refills_at_the_rate() {
+        let (buckets, start, limits) = (Buckets::default(), Instant::now(), limits(Some(10.0), Some(3)));
+        let after = |millis| start + Duration::from_millis(millis);
+        let admitted = |millis| buckets.admit("api", "$default", &limits, after(millis));
+        assert_eq!([0, 0, 0, 0].map(admitted), [true, true, true, false]);
+        assert_eq!([50, 110, 115].map(admitted), [false, true, false]);
+        assert_eq!([9000, 9000, 9000, 9000].map(admitted), [true, true, true, false]);
+    }
+
+    #[test]
+    fn half_a_limit_blocks_everything() {
+        let (buckets, now) = (Buckets::default(), Instant::now());
+        assert!(!buckets.admit("a", "s", &limits(Some(5.0), None), now));
+        assert!(!buckets.admit("b", "s", &limits(None, Some(5)), now));
+        assert!(buckets.admit("c", "s", &limits(None, None), now));
+    }
+}
