@@ -106,10 +106,11 @@ impl fmt::Debug for Complaint {
 pub struct Complaints(Vec<Complaint>);
 
 impl Complaints {
-    /// Sorts what was found by its place.
+    /// Sorts what was found by its place. What an alias repeats is said once.
     pub(crate) fn new(mut complaints: Vec<Complaint>) -> Self {
         debug_assert!(!complaints.is_empty(), "a file is refused only with a reason");
         complaints.sort_by_key(|complaint| complaint.span.start);
+        complaints.dedup_by(|later, first| later.span == first.span && later.message == first.message);
         Self(complaints)
     }
 

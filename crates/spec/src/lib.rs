@@ -13,6 +13,7 @@
 
 mod check;
 mod complaint;
+mod forms;
 mod limits;
 mod names;
 mod places;

@@ -21,6 +21,6 @@ pub(crate) const FUNCTION_MB: RangeInclusive<i64> = 128..=10_240;
 /// API Gateway gives up after 30 seconds; the function must do so before it to be able to answer.
 pub(crate) const FUNCTION_TIMEOUT_S: RangeInclusive<i64> = 1..=29;
 
-/// The only retentions that CloudWatch Logs takes, in days.
+/// The only retentions that `CloudWatch` Logs takes, in days.
 pub(crate) const RETENTION_DAYS: [i64; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];

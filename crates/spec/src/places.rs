@@ -80,9 +80,9 @@ impl Places {
         Complaint::new(&self.file, at, message)
     }
 
-    /// The entries of the whole file.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        self.root.entries()
+    /// The whole file.
+    pub(crate) fn root(&self) -> &Item {
+        &self.root
     }
 
     /// The key of the last step of `path`, or else what [`Self::find`] finds.
@@ -101,7 +101,7 @@ impl Places {
     /// The bytes to underline for `path`: a written value, else its key, else the block it would belong to.
     pub(crate) fn find(&self, path: &str) -> Range<usize> {
         let mut item = &self.root;
-        let mut mark = self.entries().first().map_or(0..0, |entry| entry.key_at.clone());
+        let mut mark = self.root.entries().first().map_or(0..0, |entry| entry.key_at.clone());
         for step in steps(path) {
             let Some(found) = item.step(&step) else { break };
             item = found.item;
@@ -291,13 +291,13 @@ impl<'a> Scan<'a> {
                 }
                 entries.push(Entry { key, key_at, value: item });
             }
-            (Node::Mapping(_), None) => match &*item.node {
-                Node::Scalar(key) => open.key = Some((key.clone(), item.at)),
-                _ => {
+            (Node::Mapping(_), None) => {
+                let Node::Scalar(key) = &*item.node else {
                     let at = first_line(&self.file.text, &item.at);
                     return Err(Complaint::new(self.file, at, "a key must be a plain name"));
-                }
-            },
+                };
+                open.key = Some((key.clone(), item.at));
+            }
             (Node::Scalar(_), _) => {}
         }
         Ok(())

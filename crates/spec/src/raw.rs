@@ -3,15 +3,14 @@
 //! Every key may be left out, and an empty value counts as left out: the defaults stand in [`crate::types`]. The
 //! doc comments here are what an editor shows.
 
+#![expect(clippy::doc_markdown, reason = "editors show these comments as they are")]
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use crate::forms::{Block, TextOr, given};
 use crate::limits;
 
 /// What should be deployed, and where it may go.
@@ -46,7 +45,7 @@ pub(crate) struct RawTargets {
 #[schemars(rename = "Stage")]
 pub(crate) enum RawStage {
     Bare(RawStageName),
-    Full(RawStageBlock),
+    Full(Box<RawStageBlock>),
 }
 
 /// The stages.
@@ -360,50 +359,4 @@ pub(crate) struct RawSmokeTest {
 pub(crate) struct RawTeardown {
     /// `bucket`, `logs`, or both. Default: nothing.
     pub(crate) keep: Option<Vec<String>>,
-}
-
-/// A block of keys, where an empty value is a block without any.
-pub(crate) struct Block<T>(pub(crate) T);
-
-impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Block<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::deserialize(deserializer)?.unwrap_or_default()))
-    }
-}
-
-/// Tells a key with an empty value from one that is not written.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// A short form and a long form. Unlike serde's untagged enums it keeps the reason and the path of an error.
-#[derive(JsonSchema)]
-#[schemars(untagged, inline, description = "A short form, or a block of keys.")]
-pub(crate) enum TextOr<T> {
-    Text(String),
-    Block(T),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Forms<T> {
-            type Value = TextOr<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text or a block of keys")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(TextOr::Text(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Block)
-            }
-        }
-
-        deserializer.deserialize_any(Forms(PhantomData))
-    }
 }

@@ -1,6 +1,6 @@
 //! The regions that have a `sagemaker-xgboost` registry, and what differs between them.
 //!
-//! Source: the SageMaker Python SDK's table of image URIs for `xgboost`.
+//! Source: the `SageMaker` Python SDK's table of image URIs for `xgboost`.
 
 /// Every known region and the account whose registry holds `sagemaker-xgboost` there.
 pub const XGBOOST_REGISTRIES: [(&str, &str); 33] = [

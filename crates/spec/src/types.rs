@@ -48,7 +48,7 @@ pub struct LocalTarget {
     pub region: String,
     /// Port on 127.0.0.1; chosen once and then remembered when not given.
     pub port: Option<u16>,
-    /// Milliseconds until services see a change of a role. Default 1000.
+    /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
 }
 
@@ -91,7 +91,7 @@ pub struct Fit {
     pub require: Require,
 }
 
-/// A model trained elsewhere: XGBoost JSON, UBJ, or a `model.tar.gz` with one of them.
+/// A model trained elsewhere: `XGBoost` JSON, UBJ, or a `model.tar.gz` with one of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Import {
     /// Relative to the pipeline file.
@@ -105,7 +105,7 @@ pub struct Import {
 pub enum Data {
     /// Made by the documented generator.
     Generate {
-        /// At least 1,000. Default 100,000.
+        /// 1,000 to 100,000,000. Default 100,000.
         rows: u64,
         /// Default 42.
         seed: u64,
@@ -123,7 +123,7 @@ pub enum Algorithm {
     LogisticRegression(LogisticRegression),
 }
 
-/// Parameters of gradient boosting, as XGBoost names and defaults them.
+/// Parameters of gradient boosting, as `XGBoost` names and defaults them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradientBoosting {
     /// 1 to 10,000. Default 100.
@@ -233,7 +233,7 @@ pub struct DeployProxy {
     pub memory_mb: i32,
     /// 1 to 29, below the gateway's 30. Default 28.
     pub timeout_s: i32,
-    /// Days that the function's log lines are kept; one of the numbers CloudWatch takes. Default 14.
+    /// Days that the function's log lines are kept; one of the numbers `CloudWatch` takes. Default 14.
     pub log_retention_days: i32,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 use super::words::quoted;
 use super::{Blocks, Checker, suggest};
@@ -77,18 +77,14 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {
-    if value.is_null() {
-        let complaint = checker.places.complain(path, format!("target `{}` lacks the key `region`", &path[8..]));
-        checker.say(complaint.help("only the target `local` can do without: `region: us-east-1`"));
-        return None;
-    }
-    let raw: RawAws = checker.read(path, value)?;
+    // An empty target lacks the same key as one with no keys.
+    let empty = Value::Mapping(Mapping::new());
+    let raw: RawAws = checker.read(path, if value.is_null() { &empty } else { value })?;
     region(checker, &format!("{path}.region"), &raw.region);
-    if let Some(account) = &raw.account {
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            let message = format!("an account is twelve digits, not {}", quoted(account));
-            checker.say(checker.places.complain(&format!("{path}.account"), message));
-        }
+    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(account) = raw.account.as_ref().filter(|account| !is_account(account)) {
+        let message = format!("an account is twelve digits, not {}", quoted(account));
+        checker.say(checker.places.complain(&format!("{path}.account"), message));
     }
     if raw.profile.as_ref().is_some_and(|profile| profile.trim().is_empty()) {
         checker.say(checker.places.complain(&format!("{path}.profile"), "`profile` must not be empty"));

@@ -18,17 +18,20 @@ use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
 use crate::complaint::{Complaint, Complaints};
-use crate::places::Places;
+use crate::places::{Entry, Item, Node, Places};
 use crate::raw::RawCreateRole;
 use crate::types::Spec;
 use words::{WrongType, leaf};
 
 pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
+    // The mark says nothing that UTF-8 does not, and one of the YAML readers takes it for a document.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let (places, duplicates) = Places::scan(source, path)?;
     if !duplicates.is_empty() {
         return Err(Complaints::new(duplicates));
     }
-    let file: Value = serde_yaml::from_str(source).map_err(|error| not_yaml(&places, &error))?;
+    let file = serde_yaml::from_str(source).map_err(|error| not_yaml(&places, &error))?;
+    let file = with_text_keys(file, places.root());
 
     let mut checker = Checker { places: &places, complaints: Vec::new() };
     let blocks = shape::check(&mut checker, &file);
@@ -77,6 +80,23 @@ fn not_yaml(places: &Places, error: &serde_yaml::Error) -> Complaint {
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or_default();
     places.complain_at(at..at, format!("not valid YAML: {reason}"))
+}
+
+/// Reads every key as it is written, so that a column called `1` or `on` is a name like any other.
+fn with_text_keys(value: Value, item: &Item) -> Value {
+    match (value, &*item.node) {
+        (Value::Mapping(mapping), Node::Mapping(entries)) => {
+            let values = mapping.into_iter().map(|(_, value)| value);
+            let entry = |(value, entry): (Value, &Entry)| {
+                (Value::String(entry.key.clone()), with_text_keys(value, &entry.value))
+            };
+            Value::Mapping(values.zip(entries).map(entry).collect())
+        }
+        (Value::Sequence(values), Node::Sequence(items)) => {
+            values.into_iter().zip(items).map(|(value, item)| with_text_keys(value, item)).collect()
+        }
+        (value, _) => value,
+    }
 }
 
 /// The blocks of a file that are well formed, by name.
@@ -152,18 +172,18 @@ impl Checker<'_> {
         T: TryFrom<i64>,
     {
         match given {
-            Some(number) if self.within(path, number, range) => T::try_from(number).unwrap_or(default),
+            Some(number) if self.within(path, &number, range) => T::try_from(number).unwrap_or(default),
             _ => default,
         }
     }
 
     /// A number within `range`, or else the default.
     fn number(&mut self, path: &str, given: Option<f64>, range: &RangeInclusive<f64>, default: f64) -> f64 {
-        given.filter(|number| self.within(path, *number, range)).unwrap_or(default)
+        given.filter(|number| self.within(path, number, range)).unwrap_or(default)
     }
 
-    fn within<T: PartialOrd + Display>(&mut self, path: &str, number: T, range: &RangeInclusive<T>) -> bool {
-        let fits = range.contains(&number);
+    fn within<T: PartialOrd + Display>(&mut self, path: &str, number: &T, range: &RangeInclusive<T>) -> bool {
+        let fits = range.contains(number);
         if !fits {
             let (from, to) = (range.start(), range.end());
             self.say(self.places.complain(path, format!("`{}` must be from {from} to {to}, not {number}", leaf(path))));
@@ -184,14 +204,19 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
         .map(|(_, known)| known)
 }
 
+/// So many known words are listed only when none of them is near.
+const MANY: usize = 20;
+
 /// Suggests the known word that was probably meant, and lists them all.
 fn suggest(complaint: Complaint, word: &str, kind: &str, known: &[&str]) -> Complaint {
-    let complaint = match nearest(word, known.iter().copied()) {
+    let near = nearest(word, known.iter().copied());
+    let complaint = match near {
         Some(near) => complaint.help(format!("did you mean `{near}`?")),
         None => complaint,
     };
-    match known {
-        [] => complaint.help(format!("there are no {kind} here")),
+    match known.len() {
+        0 => complaint.help("nothing can be chosen here"),
+        MANY.. if near.is_some() => complaint,
         _ => complaint.help(format!("{kind}: {}", known.join(", "))),
     }
 }

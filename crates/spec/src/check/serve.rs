@@ -291,20 +291,24 @@ pub(super) fn smoke_test(
 /// The proxy refuses a request with a feature too many or too few, so a smoke test would only find that out late.
 fn check_request(checker: &mut Checker<'_>, request: &BTreeMap<String, f64>, features: &[String]) {
     let known: BTreeSet<&str> = features.iter().map(String::as_str).collect();
+    let mut missing: Vec<_> =
+        features.iter().map(String::as_str).filter(|feature| !request.contains_key(*feature)).collect();
     for (name, value) in request {
         let path = format!("stages.smoke-test.request.{name}");
         if !known.contains(name.as_str()) {
             let message = format!("the model has no feature {}", quoted(name));
             let complaint = checker.places.complain_key(&path, message);
-            checker.say(match nearest(name, known.iter().copied()) {
-                Some(near) if !request.contains_key(near) => complaint.help(format!("did you mean `{near}`?")),
-                _ => complaint,
+            let near = nearest(name, missing.iter().copied());
+            // A misspelt feature is not missing as well.
+            missing.retain(|feature| near != Some(*feature));
+            checker.say(match near {
+                Some(near) => complaint.help(format!("did you mean `{near}`?")),
+                None => complaint,
             });
         } else if !value.is_finite() {
             checker.say(checker.places.complain(&path, format!("{} must be finite, not {value}", subject(&path))));
         }
     }
-    let missing: Vec<_> = features.iter().filter(|name| !request.contains_key(*name)).map(String::as_str).collect();
     if let [first, more @ ..] = missing.as_slice() {
         let rest = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         let message = format!("the request lacks feature `{first}`{rest}");

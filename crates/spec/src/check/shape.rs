@@ -6,7 +6,7 @@ use serde_json::Value as Shape;
 use serde_yaml::Value;
 
 use super::words::quoted;
-use super::{Blocks, Checker, suggest};
+use super::{Blocks, Checker, nearest, suggest};
 use crate::STAGES;
 use crate::complaint::Complaint;
 use crate::places::{Item, Node, Places};
@@ -17,7 +17,7 @@ pub(super) fn check<'a>(checker: &mut Checker<'_>, file: &'a Value) -> Blocks<'a
     let shapes = Shapes::new();
     let places = checker.places;
     let mut blocks = Blocks { stages: Vec::new(), targets: Vec::new(), broken: Vec::new() };
-    for entry in places.entries() {
+    for entry in places.root().entries() {
         let shape = match shapes.key(shapes.root(), &entry.key) {
             Known::Key(shape) => shape,
             Known::Not(known) => {
@@ -92,6 +92,8 @@ fn stages<'a>(
         let Some(rank) = STAGES.iter().position(|stage| *stage == name) else {
             let complaint = checker.places.complain_at(at, format!("unknown stage {}", quoted(&name)));
             checker.say(suggest(complaint, &name, "stages", &STAGES));
+            // Its defaults would be judged in its stead.
+            blocks.broken.extend(nearest(&name, STAGES).map(str::to_owned));
             continue;
         };
         if let Some((_, first)) = seen.iter().find(|(earlier, _)| *earlier == rank) {
@@ -112,7 +114,7 @@ fn stages<'a>(
             _ => true,
         };
         match value.get(STAGES[rank]) {
-            Some(block) if clean => blocks.stages.push((STAGES[rank], block)),
+            Some(block) if clean && item.entries().len() == 1 => blocks.stages.push((STAGES[rank], block)),
             _ => blocks.broken.push(name),
         }
     }

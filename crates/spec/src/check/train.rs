@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::words::{quoted, subject};
 use super::{Block, Checker, suggest};
+use crate::forms::TextOr;
 use crate::limits;
-use crate::raw::{RawAlgorithm, RawData, RawGradientBoosting, RawLogisticRegression, RawTrain, TextOr};
+use crate::raw::{RawAlgorithm, RawData, RawGradientBoosting, RawLogisticRegression, RawTrain};
 use crate::types::{Algorithm, Data, Fit, GradientBoosting, Import, LogisticRegression, Require, Split, Train};
 
 const PATH: &str = "stages.train";
@@ -91,7 +92,7 @@ fn data(checker: &mut Checker<'_>, raw: Option<TextOr<RawData>>) -> Option<Data>
         Some(TextOr::Block(RawData { path: Some(text), .. })) => rows(checker, "stages.train.data.path", &text),
         Some(TextOr::Block(RawData { generate: Some(generate), .. })) => {
             let count = generate.0.rows.unwrap_or(100_000);
-            checker.within("stages.train.data.generate.rows", count, &limits::ROWS);
+            checker.within("stages.train.data.generate.rows", &count, &limits::ROWS);
             Some(Data::Generate { rows: count, seed: generate.0.seed.unwrap_or(42) })
         }
     }

@@ -54,12 +54,11 @@ pub(super) fn from_serde(
     for segment in error.path() {
         match segment {
             serde_path_to_error::Segment::Seq { index } => {
-                path.push_str(&format!("[{index}]"));
+                path = format!("{path}[{index}]");
                 value = value.get(*index).unwrap_or(&Value::Null);
             }
             serde_path_to_error::Segment::Map { key } => {
-                path.push('.');
-                path.push_str(key);
+                path = format!("{path}.{key}");
                 value = value.get(key.as_str()).unwrap_or(&Value::Null);
             }
             _ => {}

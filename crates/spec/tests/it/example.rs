@@ -62,19 +62,20 @@ fn every_stage_may_be_left_out_or_left_empty() {
     let least = parse("name: fraud").unwrap();
     let empty_list = parse("name: fraud\nstages: []\ntargets: {}").unwrap();
     let nulls = parse("name: fraud\nstages:\ntargets:").unwrap();
-    let bare: String = spec::STAGES.iter().map(|stage| format!("- {stage}\n")).collect();
-    let colons: String = spec::STAGES.iter().map(|stage| format!("- {stage}:\n")).collect();
-    let braces: String = spec::STAGES.iter().map(|stage| format!("- {stage}: {{}}\n")).collect();
+    let each = |form: &str| spec::STAGES.map(|stage| form.replace("stage", stage)).concat();
     assert_eq!(least, empty_list);
     assert_eq!(least, nulls);
-    for stages in [bare, colons, braces] {
+    for stages in [each("- stage\n"), each("- stage:\n"), each("- stage: {}\n")] {
         assert_eq!(least, parse(&format!("name: fraud\nstages:\n{stages}")).unwrap());
     }
 }
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    insta::assert_debug_snapshot!(parse("name: fraud").unwrap(), @r#"
+    let mut spec = parse("name: fraud").unwrap();
+    let Train::Fit(fit) = &mut spec.train else { panic!("a pipeline trains") };
+    fit.features.drain(2..28);
+    insta::assert_debug_snapshot!(spec, @r#"
     Spec {
         name: PipelineName(
             "fraud",
@@ -98,32 +99,6 @@ fn the_defaults_are_the_documented_ones() {
                 features: [
                     "V1",
                     "V2",
-                    "V3",
-                    "V4",
-                    "V5",
-                    "V6",
-                    "V7",
-                    "V8",
-                    "V9",
-                    "V10",
-                    "V11",
-                    "V12",
-                    "V13",
-                    "V14",
-                    "V15",
-                    "V16",
-                    "V17",
-                    "V18",
-                    "V19",
-                    "V20",
-                    "V21",
-                    "V22",
-                    "V23",
-                    "V24",
-                    "V25",
-                    "V26",
-                    "V27",
-                    "V28",
                     "Amount",
                 ],
                 algorithm: GradientBoosting(
@@ -229,6 +204,11 @@ fn an_alias_stands_for_what_is_anchored() {
     let anchored = "name: fraud\nstages:\n- create-endpoint: { log-retention-days: &days 30 }\n- deploy-proxy: { log-retention-days: *days }";
     let spec = parse(anchored).unwrap();
     assert_eq!((spec.create_endpoint.log_retention_days, spec.deploy_proxy.log_retention_days), (30, 30));
+}
+
+#[test]
+fn a_byte_order_mark_is_overlooked() {
+    assert_eq!(parse("\u{feff}name: fraud\n").unwrap(), parse("name: fraud").unwrap());
 }
 
 #[test]

@@ -51,7 +51,8 @@ proptest! {
 fn a_file_of_aliases_of_aliases_takes_no_time() {
     let mut text = "name: fraud\na0: &a0 [x, x]\n".to_owned();
     for level in 1..40 {
-        text.push_str(&format!("a{level}: &a{level} [*a{}, *a{}]\n", level - 1, level - 1));
+        let below = level - 1;
+        text.extend([format!("a{level}: &a{level} [*a{below}, *a{below}]\n")]);
     }
     text.push_str("stages: *a39\n");
     assert!(parse(&text).is_err());

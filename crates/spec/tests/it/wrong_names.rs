@@ -55,6 +55,18 @@ fn a_region_that_does_not_exist() {
       |             ^^^^^^^^^
       |
       = help: did you mean `ap-south-1`?
+    ");
+}
+
+#[test]
+fn a_region_that_resembles_none() {
+    insta::assert_snapshot!(rendered("name: fraud\ntargets:\n  7:\n    region: frankfurt\n"), @"
+    error: unknown region `frankfurt`
+     --> pipeline.yaml:4:13
+      |
+    4 |     region: frankfurt
+      |             ^^^^^^^^^
+      |
       = help: regions: af-south-1, ap-east-1, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ca-central-1, ca-west-1, cn-north-1, cn-northwest-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, me-central-1, me-south-1, sa-east-1, us-east-1, us-east-2, us-gov-east-1, us-gov-west-1, us-west-1, us-west-2
     ");
 }
@@ -69,13 +81,11 @@ fn a_target_without_a_region() {
       |   ^^^^
     ");
     insta::assert_snapshot!(rendered("name: fraud\ntargets:\n  prod:\n"), @"
-    error: target `prod` lacks the key `region`
+    error: `prod` lacks the key `region`
      --> pipeline.yaml:3:3
       |
     3 |   prod:
       |   ^^^^
-      |
-      = help: only the target `local` can do without: `region: us-east-1`
     ");
 }
 

@@ -150,7 +150,7 @@ fn a_key_that_does_not_exist() {
     3 | - create-role: { path: /x/ }
       |                  ^^^^
       |
-      = help: there are no known keys here
+      = help: nothing can be chosen here
     ");
     insta::assert_snapshot!(rendered("name: fraud\ntarget: { local: {} }\n"), @"
     error: unknown key `target`
@@ -217,6 +217,13 @@ fn a_stage_that_does_not_exist() {
       |
       = help: stages: train, package, upload, create-role, create-endpoint, deploy-proxy, smoke-test, teardown
     ");
+}
+
+#[test]
+fn a_stage_that_cannot_be_read_is_not_taken_for_its_defaults() {
+    let request = "- smoke-test: { request: { age: 1 } }\n";
+    assert_eq!(stage(&format!("- trian: {{ features: [age] }}\n{request}")).matches("error:").count(), 1);
+    assert_eq!(stage(&format!("- train:\n  features: [age]\n{request}")).matches("error:").count(), 1);
 }
 
 #[test]
@@ -421,7 +428,6 @@ stages:
       |                   ^^^^^^^^^^
       |
       = help: did you mean `ap-south-1`?
-      = help: regions: af-south-1, ap-east-1, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ca-central-1, ca-west-1, cn-north-1, cn-northwest-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, me-central-1, me-south-1, sa-east-1, us-east-1, us-east-2, us-gov-east-1, us-gov-west-1, us-west-1, us-west-2
 
     error: unknown key `lable`
      --> pipeline.yaml:5:14
@@ -476,5 +482,47 @@ fn a_place_after_letters_of_several_bytes_or_windows_lines() {
       |
       = help: did you mean `upload`?
       = help: stages: train, package, upload, create-role, create-endpoint, deploy-proxy, smoke-test, teardown
+    ");
+}
+
+#[test]
+fn a_place_after_a_byte_order_mark() {
+    insta::assert_snapshot!(rendered("\u{feff}names: fraud\n"), @"
+    error: unknown key `names`
+     --> pipeline.yaml:1:1
+      |
+    1 | names: fraud
+      | ^^^^^
+      |
+      = help: did you mean `name`?
+      = help: known keys: name, stages, targets
+
+    error: the file lacks the key `name`
+     --> pipeline.yaml:1:1
+      |
+    1 | names: fraud
+      | ^^^^^
+      |
+      = help: every cloud name derives from it: `name: my-pipeline`
+    ");
+}
+
+#[test]
+fn an_alias_is_underlined_where_it_is_used_and_what_it_holds_where_that_is_written() {
+    insta::assert_snapshot!(stage("- create-endpoint: { log-retention-days: &days 30 }\n- deploy-proxy: { timeout-s: *days }\n"), @"
+    error: `timeout-s` must be from 1 to 29, not 30
+     --> pipeline.yaml:4:30
+      |
+    4 | - deploy-proxy: { timeout-s: *days }
+      |                              ^^^^^
+    ");
+    insta::assert_snapshot!(rendered("name: fraud\ntargets: { a: &a { region: mars }, b: *a }\n"), @"
+    error: unknown region `mars`
+     --> pipeline.yaml:2:28
+      |
+    2 | targets: { a: &a { region: mars }, b: *a }
+      |                            ^^^^
+      |
+      = help: regions: af-south-1, ap-east-1, ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-south-2, ap-southeast-1, ap-southeast-2, ap-southeast-3, ap-southeast-4, ca-central-1, ca-west-1, cn-north-1, cn-northwest-1, eu-central-1, eu-central-2, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-2, eu-west-3, il-central-1, me-central-1, me-south-1, sa-east-1, us-east-1, us-east-2, us-gov-east-1, us-gov-west-1, us-west-1, us-west-2
     ");
 }

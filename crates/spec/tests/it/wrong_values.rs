@@ -287,14 +287,6 @@ fn two_fields_of_one_name() {
 #[test]
 fn a_request_that_the_proxy_would_refuse() {
     insta::assert_snapshot!(stage("- train: { features: [V1..V3] }\n- smoke-test:\n    request: { V1: 1, V2: 2, v3: 3 }\n"), @"
-    error: the request lacks feature `V3`
-     --> pipeline.yaml:5:5
-      |
-    5 |     request: { V1: 1, V2: 2, v3: 3 }
-      |     ^^^^^^^
-      |
-      = help: the proxy answers only requests with a value for every feature
-
     error: the model has no feature `v3`
      --> pipeline.yaml:5:30
       |
@@ -332,5 +324,25 @@ fn an_expectation_that_no_answer_meets() {
       |
       = help: did you mean `is_fraud`?
       = help: fields: is_fraud, fraud_score
+    ");
+}
+
+#[test]
+fn a_request_with_keys_that_yaml_takes_for_numbers() {
+    insta::assert_snapshot!(stage("- train: { features: [V1, y] }\n- smoke-test: { request: { V1: 1, y: 2, 3: 4 } }\n"), @"
+    error: the model has no feature `3`
+     --> pipeline.yaml:4:41
+      |
+    4 | - smoke-test: { request: { V1: 1, y: 2, 3: 4 } }
+      |                                         ^
+    ");
+    insta::assert_snapshot!(stage("- train: { features: [V1, V2, V3] }\n- smoke-test: { request: { V1: 1 } }\n"), @"
+    error: the request lacks feature `V2` and 1 more
+     --> pipeline.yaml:4:17
+      |
+    4 | - smoke-test: { request: { V1: 1 } }
+      |                 ^^^^^^^
+      |
+      = help: the proxy answers only requests with a value for every feature
     ");
 }
