@@ -50,7 +50,7 @@ impl S3Access for Access {
         }
         let query = context.uri().query().unwrap_or_default();
         let versioned = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "versionId");
-        // Each key of a DeleteObjects is judged by itself, when the list has been read.
+        // Each key of a `DeleteObjects` is judged by itself, when the list has been read.
         if let Some(action) = action(context.s3_op().name(), versioned) {
             authorize(&self.0, &caller, &action, &resource(bucket, key))?;
         }

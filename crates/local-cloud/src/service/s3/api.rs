@@ -70,10 +70,7 @@ impl s3s::S3 for Api {
         Ok(response)
     }
 
-    async fn get_object(
-        &self,
-        request: S3Request<dto::GetObjectInput>,
-    ) -> S3Result<S3Response<dto::GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<dto::GetObjectInput>) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let result = self.0.s3.get_object(&request.input);
         self.hide_absence(request.extensions.get(), &request.input.bucket, result)
     }
@@ -93,10 +90,7 @@ impl s3s::S3 for Api {
         Ok(self.0.s3.list_buckets(&request.input))
     }
 
-    async fn put_object(
-        &self,
-        request: S3Request<dto::PutObjectInput>,
-    ) -> S3Result<S3Response<dto::PutObjectOutput>> {
+    async fn put_object(&self, request: S3Request<dto::PutObjectInput>) -> S3Result<S3Response<dto::PutObjectOutput>> {
         self.0.s3.put_object(request).await
     }
 
@@ -282,10 +276,7 @@ impl s3s::S3 for Api {
         self.0.s3.list_objects_v2(&request.input)
     }
 
-    async fn list_parts(
-        &self,
-        request: S3Request<dto::ListPartsInput>,
-    ) -> S3Result<S3Response<dto::ListPartsOutput>> {
+    async fn list_parts(&self, request: S3Request<dto::ListPartsInput>) -> S3Result<S3Response<dto::ListPartsOutput>> {
         self.0.s3.list_parts(&request.input)
     }
 

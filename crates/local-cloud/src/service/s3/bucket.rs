@@ -14,7 +14,7 @@ use crate::call::Refusal;
 /// The region whose buckets have no location constraint and whose second create succeeds.
 const US_EAST_1: &str = "us-east-1";
 
-/// What a CreateBucket asks for.
+/// What a `CreateBucket` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// `LocationConstraint` of the body.
@@ -152,11 +152,9 @@ fn check_location(region: &str, constraint: Option<&str>) -> Result<(), Refusal>
         Err(Refusal::new(400, "IllegalLocationConstraintException", message))
     };
     match constraint {
-        Some(US_EAST_1) if region == US_EAST_1 => Err(Refusal::new(
-            400,
-            "InvalidLocationConstraint",
-            "The specified location-constraint is not valid",
-        )),
+        Some(US_EAST_1) if region == US_EAST_1 => {
+            Err(Refusal::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
+        }
         None if region != US_EAST_1 => incompatible("unspecified"),
         Some(constraint) if constraint != region => incompatible(constraint),
         _ => Ok(()),
@@ -189,9 +187,9 @@ mod tests {
         let code = |region, constraint| check_location(region, constraint).map_err(|refusal| refusal.message);
         assert_eq!(code("us-east-1", None), Ok(()));
         assert_eq!(code("eu-central-1", Some("eu-central-1")), Ok(()));
-        insta::assert_snapshot!(code("us-east-1", Some("us-east-1")).unwrap_err(), @"");
-        insta::assert_snapshot!(code("us-east-1", Some("eu-west-1")).unwrap_err(), @"");
-        insta::assert_snapshot!(code("eu-west-1", None).unwrap_err(), @"");
-        insta::assert_snapshot!(code("eu-west-1", Some("us-east-1")).unwrap_err(), @"");
+        insta::assert_snapshot!(code("us-east-1", Some("us-east-1")).unwrap_err(), @"The specified location-constraint is not valid");
+        insta::assert_snapshot!(code("us-east-1", Some("eu-west-1")).unwrap_err(), @"The eu-west-1 location constraint is incompatible for the region specific endpoint this request was sent to.");
+        insta::assert_snapshot!(code("eu-west-1", None).unwrap_err(), @"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.");
+        insta::assert_snapshot!(code("eu-west-1", Some("us-east-1")).unwrap_err(), @"The us-east-1 location constraint is incompatible for the region specific endpoint this request was sent to.");
     }
 }

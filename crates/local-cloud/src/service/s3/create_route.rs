@@ -1,4 +1,4 @@
-//! CreateBucket, ahead of `s3s`, whose 0.14 line refuses a body with `Tags`.
+//! `CreateBucket`, ahead of `s3s`, whose 0.14 line refuses a body with `Tags`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::refuse;
 use crate::Cloud;
 use crate::call::Refusal;
 
-/// Bytes of a CreateBucket body; 50 tags of full length fit.
+/// Bytes of a `CreateBucket` body; 50 tags of full length fit.
 const MAX_BODY: usize = 128 * 1024;
 
 /// Takes `PUT /<bucket>` without a sub-resource.
@@ -45,7 +45,8 @@ struct TagElement {
 impl S3Route for CreateRoute {
     fn is_match(&self, method: &Method, uri: &Uri, _headers: &HeaderMap, _extensions: &mut Extensions) -> bool {
         let query = uri.query().unwrap_or_default();
-        let plain = form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name == "x-id" || name.starts_with("X-Amz-"));
+        let plain =
+            form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name == "x-id" || name.starts_with("X-Amz-"));
         method == Method::PUT && plain && bucket_of(uri).is_some()
     }
 

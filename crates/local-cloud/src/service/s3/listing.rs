@@ -101,7 +101,8 @@ impl Escape {
 /// The number of entries to give: 1000 unless fewer are asked for.
 pub(super) fn max(asked: Option<i32>) -> Result<usize, Refusal> {
     let asked = asked.map_or(Ok(MAX_KEYS), usize::try_from);
-    let asked = asked.map_err(|_| refuse::invalid_argument("Argument maxKeys must be an integer between 0 and 2147483647"));
+    let asked =
+        asked.map_err(|_| refuse::invalid_argument("Argument maxKeys must be an integer between 0 and 2147483647"));
     asked.map(|asked| asked.min(MAX_KEYS))
 }
 

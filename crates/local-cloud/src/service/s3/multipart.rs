@@ -201,9 +201,8 @@ impl S3 {
     pub(super) fn list_parts(&self, input: &ListPartsInput) -> S3Result<S3Response<ListPartsOutput>> {
         let max = listing::max(input.max_parts)?;
         let after = input.part_number_marker.unwrap_or_default();
-        let upload = self.index.read(|index| {
-            upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id).cloned()
-        })?;
+        let upload =
+            self.index.read(|index| upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id).cloned())?;
         let mut rest = upload.parts.range(after.saturating_add(1)..);
         let parts: Vec<WirePart> = rest.by_ref().take(max).map(|(number, part)| wire_part(*number, part)).collect();
         let more = rest.next().is_some();
@@ -289,15 +288,12 @@ fn chosen(upload: &Upload, named: &[CompletedPart]) -> Result<Vec<Part>, Refusal
         return Err(refuse::malformed_xml());
     }
     let mut parts: Vec<Part> = Vec::with_capacity(named.len());
-    let mut last = 0;
+    if !named.is_sorted_by(|one, next| one.part_number < next.part_number) {
+        let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+        return Err(Refusal::new(400, "InvalidPartOrder", message));
+    }
     for (at, name) in named.iter().enumerate() {
-        let number = name.part_number.unwrap_or_default();
-        if number <= last {
-            let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
-            return Err(Refusal::new(400, "InvalidPartOrder", message));
-        }
-        last = number;
-        let found = upload.parts.get(&number).filter(|part| {
+        let found = upload.parts.get(&name.part_number.unwrap_or_default()).filter(|part| {
             let agrees = |claimed: Option<&String>| claimed.is_none_or(|claimed| *claimed == part.checksum.value);
             name.e_tag.as_ref().is_some_and(|etag| etag.value() == part.etag)
                 && agrees(claimed_part(name, part.checksum.algorithm))

@@ -56,10 +56,7 @@ pub(super) fn matches(condition: &ETagCondition, etag: &str) -> bool {
 }
 
 impl S3 {
-    pub(super) async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let (headers, trailers, input) = (request.headers, request.trailing_headers, request.input);
         let said = Said::of_put(&input);
         let mut body = input.body.unwrap_or_else(|| s3s::Body::empty().into());
@@ -123,7 +120,11 @@ impl S3 {
         let replace = |directive: Option<&str>| directive == Some(MetadataDirective::REPLACE);
         let replaces_meta = replace(input.metadata_directive.as_ref().map(MetadataDirective::as_str));
         let said = Said::of_copy(&input);
-        if **from == *input.bucket && **from_key == *input.key && version_id.is_none() && !replaces_meta && said.is_bare()
+        if **from == *input.bucket
+            && **from_key == *input.key
+            && version_id.is_none()
+            && !replaces_meta
+            && said.is_bare()
         {
             return Err(refuse::invalid_request(
                 "This copy request is illegal because it is trying to copy an object to itself without changing \
@@ -234,9 +235,8 @@ pub(super) fn wanted_range(
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let sizes = if content.parts.is_empty() { std::slice::from_ref(&content.size) } else { &content.parts };
         let found = at.and_then(|at| Some((sizes.get(..at)?.iter().sum::<u64>(), *sizes.get(at)?)));
-        let (start, size) = found.ok_or_else(|| {
-            Refusal::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
-        })?;
+        let (start, size) = found
+            .ok_or_else(|| Refusal::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable"))?;
         return Ok((start..start + size, true));
     }
     match range {

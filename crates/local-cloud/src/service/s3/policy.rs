@@ -52,11 +52,7 @@ fn check_one(bucket: &str, statement: &Value) -> Result<(), Refusal> {
         let named = resource.splitn(6, ':').nth(5).filter(|_| resource.starts_with("arn:"));
         named.is_some_and(|named| named.split('/').next().is_some_and(|name| name == bucket || name.contains('*')))
     };
-    if resources.iter().all(|resource| ours(resource)) {
-        Ok(())
-    } else {
-        Err(malformed("Policy has invalid resource"))
-    }
+    if resources.iter().all(|resource| ours(resource)) { Ok(()) } else { Err(malformed("Policy has invalid resource")) }
 }
 
 fn malformed(message: impl Into<String>) -> Refusal {
@@ -81,11 +77,11 @@ mod tests {
 
     #[test]
     fn malformed_policies_are_refused() {
-        insta::assert_snapshot!(refusal("Version"), @"");
-        insta::assert_snapshot!(refusal("{"), @"");
-        insta::assert_snapshot!(refusal("{}"), @"");
-        insta::assert_snapshot!(refusal(r#"{"Statement":{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b"}}"#), @"");
+        insta::assert_snapshot!(refusal("Version"), @"Policies must be valid JSON and the first byte must be '{'");
+        insta::assert_snapshot!(refusal("{"), @"This policy contains invalid Json");
+        insta::assert_snapshot!(refusal("{}"), @"Missing required field Statement");
+        insta::assert_snapshot!(refusal(r#"{"Statement":{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b"}}"#), @"Missing required field Principal");
         let other = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::c/*"}}"#;
-        insta::assert_snapshot!(refusal(other), @"");
+        insta::assert_snapshot!(refusal(other), @"Policy has invalid resource");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers of GetObject and HeadObject.
+//! Answers of `GetObject` and `HeadObject`.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -24,9 +24,7 @@ pub(super) fn sentence(code: &str) -> Option<&'static str> {
         "InvalidBucketName" => "The specified bucket is not valid.",
         "InvalidURI" => "Couldn't parse the specified URI.",
         "KeyTooLongError" => "Your key is too long",
-        "MalformedXML" => {
-            "The XML you provided was not well-formed or did not validate against our published schema"
-        }
+        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
         "NotImplemented" => "A header you provided implies functionality that is not implemented",
         "SignatureDoesNotMatch" => {

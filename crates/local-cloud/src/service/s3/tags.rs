@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn tags_are_refused_in_the_words_of_aws() {
-        insta::assert_snapshot!(refusal(&[("a", "1"), ("a", "2")]), @"");
-        insta::assert_snapshot!(refusal(&[("aws:a", "1")]), @"");
-        insta::assert_snapshot!(refusal(&[("", "1")]), @"");
-        insta::assert_snapshot!(refusal(&[("a", "{}")]), @"");
+        insta::assert_snapshot!(refusal(&[("a", "1"), ("a", "2")]), @"InvalidTag: Cannot provide multiple Tags with the same key");
+        insta::assert_snapshot!(refusal(&[("aws:a", "1")]), @"InvalidTag: System tags cannot be added/updated by requester");
+        insta::assert_snapshot!(refusal(&[("", "1")]), @"InvalidTag: The TagKey you have provided is invalid");
+        insta::assert_snapshot!(refusal(&[("a", "{}")]), @"InvalidTag: The TagValue you have provided is invalid");
     }
 
     #[test]
