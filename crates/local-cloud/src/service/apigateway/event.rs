@@ -173,7 +173,58 @@ mod tests {
             .header("Content-Type", "application/json; charset=utf-8")
             .body(Bytes::from_static(b"{\"V1\":-1.36}"))
             .unwrap();
-        insta::assert_json_snapshot!(event(&request), @"");
+        insta::assert_json_snapshot!(event(&request), @r#"
+        {
+          "body": "{\"V1\":-1.36}",
+          "cookies": [
+            "s=1",
+            "t=2"
+          ],
+          "headers": {
+            "content-type": "application/json; charset=utf-8",
+            "host": "127.0.0.1:9",
+            "user-agent": "curl/8",
+            "x-amzn-trace-id": "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e",
+            "x-forwarded-for": "127.0.0.1",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+            "x-twice": "a,b"
+          },
+          "isBase64Encoded": false,
+          "pathParameters": {
+            "id": "a b"
+          },
+          "queryStringParameters": {
+            "x": "1,2",
+            "y": "a b"
+          },
+          "rawPath": "/prod/items/a b",
+          "rawQueryString": "x=1&x=2&y=a%20b",
+          "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1b2c3d4e5",
+            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+            "domainPrefix": "a1b2c3d4e5",
+            "http": {
+              "method": "POST",
+              "path": "/prod/items/a b",
+              "protocol": "HTTP/1.1",
+              "sourceIp": "127.0.0.1",
+              "userAgent": "curl/8"
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": "POST /items/{id}",
+            "stage": "prod",
+            "time": "12/Mar/2020:19:03:58 +0000",
+            "timeEpoch": 1584039838390
+          },
+          "routeKey": "POST /items/{id}",
+          "stageVariables": {
+            "colour": "blue"
+          },
+          "version": "2.0"
+        }
+        "#);
     }
 
     #[test]

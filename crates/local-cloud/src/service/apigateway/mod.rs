@@ -50,7 +50,6 @@ impl ApiGateway {
 }
 
 /// Answers one control-plane call in REST-JSON.
-#[expect(clippy::unused_async, reason = "the server awaits every service alike")]
 pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     control::handle(cloud, call)
 }

@@ -79,7 +79,22 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
         let refused = send(&fixture, method, &path, body).await.unwrap_err();
         refusals.push(refused.replace(&id, "API").replace(&integration, "INTEGRATION"));
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    400 BadRequestException Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]
+    400 BadRequestException The local cloud does not support target in CreateApi
+    404 NotFoundException Invalid Route identifier specified none
+    404 NotFoundException Invalid Integration identifier specified none
+    404 NotFoundException Invalid stage identifier specified
+    409 ConflictException Stage already exists
+    409 ConflictException Route with key POST / already exists for this API
+    400 BadRequestException The provided route key is not formatted properly for HTTP protocol. Format should be "<HTTP METHOD> /<RESOURCE PATH>" or "$default"
+    400 BadRequestException Invalid target specified: integrations/none
+    400 BadRequestException The local cloud does not support authorization type JWT
+    409 ConflictException Cannot delete Integration 'INTEGRATION' because it is referenced by a Route.
+    400 BadRequestException Timeout should be between 50 ms and 30000 ms
+    400 BadRequestException Invalid or unsupported request body: unknown field `tlsConfig`, expected one of `integrationId`, `integrationType`, `integrationMethod`, `integrationUri`, `connectionType`, `payloadFormatVersion`, `timeoutInMillis`, `description`
+    404 NotFoundException The local cloud's API Gateway does not know GET /v2/apis/API/authorizers
+    "#);
 }
 
 #[tokio::test]

@@ -48,6 +48,9 @@ while :; do
 done
 "#;
 
+/// Name, mode and text of a file in an archive.
+pub(crate) type File<'a> = (&'a str, u32, &'a str);
+
 /// A cloud in a folder of its own.
 pub(crate) struct Fixture {
     pub(crate) cloud: Arc<Cloud>,
@@ -86,7 +89,7 @@ impl Fixture {
         Ok((response.status().as_u16(), value))
     }
 
-    pub(crate) async fn create(&self, name: &str, files: &[(&str, u32, &str)]) -> Value {
+    pub(crate) async fn create(&self, name: &str, files: &[File<'_>]) -> Value {
         let (_, made) = self.send(Method::POST, "/2015-03-31/functions", creation(name, files)).await.unwrap();
         made
     }
@@ -136,7 +139,7 @@ pub(crate) fn shown(refusal: &Refusal) -> String {
     format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message)
 }
 
-pub(crate) fn archive(files: &[(&str, u32, &str)]) -> String {
+pub(crate) fn archive(files: &[File<'_>]) -> String {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, mode, text) in files {
         zip.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
@@ -145,7 +148,7 @@ pub(crate) fn archive(files: &[(&str, u32, &str)]) -> String {
     STANDARD.encode(zip.finish().unwrap().into_inner())
 }
 
-fn creation(name: &str, files: &[(&str, u32, &str)]) -> Value {
+fn creation(name: &str, files: &[File<'_>]) -> Value {
     json!({
         "FunctionName": name, "Role": ROLE, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 10,
         "Code": { "ZipFile": archive(files) },
@@ -196,7 +199,29 @@ async fn the_environment_is_lambdas_and_nothing_else() {
     let names: Vec<&str> = answer["echo"].as_str().unwrap().split_whitespace().collect();
     // The last three are the shell's own.
     let names: Vec<&str> = names.into_iter().filter(|name| !["PWD", "SHLVL", "_"].contains(name)).collect();
-    insta::assert_snapshot!(names.join("\n"), @"");
+    insta::assert_snapshot!(names.join("\n"), @"
+    AWS_ACCESS_KEY_ID
+    AWS_DEFAULT_REGION
+    AWS_EC2_METADATA_DISABLED
+    AWS_ENDPOINT_URL
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE
+    AWS_LAMBDA_FUNCTION_NAME
+    AWS_LAMBDA_FUNCTION_VERSION
+    AWS_LAMBDA_INITIALIZATION_TYPE
+    AWS_LAMBDA_LOG_GROUP_NAME
+    AWS_LAMBDA_LOG_STREAM_NAME
+    AWS_LAMBDA_RUNTIME_API
+    AWS_REGION
+    AWS_SECRET_ACCESS_KEY
+    AWS_SESSION_TOKEN
+    ENDPOINT_NAME
+    LAMBDA_RUNTIME_DIR
+    LAMBDA_TASK_ROOT
+    LANG
+    PATH
+    TZ
+    _HANDLER
+    ");
     fixture.cloud.shut_down().await;
 }
 
@@ -231,7 +256,7 @@ async fn what_cannot_run_is_an_invalid_entry_point() {
     let fixture = Fixture::new().await;
     let machine: u8 = if cfg!(target_arch = "x86_64") { 183 } else { 62 };
     let foreign = format!("\x7fELF{}{}\0rest", "\0".repeat(14), char::from(machine.min(127)));
-    let cases: [(&str, &[(&str, u32, &str)], &str); 5] = [
+    let cases: [(&str, &[File<'_>], &str); 5] = [
         ("absent", &[("other", 0o755, ECHO)], "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"),
         ("plain", &[("bootstrap", 0o644, ECHO)], "fork/exec /var/task/bootstrap: permission denied"),
         ("foreign", &[("bootstrap", 0o755, &foreign)], "fork/exec /var/task/bootstrap: exec format error"),
@@ -369,7 +394,28 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
         let refused = fixture.send(Method::POST, "/2015-03-31/functions", with(change)).await.unwrap_err();
         refusals.push(refused.replace(&"v".repeat(4096), "vvv").replace(&long, "nnn"));
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    409 ResourceConflictException Function already exist: taken
+    400 InvalidParameterValueException 1 validation error detected: Value 'nnn' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64
+    400 ValidationException 1 validation error detected: Value 'no spaces' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?
+    404 ResourceNotFoundException Functions from 'eu-west-1' are not reachable in this region ('us-east-1')
+    400 ValidationException 1 validation error detected: Value 'arn:aws:iam::1234:role/x' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+
+    400 ValidationException 3 validation errors detected: Value 'proxy' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+; Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900; Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128
+    400 InvalidParameterValueException The runtime parameter of provided is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.
+    400 InvalidParameterValueException The local cloud does not support the runtime python3.13, only provided.al2023.
+    400 InvalidParameterValueException Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [provided.al2023] or be a valid ARN
+    400 ValidationException 1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1
+    400 InvalidParameterValueException Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {"KEY":"vvv"}
+    400 InvalidParameterValueException Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION
+    400 ValidationException 1 validation error detected: Value '{1=***}' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]
+    400 InvalidParameterValueException Number of tags exceeds resource tag limit.
+    400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
+    400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
+    400 InvalidParameterValueException Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.
+    400 InvalidParameterValueException The local cloud does not support container images.
+    400 InvalidParameterValueException The local cloud does not support versions (Publish).
+    400 InvalidParameterValueException The local cloud does not support layers.
+    "#);
 }
 
 #[tokio::test]
@@ -401,7 +447,19 @@ async fn a_permission_is_no_upsert() {
     given["RevisionId"] = json!("old");
     log.push(fixture.send(Method::POST, path, given).await.unwrap_err());
     log.push(fixture.send(Method::DELETE, &format!("{path}/b"), Value::Null).await.unwrap_err());
-    insta::assert_snapshot!(log.join("\n"), @"");
+    insta::assert_snapshot!(log.join("\n"), @r#"
+    404 ResourceNotFoundException Function not found: arn:aws:lambda:us-east-1:123456789012:function:echo
+    404 ResourceNotFoundException No policy found for: arn:aws:lambda:us-east-1:123456789012:function:echo
+    404 ResourceNotFoundException No policy is associated with the given resource.
+    404 ResourceNotFoundException The resource you requested does not exist.
+    201 {"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:execute-api:us-east-1:123456789012:a1/*/*/"},"StringEquals":{"AWS:SourceAccount":"123456789012"}},"Effect":"Allow","Principal":{"Service":"apigateway.amazonaws.com"},"Resource":"arn:aws:lambda:us-east-1:123456789012:function:echo","Sid":"a"}
+    409 ResourceConflictException The statement id (a) provided already exists. Please provide a new statement id, or remove the existing statement.
+    400 ValidationException 1 validation error detected: Value 'a b' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)
+    400 InvalidParameterValueException The provided principal was invalid. Please check the principal and try again.
+    400 InvalidParameterValueException We currently do not support adding policies for $LATEST.
+    412 PreconditionFailedException The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id
+    404 ResourceNotFoundException Statement b is not found in resource policy.
+    "#);
 
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:echo";
     let allowed = |source: &str| fixture.cloud.lambda.allows(arn, "apigateway.amazonaws.com", source);
