@@ -110,6 +110,18 @@ pub async fn resume(cloud: &Arc<Cloud>) {
 
 /// Answers one control-plane call in JSON 1.1.
 pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    let (cloud, call) = (Arc::clone(cloud), call.clone());
+    // Writing state waits for the disk, which must not hold up invocations.
+    let answered = tokio::task::spawn_blocking(move || answer(&cloud, &call)).await;
+    answered.unwrap_or_else(|error| Err(Refusal::new(500, "InternalFailure", error.to_string())))
+}
+
+/// Answers one `POST /endpoints/{name}/invocations`.
+pub async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    runtime::invoke(cloud, call).await
+}
+
+fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let request = validate::members(&call.body)?;
     authorize(cloud, call, &request)?;
     let answer = match call.operation.as_str() {
@@ -131,16 +143,11 @@ pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "ListTags" => tags::list_all(cloud, &request),
         "DeleteTags" => tags::delete(cloud, &request),
         other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
-    };
-    match answer? {
+    }?;
+    match answer {
         Value::Null => Ok(Response::new(Bytes::new())),
         answer => Ok(json(&answer)),
     }
-}
-
-/// Answers one `POST /endpoints/{name}/invocations`.
-pub async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
-    runtime::invoke(cloud, call).await
 }
 
 /// Checks that a role's session may do what it asks for. The account's own key may do anything.

@@ -340,6 +340,8 @@ mod tests {
             let mut command = std::process::Command::new("sleep");
             let child = command.arg("60").env("MODEL_DIR", model).process_group(0).spawn().unwrap();
             fs::write(dir.path().join(PID_FILE), child.id().to_string()).unwrap();
+            // The system shows the variables a moment after the program has begun.
+            while fs::read(format!("/proc/{}/environ", child.id())).unwrap().is_empty() {}
             kill_left_over(dir.path());
             child
         };
