@@ -3,25 +3,31 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::error::ModelError;
-use crate::value::{ListBuilder, Value};
+use crate::value::{Budget, ListBuilder, TOO_MANY_VALUES, Value};
 
 /// Parses a whole text; `serde_json` itself refuses nesting beyond 128 levels.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, ModelError> {
-    Ok(serde_json::from_slice(text)?)
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Parser(&Budget::new()).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+#[derive(Clone, Copy)]
+struct Parser<'a>(&'a Budget);
+
+impl<'de> DeserializeSeed<'de> for Parser<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
+impl<'de> Visitor<'de> for Parser<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,16 +60,17 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = ListBuilder::new();
-        while let Some(value) = elements.next_element()? {
-            list.push(value);
+        while let Some(value) = elements.next_element_seed(self)? {
+            list.push(value, self.0).ok_or_else(|| A::Error::custom(TOO_MANY_VALUES))?;
         }
         Ok(list.finish())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = BTreeMap::new();
-        while let Some((name, value)) = members.next_entry()? {
-            object.insert(name, value);
+        while let Some(name) = members.next_key()? {
+            self.0.spend(1).ok_or_else(|| A::Error::custom(TOO_MANY_VALUES))?;
+            object.insert(name, members.next_value_seed(self)?);
         }
         Ok(Value::Object(object))
     }

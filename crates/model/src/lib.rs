@@ -22,7 +22,7 @@ pub use error::{ModelError, TreeError, Unsupported};
 use forest::Forest;
 pub use tree::{Node, Tree, threshold_from_f64};
 
-/// The largest model file that is read, in bytes; parsed it takes up to two dozen times as much.
+/// The largest model file that is read, in bytes; while it is parsed it takes up to a dozen times as much.
 pub const MODEL_LIMIT_BYTES: usize = 256 << 20;
 
 /// The largest number of features; callers allocate rows of that length.

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use crate::error::ModelError;
-use crate::value::{ListBuilder, Value};
+use crate::value::{Budget, ListBuilder, TOO_MANY_VALUES, Value};
 
 /// How deep containers may be nested; a model needs seven levels.
 const DEPTH_LIMIT: usize = 64;
 
 /// Parses bytes that hold one value and nothing after it.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ModelError> {
-    let mut reader = Reader { bytes, offset: 0 };
+    let mut reader = Reader { bytes, offset: 0, budget: Budget::new() };
     let marker = reader.marker()?;
     let value = reader.value(marker, 0)?;
     if reader.offset < bytes.len() {
@@ -25,6 +25,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ModelError> {
 struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
+    budget: Budget,
 }
 
 /// What stands between the opening bracket and the elements.
@@ -81,7 +82,8 @@ impl<'a> Reader<'a> {
             if marker == b']' && left.is_none() {
                 break;
             }
-            list.push(self.value(marker, depth + 1)?);
+            let value = self.value(marker, depth + 1)?;
+            list.push(value, &self.budget).ok_or_else(|| self.broken(TOO_MANY_VALUES))?;
             left = left.map(|left| left - 1);
         }
         Ok(list.finish())
@@ -89,6 +91,7 @@ impl<'a> Reader<'a> {
 
     fn typed_list(&mut self, element: u8, count: usize) -> Result<Value, ModelError> {
         if element == b'S' {
+            self.spend(count)?;
             let texts = (0..count).map(|_| self.text().map(Value::Text)).collect::<Result<_, _>>()?;
             return Ok(Value::List(texts));
         }
@@ -111,6 +114,7 @@ impl<'a> Reader<'a> {
                 self.offset += 1;
                 break;
             }
+            self.spend(1)?;
             let name = self.text()?;
             let marker = header.element.map_or_else(|| self.marker(), Ok)?;
             object.insert(name, self.value(marker, depth + 1)?);
@@ -177,6 +181,10 @@ impl<'a> Reader<'a> {
         let taken = &self.bytes[self.offset..self.offset + length];
         self.offset += length;
         Ok(taken)
+    }
+
+    fn spend(&self, values: usize) -> Result<(), ModelError> {
+        self.budget.spend(values).ok_or_else(|| self.broken(TOO_MANY_VALUES))
     }
 
     fn peek(&self) -> Option<u8> {

@@ -1,5 +1,6 @@
 //! What JSON and UBJSON have in common.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::error::ModelError;
@@ -17,6 +18,28 @@ pub(crate) enum Value {
     Object(BTreeMap<String, Value>),
 }
 
+/// How many values a file may hold outside lists of numbers; a tree has some twenty.
+const VALUES_LIMIT: usize = 4_000_000;
+
+/// What a parser says when a [`Budget`] is used up.
+pub(crate) const TOO_MANY_VALUES: &str = "more values than a model can have";
+
+/// Counts values down while a file is parsed, since each takes far more memory than its one or two bytes in the file.
+#[derive(Debug)]
+pub(crate) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self(Cell::new(VALUES_LIMIT))
+    }
+
+    /// Takes off a number of values; nothing if fewer are left.
+    pub(crate) fn spend(&self, values: usize) -> Option<()> {
+        self.0.set(self.0.get().checked_sub(values)?);
+        Some(())
+    }
+}
+
 /// Gathers the elements of a list, compactly as long as they are numbers.
 #[derive(Debug)]
 pub(crate) enum ListBuilder {
@@ -29,16 +52,22 @@ impl ListBuilder {
         Self::Numbers(Vec::new())
     }
 
-    pub(crate) fn push(&mut self, value: Value) {
+    /// Adds an element; nothing if the budget does not allow it.
+    pub(crate) fn push(&mut self, value: Value, budget: &Budget) -> Option<()> {
         match (&mut *self, value) {
             (Self::Numbers(numbers), Value::Number(number)) => numbers.push(number),
             (Self::Numbers(numbers), value) => {
+                budget.spend(numbers.len() + 1)?;
                 let mut list = numbers.drain(..).map(Value::Number).collect::<Vec<_>>();
                 list.push(value);
                 *self = Self::List(list);
             }
-            (Self::List(list), value) => list.push(value),
+            (Self::List(list), value) => {
+                budget.spend(1)?;
+                list.push(value);
+            }
         }
+        Some(())
     }
 
     pub(crate) fn finish(self) -> Value {

@@ -45,9 +45,9 @@ fn gblinear(model: &Model, weights: &[f32], bias: f32) -> String {
 }
 
 fn gbtree(model: &Model, trees: &[Tree]) -> String {
-    // Zero of either sign adds nothing.
-    let start = (model.objective.is_probability() && model.base_margin != 0.0)
-        .then(|| vec![Node::Leaf { value: model.base_margin, cover: 0.0 }]);
+    // XGBoost from 2.0 on loads a model without trees, but does not score with it. Negative zero changes no sum.
+    let value = if model.objective.is_probability() { model.base_margin } else { -0.0 };
+    let start = (value != 0.0 || trees.is_empty()).then(|| vec![Node::Leaf { value, cover: 0.0 }]);
     let all = start.iter().map(Vec::as_slice).chain(trees.iter().map(Tree::nodes)).collect::<Vec<_>>();
     let count = all.len();
     let mut text = String::from(r#"{"model":{"gbtree_model_param":{"num_parallel_tree":"1","num_trees":""#);

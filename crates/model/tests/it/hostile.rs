@@ -138,6 +138,27 @@ fn a_file_beyond_the_limit_is_not_parsed() {
 }
 
 #[test]
+fn small_files_that_would_fill_the_memory_are_refused() {
+    let many = 5_000_000;
+    let cases = [
+        [b"{\"a\":[".to_vec(), b"[],".repeat(many)].concat(),
+        [b"{\"a\":[".to_vec(), b"0,".repeat(many), b"null]}".to_vec()].concat(),
+        [b"{\"a\":[".to_vec(), b"null,".repeat(many)].concat(),
+        [b"{i\x01a[".to_vec(), b"Z".repeat(many)].concat(),
+        [b"{i\x01a[$S#l\x00\x7f\xff\xff".to_vec(), b"i\0".repeat(many)].concat(),
+        [b"{i\x01a{".to_vec(), b"i\0Z".repeat(many)].concat(),
+    ];
+    insta::assert_snapshot!(cases.map(|bytes| chain(&Model::read(&bytes).unwrap_err())).join("\n"), @"
+    the JSON text is broken: more values than a model can have at line 1 column 12000006
+    the JSON text is broken: more values than a model can have at line 1 column 10000011
+    the JSON text is broken: more values than a model can have at line 1 column 20000006
+    the UBJSON bytes are broken at offset 4000005: more values than a model can have
+    the UBJSON bytes are broken at offset 13: more values than a model can have
+    the UBJSON bytes are broken at offset 12000002: more values than a model can have
+    ");
+}
+
+#[test]
 fn models_of_other_kinds_are_refused_by_name() {
     let learner = "/learner";
     insta::assert_snapshot!(refusals([

@@ -133,6 +133,14 @@ fn another_start_becomes_a_constant_first_tree() {
 }
 
 #[test]
+fn a_model_without_trees_gets_one_that_adds_nothing() {
+    let model = Model::boosted(&["a".to_owned()], 0.0, vec![]).unwrap();
+    let read = Model::read(&model.to_json()).unwrap();
+    assert_eq!(read.trees(), [Tree::constant(0.0).unwrap()]);
+    assert_eq!(read.score(&[1.0]), 0.5);
+}
+
+#[test]
 fn a_linear_model_is_its_weights_and_then_its_bias() {
     let model = Model::linear(&["a".to_owned(), "b".to_owned()], vec![0.1, -2.0], 1e-9).unwrap();
     insta::assert_snapshot!(String::from_utf8(model.to_json()).unwrap(), @r#"{"learner":{"attributes":{},"feature_names":["a","b"],"feature_types":[],"gradient_booster":{"model":{"boosted_rounds":1,"weights":[1E-1,-2E0,1E-9]},"name":"gblinear"},"learner_model_param":{"base_score":"5E-1","boost_from_average":"1","num_class":"0","num_feature":"2","num_target":"1"},"objective":{"name":"binary:logistic","reg_loss_param":{"scale_pos_weight":"1"}}},"version":[1,7,6]}"#);
