@@ -137,6 +137,11 @@ pub fn same(left: &str, right: &str) -> bool {
     left.iter().zip(right.iter()).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
 }
 
+/// Text encoded as RFC 3986 has it.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 /// Hex HMAC-SHA256.
 pub(crate) fn hmac_hex(key: &str, text: &str) -> String {
     calculate_signature(key, text.as_bytes())
@@ -161,10 +166,7 @@ fn check_region(authorization: &Authorization<'_>, region: &str) -> Result<(), U
     if fits {
         return Ok(());
     }
-    Err(Unverified::Mismatch(format!(
-        "Credential should be scoped to a valid region, not '{}'. ",
-        authorization.region
-    )))
+    Err(Unverified::Mismatch(format!("Credential should be scoped to a valid region, not '{}'.", authorization.region)))
 }
 
 /// The `X-Amz-Date` (`YYYYMMDD'T'HHMMSS'Z'`), checked against the clock and the scope.

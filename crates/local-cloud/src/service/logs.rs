@@ -1,30 +1,145 @@
 //! CloudWatch Logs: groups, streams, lines.
 
+mod events;
+mod groups;
+mod lines;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
 use crate::Cloud;
-use crate::call::{Call, Refusal, Reply};
+use crate::call::{self, Call, Refusal, Reply};
 use crate::cloud::Config;
-use crate::state::StateError;
+use crate::state::{Persisted, StateError};
+
+use groups::{Group, Groups, Stream};
+use lines::{Line, Lines};
 
 /// The service's state.
 #[derive(Debug)]
-pub struct Logs {}
+pub struct Logs {
+    account: String,
+    region: String,
+    groups: Persisted<Groups>,
+    lines: Lines,
+}
 
 impl Logs {
     /// Reads the state.
-    pub fn open(_config: &Config) -> Result<Self, StateError> {
-        Ok(Self {})
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        Ok(Self {
+            account: config.account.clone(),
+            region: config.region.clone(),
+            groups: Persisted::open(&config.state_dir, "logs")?,
+            lines: Lines::new(&config.state_dir),
+        })
     }
 
     /// Whether no log group exists.
     pub fn is_empty(&self) -> bool {
-        true
+        self.groups.read(|groups| groups.0.is_empty())
     }
 
     /// Appends one line, creating the group (without retention, as AWS does) and stream at need.
-    pub fn append(&self, _group: &str, _stream: &str, _line: &str) {}
+    pub fn append(&self, group: &str, stream: &str, line: &str) {
+        let now = now_ms();
+        let line = Line { at_ms: now, ingested_ms: now, message: line.to_owned() };
+        let appended = self.place(group, stream).and_then(|(folder, file)| {
+            self.lines.append(&folder, &file, &[line]).map_err(|error| Refusal::new(500, "Io", error.to_string()))
+        });
+        if let Err(refusal) = appended {
+            tracing::warn!(group, stream, why = refusal.message, "could not append a log line");
+        }
+    }
+
+    /// Folder and file of a stream, made at need.
+    fn place(&self, name: &str, stream: &str) -> Result<(String, String), Refusal> {
+        let known = self.groups.read(|groups| {
+            let group = groups.0.get(name)?;
+            Some((group.folder.clone(), group.streams.get(stream)?.file.clone()))
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.groups.write(|groups| {
+            let group = groups.0.entry(name.to_owned()).or_insert_with(Group::new);
+            let stream = group.streams.entry(stream.to_owned()).or_insert_with(Stream::new);
+            Ok((group.folder.clone(), stream.file.clone()))
+        })
+    }
+
+    /// A group's ARN as tagging wants it: without `:*`.
+    fn arn(&self, group: &str) -> String {
+        format!("arn:aws:logs:{}:{}:log-group:{group}", self.region, self.account)
+    }
 }
 
 /// Answers one call in JSON 1.1.
-pub async fn handle(_cloud: &Cloud, call: &Call) -> Reply {
-    Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {}", call.operation)))
+pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
+    let malformed = |error: serde_json::Error| Refusal::new(400, "SerializationException", error.to_string());
+    let body: Value =
+        if call.body.is_empty() { json!({}) } else { serde_json::from_slice(&call.body).map_err(malformed)? };
+    let logs = &cloud.logs;
+    let (action, resource) = (format!("logs:{}", call.operation), logs.resource(&body));
+    let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);
+    allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
+    Ok(call::json(&logs.answer(&call.operation, &body)?))
+}
+
+impl Logs {
+    /// What a call is about, for authorization.
+    fn resource(&self, body: &Value) -> String {
+        if let Some(arn) = text(body, "resourceArn") {
+            return arn.to_owned();
+        }
+        let group = text(body, "logGroupName").unwrap_or_default();
+        format!("{}:log-stream:{}", self.arn(group), text(body, "logStreamName").unwrap_or_default())
+    }
+
+    /// An answer's body; operations without one answer with an empty object.
+    fn answer(&self, operation: &str, body: &Value) -> Result<Value, Refusal> {
+        let answer = match operation {
+            "CreateLogGroup" => groups::create_group(self, body),
+            "DeleteLogGroup" => groups::delete_group(self, body),
+            "DescribeLogGroups" => groups::describe_groups(self, body),
+            "PutRetentionPolicy" => {
+                groups::put_retention(self, body, Some(body["retentionInDays"].as_u64().unwrap_or_default()))
+            }
+            "DeleteRetentionPolicy" => groups::put_retention(self, body, None),
+            "CreateLogStream" => groups::create_stream(self, body),
+            "DeleteLogStream" => groups::delete_stream(self, body),
+            "DescribeLogStreams" => events::describe_streams(self, body),
+            "PutLogEvents" => events::put_events(self, body),
+            "GetLogEvents" => events::get_events(self, body),
+            "FilterLogEvents" => events::filter_events(self, body),
+            "TagResource" => groups::tag(self, body),
+            "UntagResource" => groups::untag(self, body),
+            "ListTagsForResource" => groups::list_tags(self, body),
+            other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        }?;
+        Ok(if answer.is_null() { json!({}) } else { answer })
+    }
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body.get(name)?.as_str()
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "InvalidParameterException", message)
+}
+
+fn no_group() -> Refusal {
+    absent("log group")
+}
+
+fn absent(what: &str) -> Refusal {
+    Refusal::new(400, "ResourceNotFoundException", format!("The specified {what} does not exist."))
+}
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
 }

@@ -22,7 +22,10 @@ fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
     // A user's id begins AIDA, a role's AROA followed by the session's name.
     let id = match &call.caller.role {
         None => "AIDALOCALCLOUDUSER000".to_owned(),
-        Some(_) => format!("AROALOCALCLOUDROLE000:{}", arn.rsplit('/').next().unwrap_or_default()),
+        Some(role) => {
+            let id = cloud.iam.role_id(role).unwrap_or_else(|| "AROALOCALCLOUDGONE000".to_owned());
+            format!("{id}:{}", arn.rsplit('/').next().unwrap_or_default())
+        }
     };
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\

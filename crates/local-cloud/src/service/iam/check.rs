@@ -1,0 +1,197 @@
+//! Parameters of the query protocol, checked as IAM checks them.
+
+use bytes::Bytes;
+
+use crate::call::Refusal;
+use crate::service::iam::policy;
+
+/// What a policy document may have in characters, in any request. Source: botocore, `policyDocumentType`.
+const MAX_DOCUMENT_CHARS: usize = 131_072;
+
+/// Default quota of a trust policy, white space not counted. Source: IAM quotas.
+const MAX_TRUST_CHARS: usize = 2_048;
+
+/// Tags of one role. Source: IAM quotas.
+pub(super) const MAX_TAGS: usize = 50;
+
+/// A request's form.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(super) fn parse(body: &Bytes) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `<name>.member.1<field>`, `<name>.member.2<field>`, ….
+    fn members<'a>(&'a self, name: &'a str, field: &'a str) -> impl Iterator<Item = Option<&'a str>> {
+        (1..).map(move |n| self.get(&format!("{name}.member.{n}{field}")))
+    }
+
+    fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| {
+            let field = lower_camel(name);
+            validation(&format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"))
+        })
+    }
+
+    /// A name of 1 to `max_chars` of `[\w+=,.@-]`.
+    pub(super) fn name(&self, parameter: &str, max_chars: usize) -> Result<&str, Refusal> {
+        let name = self.required(parameter)?;
+        let field = lower_camel(parameter);
+        length(&field, name, 1, max_chars)?;
+        if name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)) {
+            return Ok(name);
+        }
+        Err(Refusal::new(
+            400,
+            "ValidationError",
+            format!(
+                "The specified value for {field} is invalid. It must contain only alphanumeric characters and/or the \
+                 following: +=,.@_-"
+            ),
+        ))
+    }
+
+    pub(super) fn role_name(&self) -> Result<&str, Refusal> {
+        self.name("RoleName", 64)
+    }
+
+    pub(super) fn path(&self) -> Result<&str, Refusal> {
+        let path = self.get("Path").unwrap_or("/");
+        length("path", path, 1, 512)?;
+        let inner = path.chars().all(|c| ('!'..='~').contains(&c));
+        if path.starts_with('/') && path.ends_with('/') && inner {
+            return Ok(path);
+        }
+        let text = "The specified value for path is invalid. It must begin and end with / and contain only \
+                    alphanumeric characters and/or / characters.";
+        Err(Refusal::new(400, "ValidationError", text))
+    }
+
+    pub(super) fn description(&self) -> Result<Option<&str>, Refusal> {
+        let description = self.get("Description");
+        if let Some(description) = description {
+            length("description", description, 0, 1000)?;
+        }
+        Ok(description)
+    }
+
+    /// In seconds; an hour when absent.
+    pub(super) fn max_session_s(&self) -> Result<u32, Refusal> {
+        let Some(text) = self.get("MaxSessionDuration") else { return Ok(3600) };
+        let fail = |limit: &str| {
+            let field = "maxSessionDuration";
+            validation(&format!(
+                "Value '{text}' at '{field}' failed to satisfy constraint: Member must have value {limit}"
+            ))
+        };
+        match text.parse::<u32>() {
+            Ok(seconds @ 3600..=43200) => Ok(seconds),
+            Ok(seconds) if seconds > 43200 => Err(fail("less than or equal to 43200")),
+            _ => Err(fail("greater than or equal to 3600")),
+        }
+    }
+
+    /// A trust policy under `name`.
+    pub(super) fn trust(&self, name: &str) -> Result<&str, Refusal> {
+        let text = self.document(name)?;
+        policy::check_trust(text).map_err(|message| Refusal::new(400, "MalformedPolicyDocument", message))?;
+        if quota_chars(text) > MAX_TRUST_CHARS {
+            let text = format!("Cannot exceed quota for ACLSizePerRole: {MAX_TRUST_CHARS}");
+            return Err(Refusal::new(409, "LimitExceeded", text));
+        }
+        Ok(text)
+    }
+
+    /// An inline policy.
+    pub(super) fn policy(&self) -> Result<&str, Refusal> {
+        let text = self.document("PolicyDocument")?;
+        policy::check_identity(text).map_err(|message| Refusal::new(400, "MalformedPolicyDocument", message))?;
+        Ok(text)
+    }
+
+    fn document(&self, name: &str) -> Result<&str, Refusal> {
+        let text = self.required(name)?;
+        let field = lower_camel(name);
+        length(&field, text, 1, MAX_DOCUMENT_CHARS)?;
+        if text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+            return Ok(text);
+        }
+        Err(validation(&format!(
+            "Value at '{field}' failed to satisfy constraint: Member must satisfy regular expression pattern: \
+             [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"
+        )))
+    }
+
+    /// `Tags.member.N.Key` and `.Value`. Keys are the same whatever their case.
+    pub(super) fn tags(&self) -> Result<Vec<(String, String)>, Refusal> {
+        let keys = self.members("Tags", ".Key").map_while(|key| key);
+        let values = self.members("Tags", ".Value");
+        let mut tags: Vec<(String, String)> = Vec::new();
+        for (key, value) in keys.zip(values) {
+            let value = value.unwrap_or_default();
+            let field = format!("tags.{}.member", tags.len() + 1);
+            length(&format!("{field}.key"), key, 1, 128)?;
+            length(&format!("{field}.value"), value, 0, 256)?;
+            if key.to_lowercase().starts_with("aws:") {
+                let text = "aws: prefixed tag key names are not allowed for external use.";
+                return Err(Refusal::new(400, "InvalidInput", text));
+            }
+            if tags.iter().any(|(other, _)| other.to_lowercase() == key.to_lowercase()) {
+                let text = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+                return Err(Refusal::new(400, "InvalidInput", text));
+            }
+            tags.push((key.to_owned(), value.to_owned()));
+        }
+        if tags.len() > MAX_TAGS {
+            return Err(validation(&format!(
+                "Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to {MAX_TAGS}"
+            )));
+        }
+        Ok(tags)
+    }
+
+    pub(super) fn tag_keys(&self) -> Vec<&str> {
+        self.members("TagKeys", "").map_while(|key| key).collect()
+    }
+
+    /// How many items a list may answer with. Source: botocore, `maxItemsType`.
+    pub(super) fn max_items(&self) -> Result<usize, Refusal> {
+        let Some(text) = self.get("MaxItems") else { return Ok(100) };
+        text.parse().ok().filter(|items| (1..=1000).contains(items)).ok_or_else(|| {
+            validation(&format!(
+                "Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
+            ))
+        })
+    }
+}
+
+/// A policy's size as quotas count it: without white space.
+pub(super) fn quota_chars(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+fn length(field: &str, value: &str, min: usize, max: usize) -> Result<(), Refusal> {
+    let chars = value.chars().count();
+    let limit = match chars {
+        _ if chars < min => format!("greater than or equal to {min}"),
+        _ if chars > max => format!("less than or equal to {max}"),
+        _ => return Ok(()),
+    };
+    // Long values are left out, as IAM does for documents.
+    let shown = if chars > 1000 { String::new() } else { format!(" '{value}'") };
+    Err(validation(&format!("Value{shown} at '{field}' failed to satisfy constraint: Member must have length {limit}")))
+}
+
+fn validation(what: &str) -> Refusal {
+    Refusal::new(400, "ValidationError", format!("1 validation error detected: {what}"))
+}
+
+fn lower_camel(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    format!("{}{rest}", first.to_lowercase())
+}

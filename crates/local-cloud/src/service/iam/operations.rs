@@ -1,0 +1,242 @@
+//! The operations on roles.
+
+use jiff::Timestamp;
+use rand::Rng as _;
+
+use crate::call::{Call, Refusal, Reply};
+use crate::service::iam::Iam;
+use crate::service::iam::check::{Form, MAX_TAGS, quota_chars};
+use crate::service::iam::role::{Role, Roles};
+use crate::service::iam::xml::{self, Detail, element};
+
+/// Default quota of a role's inline policies together, white space not counted. Source: IAM quotas.
+const MAX_INLINE_CHARS: usize = 10_240;
+
+/// Answers one call whose caller may make it.
+pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
+    let result = match call.operation.as_str() {
+        "CreateRole" => Some(create_role(iam, form)?),
+        "GetRole" => Some(iam.role(form, |role| Ok(in_role(&xml::role(role, Detail::Full))))?),
+        "UpdateRole" => Some(update_role(iam, form)?),
+        "UpdateAssumeRolePolicy" => update_trust(iam, form)?,
+        "DeleteRole" => delete_role(iam, form)?,
+        "ListRoles" => Some(list_roles(iam, form)?),
+        "PutRolePolicy" => put_policy(iam, form)?,
+        "GetRolePolicy" => Some(get_policy(iam, form)?),
+        "DeleteRolePolicy" => delete_policy(iam, form)?,
+        "ListRolePolicies" => Some(list_policies(iam, form)?),
+        "TagRole" => tag_role(iam, form)?,
+        "UntagRole" => untag_role(iam, form)?,
+        "ListRoleTags" => Some(list_tags(iam, form)?),
+        // Managed policies and instance profiles exist nowhere here, so no role has any.
+        "ListAttachedRolePolicies" => Some(iam.role(form, |_| Ok(nothing("AttachedPolicies")))?),
+        "ListInstanceProfilesForRole" => Some(iam.role(form, |_| Ok(nothing("InstanceProfiles")))?),
+        "AttachRolePolicy" => return Err(no_managed_policy(iam, form, "does not exist or is not attachable")?),
+        "DetachRolePolicy" => return Err(no_managed_policy(iam, form, "was not found")?),
+        other => {
+            let text = format!("Could not find operation {other} for version 2010-05-08");
+            return Err(Refusal::new(400, "InvalidAction", text));
+        }
+    };
+    Ok(xml::answer(call, result.as_deref()))
+}
+
+impl Iam {
+    /// Looks at the role that the form names.
+    fn role<R>(&self, form: &Form, look: impl FnOnce(&Role) -> Result<R, Refusal>) -> Result<R, Refusal> {
+        let name = form.role_name()?;
+        self.roles.read(|roles| look(roles.roles.get(&name.to_lowercase()).ok_or_else(|| no_role(name))?))
+    }
+
+    /// Changes the role that the form names; services see it later.
+    fn change<R>(&self, form: &Form, change: impl FnOnce(&mut Role) -> Result<R, Refusal>) -> Result<R, Refusal> {
+        let (name, key) = (form.role_name()?, form.role_name()?.to_lowercase());
+        self.write(|roles| {
+            let result = change(roles.roles.get_mut(&key).ok_or_else(|| no_role(name))?)?;
+            roles.changed(&key, Timestamp::now(), self.propagation);
+            Ok(result)
+        })
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Roles) -> Result<R, Refusal>) -> Result<R, Refusal> {
+        self.roles.write(change)
+    }
+}
+
+fn create_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let (name, path) = (form.role_name()?, form.path()?);
+    let role = Role {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        id: role_id(),
+        arn: format!("arn:aws:iam::{}:role{path}{name}", iam.account),
+        created: Timestamp::now(),
+        description: form.description()?.map(str::to_owned),
+        max_session_s: form.max_session_s()?,
+        trust: form.trust("AssumeRolePolicyDocument")?.to_owned(),
+        policies: std::collections::BTreeMap::new(),
+        tags: form.tags()?,
+    };
+    let key = name.to_lowercase();
+    iam.write(|roles| {
+        if roles.roles.contains_key(&key) {
+            let text = format!("Role with name {name} already exists.");
+            return Err(Refusal::new(409, "EntityAlreadyExists", text));
+        }
+        let text = in_role(&xml::role(&role, Detail::Full));
+        roles.roles.insert(key.clone(), role);
+        roles.changed(&key, Timestamp::now(), iam.propagation);
+        Ok(text)
+    })
+}
+
+/// A duration that is not sent goes back to an hour, as AWS documents; a description that is not sent stays.
+fn update_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let (description, max_session_s) = (form.description()?.map(str::to_owned), form.max_session_s()?);
+    iam.change(form, |role| {
+        role.description = description.or(role.description.take());
+        role.max_session_s = max_session_s;
+        Ok(String::new())
+    })
+}
+
+fn update_trust(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let trust = form.trust("PolicyDocument")?;
+    iam.change(form, |role| {
+        trust.clone_into(&mut role.trust);
+        Ok(None)
+    })
+}
+
+fn delete_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let name = form.role_name()?;
+    let key = name.to_lowercase();
+    iam.write(|roles| {
+        let role = roles.roles.get(&key).ok_or_else(|| no_role(name))?;
+        if !role.policies.is_empty() {
+            let text = "Cannot delete entity, must delete policies first.";
+            return Err(Refusal::new(409, "DeleteConflict", text));
+        }
+        roles.roles.remove(&key);
+        roles.changed(&key, Timestamp::now(), iam.propagation);
+        Ok(None)
+    })
+}
+
+fn list_roles(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let prefix = form.get("PathPrefix").unwrap_or("/");
+    iam.roles.read(|roles| {
+        let roles = roles.roles.iter().filter(|(_, role)| role.path.starts_with(prefix));
+        page(form, "Roles", roles.map(|(key, role)| (key.as_str(), xml::role(role, Detail::Listed))))
+    })
+}
+
+fn put_policy(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let (name, text) = (form.name("PolicyName", 128)?, form.policy()?);
+    iam.change(form, |role| {
+        let others = role.policies.iter().filter(|(other, _)| *other != name);
+        let chars: usize = others.map(|(_, text)| quota_chars(text)).sum();
+        if chars + quota_chars(text) > MAX_INLINE_CHARS {
+            let text = format!("Maximum policy size of {MAX_INLINE_CHARS} bytes exceeded for role {}", role.name);
+            return Err(Refusal::new(409, "LimitExceeded", text));
+        }
+        role.policies.insert(name.to_owned(), text.to_owned());
+        Ok(None)
+    })
+}
+
+fn get_policy(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let name = form.name("PolicyName", 128)?;
+    iam.role(form, |role| {
+        let text = role.policies.get(name).ok_or_else(|| no_policy(name))?;
+        Ok(element("RoleName", &role.name) + &element("PolicyName", name) + &xml::document("PolicyDocument", text))
+    })
+}
+
+fn delete_policy(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let name = form.name("PolicyName", 128)?;
+    iam.change(form, |role| {
+        role.policies.remove(name).ok_or_else(|| no_policy(name))?;
+        Ok(None)
+    })
+}
+
+fn list_policies(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    iam.role(form, |role| {
+        page(
+            form,
+            "PolicyNames",
+            role.policies.keys().map(|name| (name.as_str(), quick_xml::escape::escape(name).into())),
+        )
+    })
+}
+
+fn tag_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let tags = form.tags()?;
+    iam.change(form, |role| {
+        for (key, value) in tags {
+            role.tags.retain(|(other, _)| other.to_lowercase() != key.to_lowercase());
+            role.tags.push((key, value));
+        }
+        if role.tags.len() > MAX_TAGS {
+            return Err(Refusal::new(409, "LimitExceeded", "The number of tags has reached the maximum limit."));
+        }
+        Ok(None)
+    })
+}
+
+fn untag_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let keys: Vec<String> = form.tag_keys().iter().map(|key| key.to_lowercase()).collect();
+    iam.change(form, |role| {
+        role.tags.retain(|(key, _)| !keys.contains(&key.to_lowercase()));
+        Ok(None)
+    })
+}
+
+fn list_tags(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    iam.role(form, |role| {
+        let mut tags: Vec<&(String, String)> = role.tags.iter().collect();
+        tags.sort();
+        let tag = |key: &str, value: &str| element("Key", key) + &element("Value", value);
+        page(form, "Tags", tags.iter().map(|(key, value)| (key.as_str(), tag(key, value))))
+    })
+}
+
+/// One page of a list whose keys ascend; the marker is the last key of the page before.
+fn page<'a>(form: &Form, name: &str, items: impl Iterator<Item = (&'a str, String)>) -> Result<String, Refusal> {
+    let max = form.max_items()?;
+    let marker = form.get("Marker");
+    let rest: Vec<(&str, String)> = items.filter(|(key, _)| marker.is_none_or(|marker| *key > marker)).collect();
+    let truncated = rest.len() > max;
+    let next = truncated.then(|| element("Marker", rest[max - 1].0)).unwrap_or_default();
+    let list = xml::list(name, rest.into_iter().take(max).map(|(_, text)| text));
+    Ok(format!("<IsTruncated>{truncated}</IsTruncated>{next}{list}"))
+}
+
+fn nothing(list: &str) -> String {
+    format!("<IsTruncated>false</IsTruncated><{list}/>")
+}
+
+fn in_role(members: &str) -> String {
+    format!("<Role>{members}</Role>")
+}
+
+fn no_role(name: &str) -> Refusal {
+    Refusal::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found."))
+}
+
+fn no_policy(name: &str) -> Refusal {
+    Refusal::new(404, "NoSuchEntity", format!("The role policy with name {name} cannot be found."))
+}
+
+fn no_managed_policy(iam: &Iam, form: &Form, what: &str) -> Result<Refusal, Refusal> {
+    let arn = form.get("PolicyArn").unwrap_or_default();
+    iam.role(form, |_| Ok(Refusal::new(404, "NoSuchEntity", format!("Policy {arn} {what}."))))
+}
+
+/// `AROA` and 17 characters of base 32, as on AWS.
+fn role_id() -> String {
+    let mut rng = rand::rng();
+    let tail = (0..17).map(|_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[rng.random_range(0..32)]));
+    "AROA".chars().chain(tail).collect()
+}

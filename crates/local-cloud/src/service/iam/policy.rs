@@ -1,0 +1,307 @@
+//! Policy documents: read, checked as IAM checks them, and evaluated.
+//!
+//! What cannot be decided here, be it an operator that is not known or a context key that nobody supplied, fails
+//! closed: an `Allow` does not apply, a `Deny` does.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// What a policy is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    /// For example `s3:GetObject`.
+    pub(super) action: &'a str,
+    /// ARN; none for a trust policy, which is about its own role.
+    pub(super) resource: Option<&'a str>,
+    /// Service principal that asks; none when the policy is the asker's own.
+    pub(super) service: Option<&'a str>,
+    /// Condition keys, whose case does not matter, and their values.
+    pub(super) context: &'a [(&'a str, &'a str)],
+}
+
+/// What policies answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Some statement allows it and none denies it.
+    Allowed,
+    /// No statement allows it.
+    Unmentioned,
+    /// Some statement denies it.
+    Denied,
+}
+
+/// Asks all policies; a denial of one outweighs the others.
+pub(super) fn decide<'a>(documents: impl IntoIterator<Item = &'a str>, question: Question<'_>) -> Decision {
+    let mut decision = Decision::Unmentioned;
+    for text in documents {
+        // Only documents that were readable are kept; one that is not any more must not open anything.
+        let Ok(document) = serde_json::from_str::<Document>(text) else { return Decision::Denied };
+        for statement in document.statement.all() {
+            let applies = statement.applies(question);
+            match statement.effect {
+                Effect::Deny if applies != Some(false) => return Decision::Denied,
+                Effect::Allow if applies == Some(true) => decision = Decision::Allowed,
+                _ => {}
+            }
+        }
+    }
+    decision
+}
+
+/// Whether a document may become a role's inline policy. The error is the message of `MalformedPolicyDocument`.
+pub(super) fn check_identity(text: &str) -> Result<(), &'static str> {
+    for statement in read(text)?.statement.all() {
+        if statement.principal.is_some() || statement.not_principal.is_some() {
+            return Err("Policy document should not specify a principal.");
+        }
+        if statement.action.is_none() && statement.not_action.is_none() {
+            return Err("Policy statement must contain actions.");
+        }
+        if statement.resource.is_none() && statement.not_resource.is_none() {
+            return Err("Policy statement must contain resources.");
+        }
+        statement.check()?;
+    }
+    Ok(())
+}
+
+/// Whether a document may become a role's trust policy. The error is the message of `MalformedPolicyDocument`.
+pub(super) fn check_trust(text: &str) -> Result<(), &'static str> {
+    for statement in read(text)?.statement.all() {
+        if statement.resource.is_some() || statement.not_resource.is_some() {
+            return Err("Has prohibited field Resource");
+        }
+        if statement.principal.is_none() && statement.not_principal.is_none() {
+            return Err("Missing required field Principal");
+        }
+        let Some(actions) = &statement.action else { return Err("Missing required field Action") };
+        if actions.all().iter().any(|action| !action.to_ascii_lowercase().starts_with("sts:")) {
+            return Err("AssumeRole policy may only specify STS AssumeRole actions.");
+        }
+        statement.check()?;
+    }
+    Ok(())
+}
+
+fn read(text: &str) -> Result<Document, &'static str> {
+    let value: Value = serde_json::from_str(text).map_err(|_| "This policy contains invalid Json")?;
+    let document: Document = serde_json::from_value(value).map_err(|_| SYNTAX)?;
+    let known = document.version.as_deref().is_none_or(|version| matches!(version, "2012-10-17" | "2008-10-17"));
+    if known && !document.statement.all().is_empty() { Ok(document) } else { Err(SYNTAX) }
+}
+
+const SYNTAX: &str = "Syntax errors in policy.";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Document {
+    version: Option<String>,
+    #[serde(rename = "Id")]
+    _id: Option<String>,
+    statement: OneOrMore<Statement>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    #[serde(rename = "Sid")]
+    _sid: Option<String>,
+    effect: Effect,
+    principal: Option<Principal>,
+    not_principal: Option<Value>,
+    action: Option<OneOrMore<String>>,
+    not_action: Option<OneOrMore<String>>,
+    resource: Option<OneOrMore<String>>,
+    not_resource: Option<OneOrMore<String>>,
+    #[serde(default)]
+    condition: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Principal {
+    Anyone(String),
+    Kinds(Map<String, Value>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    More(Vec<T>),
+    Bare(T),
+}
+
+impl<T> OneOrMore<T> {
+    fn all(&self) -> &[T] {
+        match self {
+            Self::More(more) => more,
+            Self::Bare(bare) => std::slice::from_ref(bare),
+        }
+    }
+}
+
+impl Statement {
+    fn check(&self) -> Result<(), &'static str> {
+        let actions = self.action.iter().chain(&self.not_action).flat_map(OneOrMore::all);
+        if actions.into_iter().any(|action| action != "*" && !action.contains(':')) {
+            return Err("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+        }
+        let resources = self.resource.iter().chain(&self.not_resource).flat_map(OneOrMore::all);
+        if resources.into_iter().any(|resource| resource != "*" && !resource.starts_with("arn:")) {
+            return Err("Resource must be in ARN format or \"*\".");
+        }
+        if self.condition.values().any(|keys| !keys.is_object()) {
+            return Err(SYNTAX);
+        }
+        if matches!(&self.principal, Some(Principal::Anyone(text)) if text != "*") {
+            return Err(SYNTAX);
+        }
+        Ok(())
+    }
+
+    /// Whether the statement is about the question; none when that cannot be decided.
+    fn applies(&self, question: Question<'_>) -> Option<bool> {
+        let parts = [
+            self.names_principal(question.service),
+            self.names_action(question.action),
+            self.names_resource(question.resource),
+            self.conditions_met(question.context),
+        ];
+        if parts.contains(&Some(false)) {
+            Some(false)
+        } else {
+            parts.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+        }
+    }
+
+    fn names_principal(&self, service: Option<&str>) -> Option<bool> {
+        let Some(service) = service else { return Some(true) };
+        match &self.principal {
+            // Anyone is any account; whether that includes services is not worth opening a role for.
+            None | Some(Principal::Anyone(_)) => None,
+            Some(Principal::Kinds(kinds)) => {
+                let services = kinds.get("Service").map(values).unwrap_or_default();
+                Some(services.iter().any(|named| named.eq_ignore_ascii_case(service)))
+            }
+        }
+    }
+
+    fn names_action(&self, action: &str) -> Option<bool> {
+        let action = action.to_ascii_lowercase();
+        let names =
+            |list: &OneOrMore<String>| list.all().iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action));
+        match (&self.action, &self.not_action) {
+            (Some(list), None) => Some(names(list)),
+            (None, Some(list)) => Some(!names(list)),
+            _ => None,
+        }
+    }
+
+    fn names_resource(&self, resource: Option<&str>) -> Option<bool> {
+        let Some(resource) = resource else { return Some(true) };
+        let (list, wanted) = match (&self.resource, &self.not_resource) {
+            (Some(list), None) => (list.all(), true),
+            (None, Some(list)) => (list.all(), false),
+            _ => return None,
+        };
+        if list.iter().any(|pattern| like(pattern, resource)) {
+            return Some(wanted);
+        }
+        // A pattern with variables may have matched, had they been filled in.
+        if list.iter().any(|pattern| has_variable(pattern)) { None } else { Some(!wanted) }
+    }
+
+    fn conditions_met(&self, context: &[(&str, &str)]) -> Option<bool> {
+        let mut met = Some(true);
+        for (operator, keys) in &self.condition {
+            let keys = keys.as_object()?;
+            for (key, wanted) in keys {
+                let actual = context.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| *value);
+                match condition(operator, actual, &values(wanted)) {
+                    Some(true) => {}
+                    Some(false) => return Some(false),
+                    None => met = None,
+                }
+            }
+        }
+        met
+    }
+}
+
+/// One condition key under one operator. AWS lets a negated operator hold when its key is missing; here a key may be
+/// missing only because nobody supplied it, so that is undecided too.
+fn condition(operator: &str, actual: Option<&str>, wanted: &[String]) -> Option<bool> {
+    let (matches, negated): (fn(&str, &str) -> bool, bool) = match operator {
+        "StringEquals" => (|wanted, actual| wanted == actual, false),
+        "StringNotEquals" => (|wanted, actual| wanted == actual, true),
+        "StringEqualsIgnoreCase" => (str::eq_ignore_ascii_case, false),
+        "StringNotEqualsIgnoreCase" => (str::eq_ignore_ascii_case, true),
+        "StringLike" => (like, false),
+        "StringNotLike" => (like, true),
+        "ArnLike" | "ArnEquals" => (arn_like, false),
+        "ArnNotLike" | "ArnNotEquals" => (arn_like, true),
+        "Bool" => (str::eq_ignore_ascii_case, false),
+        _ => return None,
+    };
+    let actual = actual?;
+    if wanted.iter().any(|wanted| has_variable(wanted)) {
+        return None;
+    }
+    Some(wanted.iter().any(|wanted| matches(wanted, actual)) != negated)
+}
+
+fn has_variable(pattern: &str) -> bool {
+    pattern.contains("${")
+}
+
+/// A value or a list of values, as text.
+fn values(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(list) => list.iter().flat_map(values).collect(),
+        Value::String(text) => vec![text.clone()],
+        other => vec![other.to_string()],
+    }
+}
+
+/// Whether an ARN matches part by part: a wildcard does not reach over a colon, but for those of the last part.
+fn arn_like(pattern: &str, arn: &str) -> bool {
+    let (pattern, arn): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+    pattern.len() == 6 && arn.len() == 6 && pattern.iter().zip(&arn).all(|(pattern, part)| like(pattern, part))
+}
+
+/// Whether text matches a pattern in which `*` is any run of characters and `?` any one. Linear in practice: only
+/// the latest `*` is ever reconsidered.
+fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&wanted) if wanted == '?' || wanted == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((star_p, star_t)) = star else { return false };
+                star = Some((star_p, star_t + 1));
+                p = star_p + 1;
+                t = star_t + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|rest| *rest == '*')
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;
