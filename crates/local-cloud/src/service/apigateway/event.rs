@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderName, Request, header};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+
+/// Headers that concern one connection only, and the one that becomes a list of cookies.
+const HELD_BACK: &[HeaderName] =
+    &[header::COOKIE, header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::TRAILER, header::UPGRADE];
 
 /// Everything about a request that is not in the request itself.
 pub(super) struct Context<'a> {
@@ -94,7 +98,7 @@ fn text(request: &Request<Bytes>) -> Option<&str> {
 /// In lower case, repeated ones joined by commas, with those that the gateway adds and without cookies.
 fn headers(given: &HeaderMap, now: Timestamp) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in given.iter().filter(|(name, _)| *name != header::COOKIE) {
+    for (name, value) in given.iter().filter(|(name, _)| !HELD_BACK.contains(name)) {
         let value = String::from_utf8_lossy(value.as_bytes());
         headers
             .entry(name.as_str().to_owned())
@@ -167,6 +171,7 @@ mod tests {
             .header("Host", "127.0.0.1:9")
             .header("Cookie", "s=1; t=2")
             .header("User-Agent", "curl/8")
+            .header("Connection", "close")
             .header("X-Twice", "a")
             .header("X-Twice", "b")
             .header("X-Amzn-Trace-Id", "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e")

@@ -43,7 +43,9 @@ pub(super) struct Store {
 
 impl Store {
     /// Nothing runs yet, so what an earlier process unpacked is removed.
-    pub(super) fn open(dir: PathBuf) -> Result<Self, StateError> {
+    pub(super) fn open(dir: &Path) -> Result<Self, StateError> {
+        // Functions run in their own folder, from where a relative path would lead nowhere.
+        let dir = std::path::absolute(dir).map_err(|source| StateError::Io { path: dir.to_owned(), source })?;
         let run = dir.join("run");
         match fs::remove_dir_all(&run) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StateError::Io { path: run, source }),
@@ -211,4 +213,17 @@ fn unpack(zip: impl Read + io::Seek, into: Option<&Path>) -> Result<(), Unpack> 
         left = left.checked_sub(written).ok_or(Unpack::TooLarge)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Store;
+
+    #[test]
+    fn a_relative_state_folder_is_made_absolute() {
+        let store = Store::open(Path::new("relative/that/does/not/exist")).unwrap();
+        assert!(store.folder("digest").is_absolute(), "{store:?}");
+    }
 }

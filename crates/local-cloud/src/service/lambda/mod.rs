@@ -56,7 +56,7 @@ impl Lambda {
         let dir = config.state_dir.join("lambda");
         Ok(Self {
             functions: Persisted::open(&dir, "functions")?,
-            code: code::Store::open(dir)?,
+            code: code::Store::open(&dir)?,
             pools: Arc::default(),
             names: Names { region: config.region.clone(), account: config.account.clone() },
             settle: config.delays.lambda_settle,
