@@ -243,6 +243,7 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
 }
 
 async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
+    guard(cloud, service, call)?;
     match service {
         Service::Iam => iam::handle(cloud, call).await,
         Service::Sts => sts::handle(cloud, call).await,
@@ -255,6 +256,20 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }
     }
+}
+
+/// Lets role sessions into services that do not ask IAM themselves only by a statement about every resource.
+fn guard(cloud: &Cloud, service: Service, call: &Call) -> Result<(), Refusal> {
+    let action = match service {
+        Service::ApiGateway => format!("apigateway:{}", call.method),
+        Service::Lambda => {
+            let operation = operation::lambda(&call.method, &call.path);
+            format!("lambda:{}", if operation == "Invoke" { "InvokeFunction" } else { &operation })
+        }
+        _ => return Ok(()),
+    };
+    let allowed = cloud.iam.authorize_caller(&call.caller, &action, "*", &[]);
+    allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))
 }
 
 /// A version 4 UUID, as AWS's request ids are.

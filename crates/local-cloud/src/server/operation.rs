@@ -53,12 +53,12 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
     let (operation, resource) = match service {
         Service::S3 => s3(parts, &path),
         Service::Runtime => ("InvokeEndpoint".to_owned(), segments.get(1).copied().unwrap_or_default().to_owned()),
-        Service::Lambda => lambda(method, &segments),
+        Service::Lambda => lambda_operation(method, &segments),
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
         Service::SageMaker | Service::Logs | Service::Other => (named(service, parts, body), json_member(body)),
     };
-    let read = READS.iter().any(|read| operation.starts_with(read)) || operation == "CreatePresignedUrl";
+    let read = READS.iter().any(|read| operation.starts_with(read));
     let unnamed_read = operation.contains(' ') && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     Described { operation, resource, write: !read && !unnamed_read }
 }
@@ -83,6 +83,13 @@ fn json_member(body: &Bytes) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let name = RESOURCE_MEMBERS.iter().find_map(|name| body.get(*name)?.as_str());
     name.unwrap_or_default().to_owned()
+}
+
+/// What Lambda calls the operation behind a method and a path.
+pub(super) fn lambda(method: &Method, path: &str) -> String {
+    let path = decoded(path);
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    lambda_operation(method, &segments).0
 }
 
 /// S3 by method, by whether a key follows the bucket, and by the sub-resource in the query.
@@ -167,7 +174,7 @@ fn object_operation(method: &Method, copy: bool, has: &dyn Fn(&str) -> bool) -> 
 }
 
 /// Lambda's dated paths: the date is left out.
-fn lambda(method: &Method, segments: &[&str]) -> (String, String) {
+fn lambda_operation(method: &Method, segments: &[&str]) -> (String, String) {
     let rest = segments.get(1..).unwrap_or_default();
     let resource = rest.get(1..).map(|rest| rest.first().copied().unwrap_or_default()).unwrap_or_default();
     let name = match (method.as_str(), rest) {
@@ -234,4 +241,74 @@ fn api_gateway(method: &Method, segments: &[&str]) -> (String, String) {
 
 fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn described(service: Service, method: &str, path: &str) -> String {
+        let (parts, ()) = Request::builder().method(method).uri(path).body(()).unwrap().into_parts();
+        let Described { operation, resource, write } = describe(service, &parts, &Bytes::new());
+        format!("{} {operation} {resource}", if write { "write" } else { "read" })
+    }
+
+    #[test]
+    fn rest_requests_get_their_names_and_only_changes_count_as_writes() {
+        let (s3, lambda, api) = (Service::S3, Service::Lambda, Service::ApiGateway);
+        let function = "/2015-03-31/functions/fraud";
+        let cases = [
+            (s3, "GET", "/", "read ListBuckets "),
+            (s3, "PUT", "/bucket", "write CreateBucket bucket"),
+            (s3, "PUT", "/bucket/?tagging", "write PutBucketTagging bucket/"),
+            (s3, "GET", "/bucket?publicAccessBlock", "read GetPublicAccessBlock bucket"),
+            (s3, "PUT", "/bucket?encryption=", "write PutBucketEncryption bucket"),
+            (s3, "DELETE", "/bucket?lifecycle", "write DeleteBucketLifecycle bucket"),
+            (s3, "HEAD", "/bucket", "read HeadBucket bucket"),
+            (s3, "GET", "/bucket?list-type=2&prefix=a", "read ListObjectsV2 bucket"),
+            (s3, "GET", "/bucket?versions", "read ListObjectVersions bucket"),
+            (s3, "POST", "/bucket?delete", "write DeleteObjects bucket"),
+            (s3, "PUT", "/bucket/a/b%20c", "write PutObject bucket/a/b c"),
+            (s3, "PUT", "/bucket/k?partNumber=1&uploadId=x", "write UploadPart bucket/k"),
+            (s3, "POST", "/bucket/k?uploads", "write CreateMultipartUpload bucket/k"),
+            (s3, "HEAD", "/bucket/k", "read HeadObject bucket/k"),
+            (s3, "GET", "/bucket/k?x-id=GetObject", "read GetObject bucket/k"),
+            (lambda, "POST", "/2015-03-31/functions", "write CreateFunction "),
+            (lambda, "GET", function, "read GetFunction fraud"),
+            (lambda, "DELETE", function, "write DeleteFunction fraud"),
+            (lambda, "PUT", "/2015-03-31/functions/fraud/code", "write UpdateFunctionCode fraud"),
+            (lambda, "POST", "/2015-03-31/functions/fraud/policy", "write AddPermission fraud"),
+            (lambda, "POST", "/2015-03-31/functions/fraud/invocations", "read Invoke fraud"),
+            (lambda, "GET", "/2017-03-31/tags/arn%3Aaws%3Ax", "read ListTags arn:aws:x"),
+            (lambda, "POST", "/2017-03-31/tags/arn%3Aaws%3Ax", "write TagResource arn:aws:x"),
+            (lambda, "GET", "/2099-01-01/new", "read GET /2099-01-01/new "),
+            (lambda, "POST", "/2099-01-01/new", "write POST /2099-01-01/new "),
+            (api, "GET", "/v2/apis", "read GetApis apis"),
+            (api, "POST", "/v2/apis", "write CreateApi apis"),
+            (api, "GET", "/v2/apis/a1", "read GetApi apis/a1"),
+            (api, "PATCH", "/v2/apis/a1", "write UpdateApi apis/a1"),
+            (api, "GET", "/v2/apis/a1/routes", "read GetRoutes apis/a1/routes"),
+            (api, "POST", "/v2/apis/a1/integrations", "write CreateIntegration apis/a1/integrations"),
+            (api, "DELETE", "/v2/apis/a1/stages/$default", "write DeleteStage apis/a1/stages/$default"),
+            (api, "DELETE", "/v2/apis/a1/cors", "write DeleteCorsConfiguration apis/a1/cors"),
+            (api, "POST", "/v2/tags/arn", "write TagResource tags/arn"),
+            (Service::Runtime, "POST", "/endpoints/fraud/invocations", "read InvokeEndpoint fraud"),
+        ];
+        for (service, method, path, expected) in cases {
+            assert_eq!(described(service, method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_names_itself_is_judged_by_its_name() {
+        for (action, write) in [("CreateRole", true), ("GetRole", false), ("AssumeRole", false), ("TagRole", true)] {
+            let (parts, ()) = Request::builder().method("POST").uri("/").body(()).unwrap().into_parts();
+            let body = Bytes::from(format!("Version=1&Action={action}&RoleName=exec"));
+            let described = describe(Service::Iam, &parts, &body);
+            let expected = Described { operation: action.to_owned(), resource: "exec".to_owned(), write };
+            assert_eq!(described, expected);
+        }
+    }
 }

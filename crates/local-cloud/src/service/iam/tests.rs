@@ -1,1 +1,347 @@
+use std::path::Path;
 
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jiff::ToSpan as _;
+use serde_json::json;
+
+use super::*;
+use crate::Delays;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/pipeline/Exec";
+const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+const SOURCE: &str = "arn:aws:sagemaker:us-east-1:123456789012:*";
+const MODEL: &str = "arn:aws:s3:::bucket/models/a.tar.gz";
+
+fn config(dir: &Path, propagation: Duration) -> Config {
+    Config {
+        state_dir: dir.to_owned(),
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        access_key_id: "AKIATEST".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        base_url: String::new(),
+        model_server: Vec::new(),
+        delays: Delays { iam_propagation: propagation, ..Delays::default() },
+    }
+}
+
+fn ask(iam: &Iam, operation: &str, members: &[(&str, &str)]) -> Result<String, (u16, String, String)> {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+    let call = Call {
+        operation: operation.to_owned(),
+        method: Method::POST,
+        path: "/".to_owned(),
+        query: Vec::new(),
+        headers: HeaderMap::new(),
+        body: Bytes::from(body),
+        caller: Caller { arn: String::new(), role: None },
+        request_id: "request-1".to_owned(),
+    };
+    let form = Form::parse(&call.body);
+    match operations::answer(iam, &call, &form) {
+        Ok(response) => Ok(String::from_utf8(response.into_body().to_vec()).unwrap()),
+        Err(refusal) => Err((refusal.status.as_u16(), refusal.code, refusal.message)),
+    }
+}
+
+fn trust() -> String {
+    trust_of("sagemaker.amazonaws.com")
+}
+
+fn trust_of(service: &str) -> String {
+    let statement = json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+fn reading() -> String {
+    let statement = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/models/*"});
+    json!({"Version": "2012-10-17", "Statement": statement}).to_string()
+}
+
+fn create(iam: &Iam) {
+    let trust = trust();
+    let members = [("RoleName", "Exec"), ("Path", "/pipeline/"), ("AssumeRolePolicyDocument", trust.as_str())];
+    ask(iam, "CreateRole", &members).unwrap();
+}
+
+fn put(iam: &Iam, policy: &str) {
+    let members = [("RoleName", "Exec"), ("PolicyName", "inline"), ("PolicyDocument", policy)];
+    ask(iam, "PutRolePolicy", &members).unwrap();
+}
+
+fn fresh() -> (tempfile::TempDir, Iam) {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = Iam::open(&config(dir.path(), Duration::ZERO)).unwrap();
+    (dir, iam)
+}
+
+#[test]
+fn refusals_are_those_of_aws() {
+    let (_dir, iam) = fresh();
+    create(&iam);
+    put(&iam, &reading());
+    let (trust, reading) = (trust(), reading());
+    let long = "x".repeat(65);
+    let spaces = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource":
+        (0..400).map(|n| format!("arn:aws:s3:::a-bucket-of-some-name/{n}")).collect::<Vec<_>>()}});
+    let spaces = spaces.to_string();
+    let cases: &[(&str, &[(&str, &str)], u16, &str, &str)] = &[
+        (
+            "CreateRole",
+            &[("RoleName", "eXEC"), ("AssumeRolePolicyDocument", &trust)],
+            409,
+            "EntityAlreadyExists",
+            "Role with name eXEC already exists.",
+        ),
+        (
+            "CreateRole",
+            &[("RoleName", "b"), ("AssumeRolePolicyDocument", "{")],
+            400,
+            "MalformedPolicyDocument",
+            "This policy contains invalid Json",
+        ),
+        (
+            "CreateRole",
+            &[("RoleName", "a b"), ("AssumeRolePolicyDocument", &trust)],
+            400,
+            "ValidationError",
+            "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the \
+             following: +=,.@_-",
+        ),
+        (
+            "CreateRole",
+            &[("RoleName", "b"), ("Path", "pipeline"), ("AssumeRolePolicyDocument", &trust)],
+            400,
+            "ValidationError",
+            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric \
+             characters and/or / characters.",
+        ),
+        (
+            "CreateRole",
+            &[("RoleName", "b")],
+            400,
+            "ValidationError",
+            "1 validation error detected: Value null at 'assumeRolePolicyDocument' failed to satisfy constraint: Member \
+             must not be null",
+        ),
+        (
+            "CreateRole",
+            &[("RoleName", "b"), ("AssumeRolePolicyDocument", &trust), ("MaxSessionDuration", "60")],
+            400,
+            "ValidationError",
+            "1 validation error detected: Value '60' at 'maxSessionDuration' failed to satisfy constraint: Member must \
+             have value greater than or equal to 3600",
+        ),
+        ("GetRole", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
+        ("DeleteRole", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
+        ("ListRolePolicies", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
+        (
+            "PutRolePolicy",
+            &[("RoleName", "b"), ("PolicyName", "p"), ("PolicyDocument", &reading)],
+            404,
+            "NoSuchEntity",
+            "The role with name b cannot be found.",
+        ),
+        (
+            "PutRolePolicy",
+            &[("RoleName", "exec"), ("PolicyName", "p"), ("PolicyDocument", &spaces)],
+            409,
+            "LimitExceeded",
+            "Maximum policy size of 10240 bytes exceeded for role Exec",
+        ),
+        (
+            "GetRolePolicy",
+            &[("RoleName", "Exec"), ("PolicyName", "p")],
+            404,
+            "NoSuchEntity",
+            "The role policy with name p cannot be found.",
+        ),
+        (
+            "DeleteRolePolicy",
+            &[("RoleName", "Exec"), ("PolicyName", "p")],
+            404,
+            "NoSuchEntity",
+            "The role policy with name p cannot be found.",
+        ),
+        (
+            "DeleteRole",
+            &[("RoleName", "EXEC")],
+            409,
+            "DeleteConflict",
+            "Cannot delete entity, must delete policies first.",
+        ),
+        (
+            "AttachRolePolicy",
+            &[("RoleName", "Exec"), ("PolicyArn", "arn:aws:iam::aws:policy/None")],
+            404,
+            "NoSuchEntity",
+            "Policy arn:aws:iam::aws:policy/None does not exist or is not attachable.",
+        ),
+        (
+            "TagRole",
+            &[
+                ("RoleName", "Exec"),
+                ("Tags.member.1.Key", "a"),
+                ("Tags.member.1.Value", "1"),
+                ("Tags.member.2.Key", "A"),
+                ("Tags.member.2.Value", "2"),
+            ],
+            400,
+            "InvalidInput",
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        ),
+        ("CreateUser", &[], 400, "InvalidAction", "Could not find operation CreateUser for version 2010-05-08"),
+    ];
+    for (operation, members, status, code, message) in cases {
+        let refusal = ask(&iam, operation, members).unwrap_err();
+        assert_eq!(refusal, (*status, (*code).to_owned(), (*message).to_owned()), "{operation} {members:?}");
+    }
+    let refusal = ask(&iam, "GetRole", &[("RoleName", &long)]).unwrap_err();
+    assert!(refusal.2.ends_with("Member must have length less than or equal to 64"), "{refusal:?}");
+}
+
+#[test]
+fn an_answer_shows_the_role_with_its_documents_percent_encoded() {
+    let (_dir, iam) = fresh();
+    let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRole"}}"#;
+    let members = [
+        ("RoleName", "Exec"),
+        ("AssumeRolePolicyDocument", trust),
+        ("Description", "for <models> & more"),
+        ("Tags.member.1.Key", "owner"),
+        ("Tags.member.1.Value", "fraud"),
+    ];
+    ask(&iam, "CreateRole", &members).unwrap();
+    let answer = ask(&iam, "GetRole", &[("RoleName", "exec")]).unwrap();
+    let (id, created) =
+        iam.roles.read(|roles| (roles.roles["exec"].id.clone(), roles.roles["exec"].created.strftime("%FT%TZ").to_string()));
+    let answer = answer.replace(&id, "AROA").replace(&created, "CREATED").replace("><", ">\n<");
+    insta::assert_snapshot!(answer, @r#"
+    <GetRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
+    <GetRoleResult>
+    <Role>
+    <Path>/</Path>
+    <RoleName>Exec</RoleName>
+    <RoleId>AROA</RoleId>
+    <Arn>arn:aws:iam::123456789012:role/Exec</Arn>
+    <CreateDate>CREATED</CreateDate>
+    <AssumeRolePolicyDocument>%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22a%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D</AssumeRolePolicyDocument>
+    <Description>for &lt;models&gt; &amp; more</Description>
+    <MaxSessionDuration>3600</MaxSessionDuration>
+    <Tags>
+    <member>
+    <Key>owner</Key>
+    <Value>fraud</Value>
+    </member>
+    </Tags>
+    <RoleLastUsed/>
+    </Role>
+    </GetRoleResult>
+    <ResponseMetadata>
+    <RequestId>request-1</RequestId>
+    </ResponseMetadata>
+    </GetRoleResponse>
+    "#);
+}
+
+#[test]
+fn a_list_goes_on_where_its_page_ended() {
+    let (_dir, iam) = fresh();
+    let trust = trust();
+    for name in ["a", "b", "c"] {
+        ask(&iam, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)]).unwrap();
+    }
+    create(&iam);
+    let first = ask(&iam, "ListRoles", &[("MaxItems", "2")]).unwrap();
+    assert!(first.contains("<IsTruncated>true</IsTruncated><Marker>b</Marker>"), "{first}");
+    let second = ask(&iam, "ListRoles", &[("MaxItems", "2"), ("Marker", "b")]).unwrap();
+    assert!(second.contains("<RoleName>c</RoleName>") && second.contains("<RoleName>Exec</RoleName>"), "{second}");
+    assert!(second.contains("<IsTruncated>false</IsTruncated>"), "{second}");
+    let under = ask(&iam, "ListRoles", &[("PathPrefix", "/pipeline/")]).unwrap();
+    assert_eq!(under.matches("<RoleName>").count(), 1);
+}
+
+#[test]
+fn roles_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), Duration::ZERO);
+    let iam = Iam::open(&config).unwrap();
+    assert!(iam.is_empty());
+    create(&iam);
+    put(&iam, &reading());
+    let before = ask(&iam, "GetRole", &[("RoleName", "Exec")]).unwrap();
+    drop(iam);
+    let iam = Iam::open(&config).unwrap();
+    assert!(!iam.is_empty());
+    assert_eq!(ask(&iam, "GetRole", &[("RoleName", "Exec")]).unwrap(), before);
+    assert!(iam.may_assume(ROLE, SAGEMAKER, SOURCE));
+    assert_eq!(iam.authorize(ROLE, "s3:GetObject", MODEL), Ok(()));
+}
+
+#[test]
+fn a_denial_is_told_in_the_words_of_aws() {
+    let (_dir, iam) = fresh();
+    create(&iam);
+    let caller = Caller {
+        arn: "arn:aws:sts::123456789012:assumed-role/Exec/s".to_owned(),
+        role: Some(ROLE.to_owned()),
+    };
+    insta::assert_snapshot!(
+        iam.authorize_caller(&caller, "s3:GetObject", MODEL, &[]).unwrap_err(),
+        @"User: arn:aws:sts::123456789012:assumed-role/Exec/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket/models/a.tar.gz because no identity-based policy allows the s3:GetObject action"
+    );
+    put(&iam, &reading().replace("Allow", "Deny"));
+    let denied = iam.authorize(ROLE, "s3:GetObject", MODEL).unwrap_err();
+    assert!(denied.ends_with("with an explicit deny in an identity-based policy"), "{denied}");
+}
+
+#[test]
+fn services_see_every_change_only_after_it_has_propagated() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = Iam::open(&config(dir.path(), Duration::from_secs(10))).unwrap();
+    let caller = Caller { arn: ROLE.to_owned(), role: Some(ROLE.to_owned()) };
+    let later = |seconds: i64| Timestamp::now() + seconds.seconds();
+    let assumable = |at: Timestamp| iam.may_assume_at(at, ROLE, SAGEMAKER, SOURCE);
+    let readable = |at: Timestamp| iam.authorize_at(at, &caller, "s3:GetObject", MODEL, &[]).is_ok();
+
+    create(&iam);
+    put(&iam, &reading());
+    assert!(!assumable(later(0)) && !assumable(later(9)) && assumable(later(11)));
+    assert!(!readable(later(9)) && readable(later(11)));
+
+    let trust = trust_of("lambda.amazonaws.com");
+    ask(&iam, "UpdateAssumeRolePolicy", &[("RoleName", "Exec"), ("PolicyDocument", &trust)]).unwrap();
+    assert!(!assumable(later(11)));
+}
+
+#[test]
+fn services_see_a_deleted_role_until_the_deletion_has_propagated() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let propagation = Duration::from_secs(10);
+    let iam = Iam::open(&config(dir.path(), propagation)).unwrap();
+    create(&iam);
+    let mut roles = iam.roles.read(Clone::clone);
+    let visible = |roles: &Roles, seconds: i64| roles.seen(ROLE, now + seconds.seconds(), propagation).is_some();
+    assert!(visible(&roles, 20));
+    roles.roles.remove("exec");
+    roles.changed("exec", now + 20.seconds(), propagation);
+    assert!(visible(&roles, 29) && !visible(&roles, 31));
+    // Nothing of it is kept for ever: the next change after that drops what nobody sees.
+    roles.changed("exec", now + 60.seconds(), propagation);
+    assert!(!visible(&roles, 60));
+}
+
+#[test]
+fn a_session_has_the_same_credentials_whenever_it_is_asked_for() {
+    let (_dir, iam) = fresh();
+    let session = iam.session(ROLE, "fraud-proxy");
+    let again = iam.session(ROLE, "fraud-proxy");
+    assert_eq!((&session.access_key_id, &session.session_token), (&again.access_key_id, &again.session_token));
+    assert_ne!(session.access_key_id, iam.session(ROLE, "other").access_key_id);
+    assert_eq!((&session.access_key_id[..4], session.access_key_id.len()), ("ASIA", 20));
+    let key = iam.key(&session.access_key_id).unwrap();
+    assert_eq!(key.caller.arn, "arn:aws:sts::123456789012:assumed-role/Exec/fraud-proxy");
+    assert_eq!(key.caller.role.as_deref(), Some(ROLE));
+}
