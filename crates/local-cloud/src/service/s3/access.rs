@@ -132,3 +132,66 @@ fn action(operation: &str, versioned: bool) -> Option<String> {
     };
     Some(format!("s3:{name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::service::s3;
+
+    async fn cloud(dir: &std::path::Path) -> Arc<Cloud> {
+        Cloud::open(s3::tests::config(dir)).await.unwrap()
+    }
+
+    async fn answer(cloud: &Arc<Cloud>, request: http::request::Builder) -> String {
+        let response = s3::serve(cloud, request.body(s3s::Body::empty()).unwrap()).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let error = String::from_utf8_lossy(&body).into_owned();
+        format!("{} {}", status.as_u16(), error.split_once("?>").map_or("", |(_, error)| error))
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_without_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = cloud(dir.path()).await;
+        insta::assert_snapshot!(answer(&cloud, Request::get("/data/k")).await, @"403 <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>");
+        insta::assert_snapshot!(answer(&cloud, Request::builder().method(Method::PUT).uri("/data")).await, @"403 <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>");
+        assert!(cloud.s3.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_session_counts_only_with_its_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = cloud(dir.path()).await;
+        let session = cloud.iam.session("arn:aws:iam::123456789012:role/r", "s");
+        let credentials = Credentials {
+            access_key: session.access_key_id.clone(),
+            secret_key: session.secret_access_key.clone().into(),
+        };
+        let ask = |token: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(token) = token {
+                headers.insert("x-amz-security-token", token.parse().unwrap());
+            }
+            caller(&cloud, Some(&credentials), &headers, &Uri::from_static("/"))
+        };
+        assert_eq!(ask(None).unwrap_err().code, "InvalidToken");
+        assert_eq!(ask(Some("another's")).unwrap_err().code, "InvalidToken");
+        let caller = ask(Some(&session.session_token)).unwrap();
+        assert_eq!(caller.role.as_deref(), Some("arn:aws:iam::123456789012:role/r"));
+    }
+
+    #[test]
+    fn operations_need_the_permissions_that_policies_name() {
+        let of = |operation, versioned| action(operation, versioned).unwrap_or_default();
+        assert_eq!(of("GetObject", false), "s3:GetObject");
+        assert_eq!(of("HeadObject", true), "s3:GetObjectVersion");
+        assert_eq!(of("HeadBucket", false), "s3:ListBucket");
+        assert_eq!(of("UploadPart", false), "s3:PutObject");
+        assert_eq!(of("PutBucketVersioning", false), "s3:PutBucketVersioning");
+        assert_eq!(action("DeleteObjects", false), None);
+    }
+}

@@ -17,7 +17,7 @@ use super::S3;
 use super::bucket::Wanted;
 use crate::cloud::{Config, Delays};
 
-fn config(dir: &Path) -> Config {
+pub(super) fn config(dir: &Path) -> Config {
     Config {
         state_dir: dir.to_owned(),
         account: "123456789012".to_owned(),
