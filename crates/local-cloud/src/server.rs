@@ -6,6 +6,9 @@ mod render;
 mod requests;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -214,8 +214,9 @@ fn an_answer_shows_the_role_with_its_documents_percent_encoded() {
     ];
     ask(&iam, "CreateRole", &members).unwrap();
     let answer = ask(&iam, "GetRole", &[("RoleName", "exec")]).unwrap();
-    let (id, created) =
-        iam.roles.read(|roles| (roles.roles["exec"].id.clone(), roles.roles["exec"].created.strftime("%FT%TZ").to_string()));
+    let (id, created) = iam
+        .roles
+        .read(|roles| (roles.roles["exec"].id.clone(), roles.roles["exec"].created.strftime("%FT%TZ").to_string()));
     let answer = answer.replace(&id, "AROA").replace(&created, "CREATED").replace("><", ">\n<");
     insta::assert_snapshot!(answer, @r#"
     <GetRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
@@ -283,10 +284,8 @@ fn roles_survive_a_restart() {
 fn a_denial_is_told_in_the_words_of_aws() {
     let (_dir, iam) = fresh();
     create(&iam);
-    let caller = Caller {
-        arn: "arn:aws:sts::123456789012:assumed-role/Exec/s".to_owned(),
-        role: Some(ROLE.to_owned()),
-    };
+    let caller =
+        Caller { arn: "arn:aws:sts::123456789012:assumed-role/Exec/s".to_owned(), role: Some(ROLE.to_owned()) };
     insta::assert_snapshot!(
         iam.authorize_caller(&caller, "s3:GetObject", MODEL, &[]).unwrap_err(),
         @"User: arn:aws:sts::123456789012:assumed-role/Exec/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket/models/a.tar.gz because no identity-based policy allows the s3:GetObject action"

@@ -45,7 +45,12 @@ fn refusals_are_those_of_aws() {
             "Invalid LogGroup or LogStream, both must have length less than or equal to 512.",
         ),
         ("DeleteLogGroup", json!({"logGroupName": "/b"}), "ResourceNotFoundException", absent),
-        ("PutRetentionPolicy", json!({"logGroupName": "/b", "retentionInDays": 7}), "ResourceNotFoundException", absent),
+        (
+            "PutRetentionPolicy",
+            json!({"logGroupName": "/b", "retentionInDays": 7}),
+            "ResourceNotFoundException",
+            absent,
+        ),
         (
             "DescribeLogGroups",
             json!({"logGroupNamePrefix": "/a", "logGroupNamePattern": "a"}),
