@@ -129,3 +129,9 @@ fn a_complaint_is_one_line_in_a_log() {
     pipeline.yaml:4:3: unknown stage `create-rôle`
     ");
 }
+
+#[test]
+fn what_a_file_holds_cannot_drive_the_terminal() {
+    let complaints = parse("name: fraud\n\"a\\e[2J\\nb\": 1\n").unwrap_err();
+    insta::assert_snapshot!(complaints, @r"pipeline.yaml:2:1: unknown key `a\u{1b}[2J\nb`");
+}
