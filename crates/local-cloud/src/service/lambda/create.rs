@@ -56,10 +56,9 @@ pub(super) async fn create(cloud: &Arc<Cloud>, call: &Call) -> Reply {
 /// Whether Lambda may act as the role, and the caller may tell it to.
 pub(super) fn may_run_as(cloud: &Cloud, call: &Call, role: &str, function_arn: &str) -> Result<(), Refusal> {
     if let Some(caller) = &call.caller.role {
-        cloud
-            .iam
-            .authorize(caller, "iam:PassRole", role)
-            .map_err(|why| Refusal::new(403, "AccessDeniedException", why))?;
+        let service = [("iam:PassedToService", "lambda.amazonaws.com")];
+        let passed = cloud.iam.authorize_with(caller, "iam:PassRole", role, &service);
+        passed.map_err(|why| Refusal::new(403, "AccessDeniedException", why))?;
     }
     if cloud.iam.may_assume(role, "lambda.amazonaws.com", function_arn) {
         Ok(())

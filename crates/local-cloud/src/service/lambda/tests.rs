@@ -65,7 +65,7 @@ impl Fixture {
     pub(crate) async fn with_settle(lambda_settle: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let cloud = Cloud::open(config(dir.path().to_owned(), lambda_settle)).await.unwrap();
-        // A role that anybody may assume and that may do anything, where IAM is enforced.
+        // A role that Lambda may assume and that may do anything.
         for (action, form) in [
             ("CreateRole", json!({ "RoleName": "proxy", "Path": "/runner/", "AssumeRolePolicyDocument": TRUST })),
             ("PutRolePolicy", json!({ "RoleName": "proxy", "PolicyName": "all", "PolicyDocument": ALL })),
@@ -76,7 +76,7 @@ impl Fixture {
             body.extend_pairs(action_only).extend_pairs(form);
             let mut call = call(Method::POST, "/", body.finish());
             action.clone_into(&mut call.operation);
-            let _ = crate::service::iam::handle(&cloud, &call).await;
+            crate::service::iam::handle(&cloud, &call).await.unwrap();
         }
         Self { cloud, _dir: dir }
     }
@@ -374,6 +374,7 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
         json!({ "FunctionName": "arn:aws:lambda:eu-west-1:123456789012:function:new" }),
         json!({ "Role": "arn:aws:iam::1234:role/x" }),
         json!({ "Role": "proxy", "Timeout": 901, "MemorySize": 64 }),
+        json!({ "Role": "arn:aws:iam::123456789012:role/runner/absent" }),
         json!({ "Runtime": "provided" }),
         json!({ "Runtime": "python3.13" }),
         json!({ "Runtime": "cobol" }),
@@ -401,6 +402,7 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
     404 ResourceNotFoundException Functions from 'eu-west-1' are not reachable in this region ('us-east-1')
     400 ValidationException 1 validation error detected: Value 'arn:aws:iam::1234:role/x' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+
     400 ValidationException 3 validation errors detected: Value 'proxy' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+; Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900; Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128
+    400 InvalidParameterValueException The role defined for the function cannot be assumed by Lambda.
     400 InvalidParameterValueException The runtime parameter of provided is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.
     400 InvalidParameterValueException The local cloud does not support the runtime python3.13, only provided.al2023.
     400 InvalidParameterValueException Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [provided.al2023] or be a valid ARN
@@ -472,6 +474,28 @@ async fn a_permission_is_no_upsert() {
     ));
     fixture.send(Method::DELETE, &format!("{path}/a"), Value::Null).await.unwrap();
     assert!(!allowed("arn:aws:execute-api:us-east-1:123456789012:a1/$default/POST/"));
+}
+
+#[tokio::test]
+async fn what_a_function_prints_is_logged() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    fixture.invoke("echo", "1").await.unwrap();
+    fixture.cloud.shut_down().await;
+    let ask = async |operation: &str, body: Value| {
+        let mut call = call(Method::POST, "/", body.to_string());
+        operation.clone_into(&mut call.operation);
+        let response = crate::service::logs::handle(&fixture.cloud, &call).await.unwrap();
+        serde_json::from_slice::<Value>(response.body()).unwrap()
+    };
+    let group = "/aws/lambda/echo";
+    let streams = ask("DescribeLogStreams", json!({ "logGroupName": group })).await;
+    let stream = streams["logStreams"][0]["logStreamName"].as_str().unwrap();
+    assert!(stream.contains("/[$LATEST]"), "{stream}");
+    let found = ask("FilterLogEvents", json!({ "logGroupName": group })).await;
+    let lines = found["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap());
+    let words: Vec<&str> = lines.map(|line| line.split([' ', '\t']).next().unwrap()).collect();
+    assert_eq!(words, ["START", "handling", "END", "REPORT"]);
 }
 
 #[tokio::test]
