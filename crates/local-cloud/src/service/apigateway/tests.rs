@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::service::lambda::tests::{Fixture, call, shown};
+use crate::service::lambda::fixture::{Fixture, call, shown};
 
 use super::{handle, serve};
 
@@ -144,8 +144,7 @@ async fn the_public_sees_the_gateways_own_errors() {
     fixture.send(Method::POST, "/2015-03-31/functions/fn/policy", permission).await.unwrap();
     assert_eq!(request(&fixture, &id, Method::POST, "/").await, internal);
     assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "ran\n");
-    let slow =
-        json!({ "ZipFile": crate::service::lambda::tests::archive(&[("bootstrap", 0o755, "#!/bin/sh\nsleep 60\n")]) });
+    let slow = json!({ "ZipFile": crate::service::lambda::fixture::archive(&[("bootstrap", 0o755, "#!/bin/sh\nsleep 60\n")]) });
     fixture.send(Method::PUT, "/2015-03-31/functions/fn/code", slow).await.unwrap();
     assert_eq!(request(&fixture, &id, Method::POST, "/").await, r#"503 {"message":"Service Unavailable"}"#);
 

@@ -6,6 +6,8 @@
 
 mod code;
 mod create;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod function;
 mod invoke;
 mod names;
@@ -19,7 +21,7 @@ mod request;
 mod runtime_api;
 mod settings;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod update;
 mod validate;
 
