@@ -284,7 +284,8 @@ async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Va
         Ok(Err(error)) => Box::new(error),
         Err(error) => Box::new(error),
     };
-    log.append(&format!("model data archive \"{url}\": {error}"));
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    log.append(&format!("model data archive \"{url}\": {error}{cause}"));
     Err(format!(
         "Failed to extract model data archive for container \"container_1\" from URL \"{url}\". Please ensure that \
          the object located at the URL is a valid tar.gz archive."
