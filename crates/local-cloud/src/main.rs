@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
             let mut text = format!("error: {error}");
             let mut source = error.source();
             while let Some(error) = source {
-                text.push_str(&format!("\n  because: {error}"));
+                text = format!("{text}\n  because: {error}");
                 source = error.source();
             }
             let _ = writeln!(io::stderr(), "{text}");

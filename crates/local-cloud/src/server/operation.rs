@@ -232,8 +232,10 @@ fn api_gateway(method: &Method, segments: &[&str]) -> (String, String) {
             if segments.len() == 2 { "ImportApi" } else { "ReimportApi" }.to_owned()
         }
         ["v2", collection] | ["v2", "apis", _, collection] if verb == "Get" => format!("Get{}s", singular(collection)),
-        ["v2", collection] | ["v2", collection, _] => format!("{verb}{}", singular(collection)),
-        ["v2", "apis", _, collection] | ["v2", "apis", _, collection, _] => format!("{verb}{}", singular(collection)),
+        ["v2", collection]
+        | ["v2", collection, _]
+        | ["v2", "apis", _, collection]
+        | ["v2", "apis", _, collection, _] => format!("{verb}{}", singular(collection)),
         _ => format!("{method} /{}", segments.join("/")),
     };
     (name, resource)

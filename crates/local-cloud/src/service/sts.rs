@@ -8,7 +8,7 @@ use crate::Cloud;
 use crate::call::{Call, Refusal, Reply};
 
 /// Answers one call in the query protocol.
-pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
+pub fn handle(cloud: &Cloud, call: &Call) -> Reply {
     match call.operation.as_str() {
         "GetCallerIdentity" => Ok(caller_identity(cloud, call)),
         other => {

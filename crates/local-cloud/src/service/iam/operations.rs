@@ -208,7 +208,7 @@ fn page<'a>(form: &Form, name: &str, items: impl Iterator<Item = (&'a str, Strin
     let marker = form.get("Marker");
     let rest: Vec<(&str, String)> = items.filter(|(key, _)| marker.is_none_or(|marker| *key > marker)).collect();
     let truncated = rest.len() > max;
-    let next = truncated.then(|| element("Marker", rest[max - 1].0)).unwrap_or_default();
+    let next = if truncated { element("Marker", rest[max - 1].0) } else { String::new() };
     let list = xml::list(name, rest.into_iter().take(max).map(|(_, text)| text));
     Ok(format!("<IsTruncated>{truncated}</IsTruncated>{next}{list}"))
 }

@@ -240,13 +240,12 @@ fn condition(operator: &str, actual: Option<&str>, wanted: &[String]) -> Option<
     let (matches, negated): (fn(&str, &str) -> bool, bool) = match operator {
         "StringEquals" => (|wanted, actual| wanted == actual, false),
         "StringNotEquals" => (|wanted, actual| wanted == actual, true),
-        "StringEqualsIgnoreCase" => (str::eq_ignore_ascii_case, false),
+        "StringEqualsIgnoreCase" | "Bool" => (str::eq_ignore_ascii_case, false),
         "StringNotEqualsIgnoreCase" => (str::eq_ignore_ascii_case, true),
         "StringLike" => (like, false),
         "StringNotLike" => (like, true),
         "ArnLike" | "ArnEquals" => (arn_like, false),
         "ArnNotLike" | "ArnNotEquals" => (arn_like, true),
-        "Bool" => (str::eq_ignore_ascii_case, false),
         _ => return None,
     };
     let actual = actual?;

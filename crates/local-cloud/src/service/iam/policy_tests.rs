@@ -4,12 +4,12 @@ use super::*;
 
 const MODEL: &str = "arn:aws:s3:::bucket/models/a.tar.gz";
 
-fn ask(statements: Value, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
+fn ask(statements: &Value, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
     let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     decide([document.as_str()], Question { action, resource: Some(resource), service: None, context })
 }
 
-fn trusts(statement: Value, context: &[(&str, &str)]) -> bool {
+fn trusts(statement: &Value, context: &[(&str, &str)]) -> bool {
     let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     let service = Some("sagemaker.amazonaws.com");
     let question = Question { action: "sts:AssumeRole", resource: None, service, context };
@@ -19,10 +19,10 @@ fn trusts(statement: Value, context: &[(&str, &str)]) -> bool {
 #[test]
 fn actions_ignore_case_and_resources_do_not() {
     let statement = || json!([{"Effect": "Allow", "Action": "S3:get*", "Resource": "arn:aws:s3:::bucket/models/*"}]);
-    assert_eq!(ask(statement(), "s3:GetObject", MODEL, &[]), Decision::Allowed);
-    assert_eq!(ask(statement(), "s3:PutObject", MODEL, &[]), Decision::Unmentioned);
-    assert_eq!(ask(statement(), "s3:GetObject", "arn:aws:s3:::bucket/Models/a", &[]), Decision::Unmentioned);
-    assert_eq!(ask(statement(), "s3:GetObject", "arn:aws:s3:::other/models/a", &[]), Decision::Unmentioned);
+    assert_eq!(ask(&statement(), "s3:GetObject", MODEL, &[]), Decision::Allowed);
+    assert_eq!(ask(&statement(), "s3:PutObject", MODEL, &[]), Decision::Unmentioned);
+    assert_eq!(ask(&statement(), "s3:GetObject", "arn:aws:s3:::bucket/Models/a", &[]), Decision::Unmentioned);
+    assert_eq!(ask(&statement(), "s3:GetObject", "arn:aws:s3:::other/models/a", &[]), Decision::Unmentioned);
 }
 
 #[test]
@@ -31,16 +31,16 @@ fn a_denial_outweighs_every_permission() {
         {"Effect": "Deny", "Action": "s3:*", "Resource": MODEL},
         {"Effect": "Allow", "Action": "*", "Resource": "*"},
     ]);
-    assert_eq!(ask(statements.clone(), "s3:GetObject", MODEL, &[]), Decision::Denied);
-    assert_eq!(ask(statements, "s3:GetObject", "arn:aws:s3:::bucket/b", &[]), Decision::Allowed);
+    assert_eq!(ask(&statements, "s3:GetObject", MODEL, &[]), Decision::Denied);
+    assert_eq!(ask(&statements, "s3:GetObject", "arn:aws:s3:::bucket/b", &[]), Decision::Allowed);
 }
 
 #[test]
 fn exceptions_turn_lists_around() {
     let statements = || json!([{"Effect": "Allow", "NotAction": ["iam:*"], "NotResource": [MODEL]}]);
-    assert_eq!(ask(statements(), "s3:GetObject", "arn:aws:s3:::bucket/b", &[]), Decision::Allowed);
-    assert_eq!(ask(statements(), "iam:PassRole", "arn:aws:s3:::bucket/b", &[]), Decision::Unmentioned);
-    assert_eq!(ask(statements(), "s3:GetObject", MODEL, &[]), Decision::Unmentioned);
+    assert_eq!(ask(&statements(), "s3:GetObject", "arn:aws:s3:::bucket/b", &[]), Decision::Allowed);
+    assert_eq!(ask(&statements(), "iam:PassRole", "arn:aws:s3:::bucket/b", &[]), Decision::Unmentioned);
+    assert_eq!(ask(&statements(), "s3:GetObject", MODEL, &[]), Decision::Unmentioned);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn conditions_are_met_as_on_aws() {
         let condition = json!({operator: {"S3:Prefix": wanted}});
         let statements = json!([{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}]);
         let context: Vec<(&str, &str)> = actual.map(|actual| ("s3:prefix", actual)).into_iter().collect();
-        let allowed = ask(statements.clone(), "s3:ListBucket", "arn:aws:s3:::bucket", &context) == Decision::Allowed;
+        let allowed = ask(&statements, "s3:ListBucket", "arn:aws:s3:::bucket", &context) == Decision::Allowed;
         assert_eq!(allowed, met, "{statements} under {context:?}");
     }
 }
@@ -90,7 +90,11 @@ fn what_cannot_be_decided_neither_allows_nor_lets_pass() {
                 _ => json!([statement]),
             };
             let context = [("s3:prefix", "x"), ("s3:max-keys", "5")];
-            assert_eq!(ask(statements, "s3:ListBucket", "arn:aws:s3:::bucket", &context), decision, "{extra} {effect}");
+            assert_eq!(
+                ask(&statements, "s3:ListBucket", "arn:aws:s3:::bucket", &context),
+                decision,
+                "{extra} {effect}"
+            );
         }
     }
 }
@@ -103,7 +107,7 @@ fn a_condition_that_fails_settles_a_statement_whatever_else_is_unknown() {
         {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition},
     ]);
     let context = [("s3:prefix", "x")];
-    assert_eq!(ask(statements, "s3:ListBucket", "arn:aws:s3:::bucket", &context), Decision::Allowed);
+    assert_eq!(ask(&statements, "s3:ListBucket", "arn:aws:s3:::bucket", &context), Decision::Allowed);
 }
 
 #[test]
@@ -111,17 +115,17 @@ fn a_role_trusts_the_services_it_names_under_its_conditions() {
     let source = [("aws:SourceArn", "arn:aws:sagemaker:eu-west-1:1:*"), ("aws:SourceAccount", "1")];
     let trust = |principal: Value, condition: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition});
     let service = || json!({"Service": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]});
-    assert!(trusts(trust(service(), json!({})), &source));
+    assert!(trusts(&trust(service(), json!({})), &source));
     assert!(trusts(
         trust(service(), json!({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-west-1:1:*"}})),
         &source
     ));
     let narrow = json!({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-west-1:1:endpoint/a"}});
-    assert!(!trusts(trust(service(), narrow), &source));
-    assert!(!trusts(trust(service(), json!({"StringEquals": {"aws:SourceAccount": "2"}})), &source));
-    assert!(!trusts(trust(json!({"Service": "lambda.amazonaws.com"}), json!({})), &source));
-    assert!(!trusts(trust(json!({"AWS": "*"}), json!({})), &source));
-    assert!(!trusts(trust(json!("*"), json!({})), &source));
+    assert!(!trusts(&trust(service(), narrow), &source));
+    assert!(!trusts(&trust(service(), json!({"StringEquals": {"aws:SourceAccount": "2"}})), &source));
+    assert!(!trusts(&trust(json!({"Service": "lambda.amazonaws.com"}), json!({})), &source));
+    assert!(!trusts(&trust(json!({"AWS": "*"}), json!({})), &source));
+    assert!(!trusts(&trust(json!("*"), json!({})), &source));
 }
 
 #[test]

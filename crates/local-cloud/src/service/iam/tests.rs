@@ -76,17 +76,23 @@ fn fresh() -> (tempfile::TempDir, Iam) {
     (dir, iam)
 }
 
+/// Operation, members, and the refusal's status, code and message.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str, &'a str);
+
+#[track_caller]
+fn refused(iam: &Iam, cases: &[Case<'_>]) {
+    for (operation, members, status, code, message) in cases {
+        let refusal = ask(iam, operation, members).unwrap_err();
+        assert_eq!(refusal, (*status, (*code).to_owned(), (*message).to_owned()), "{operation} {members:?}");
+    }
+}
+
 #[test]
-fn refusals_are_those_of_aws() {
+fn what_is_wrong_with_a_new_role_is_told_in_the_words_of_aws() {
     let (_dir, iam) = fresh();
     create(&iam);
-    put(&iam, &reading());
-    let (trust, reading) = (trust(), reading());
-    let long = "x".repeat(65);
-    let spaces = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource":
-        (0..400).map(|n| format!("arn:aws:s3:::a-bucket-of-some-name/{n}")).collect::<Vec<_>>()}});
-    let spaces = spaces.to_string();
-    let cases: &[(&str, &[(&str, &str)], u16, &str, &str)] = &[
+    let (trust, long) = (trust(), "x".repeat(65));
+    let cases: &[Case<'_>] = &[
         (
             "CreateRole",
             &[("RoleName", "eXEC"), ("AssumeRolePolicyDocument", &trust)],
@@ -133,6 +139,22 @@ fn refusals_are_those_of_aws() {
             "1 validation error detected: Value '60' at 'maxSessionDuration' failed to satisfy constraint: Member must \
              have value greater than or equal to 3600",
         ),
+    ];
+    refused(&iam, cases);
+    let refusal = ask(&iam, "GetRole", &[("RoleName", &long)]).unwrap_err();
+    assert!(refusal.2.ends_with("Member must have length less than or equal to 64"), "{refusal:?}");
+}
+
+#[test]
+fn what_does_not_fit_a_known_role_is_told_in_the_words_of_aws() {
+    let (_dir, iam) = fresh();
+    create(&iam);
+    put(&iam, &reading());
+    let reading = reading();
+    let spaces = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource":
+        (0..400).map(|n| format!("arn:aws:s3:::a-bucket-of-some-name/{n}")).collect::<Vec<_>>()}});
+    let spaces = spaces.to_string();
+    let cases: &[Case<'_>] = &[
         ("GetRole", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
         ("DeleteRole", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
         ("ListRolePolicies", &[("RoleName", "b")], 404, "NoSuchEntity", "The role with name b cannot be found."),
@@ -193,12 +215,7 @@ fn refusals_are_those_of_aws() {
         ),
         ("CreateUser", &[], 400, "InvalidAction", "Could not find operation CreateUser for version 2010-05-08"),
     ];
-    for (operation, members, status, code, message) in cases {
-        let refusal = ask(&iam, operation, members).unwrap_err();
-        assert_eq!(refusal, (*status, (*code).to_owned(), (*message).to_owned()), "{operation} {members:?}");
-    }
-    let refusal = ask(&iam, "GetRole", &[("RoleName", &long)]).unwrap_err();
-    assert!(refusal.2.ends_with("Member must have length less than or equal to 64"), "{refusal:?}");
+    refused(&iam, cases);
 }
 
 #[test]

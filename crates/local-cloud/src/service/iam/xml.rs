@@ -70,6 +70,6 @@ pub(super) fn tags(tags: &[(String, String)]) -> String {
 
 /// A list of `member` elements whose content is given.
 pub(super) fn list(name: &str, members: impl Iterator<Item = String>) -> String {
-    let members: String = members.map(|member| format!("<member>{member}</member>")).collect();
-    format!("<{name}>{members}</{name}>")
+    let members: Vec<String> = members.map(|member| format!("<member>{member}</member>")).collect();
+    format!("<{name}>{}</{name}>", members.concat())
 }
