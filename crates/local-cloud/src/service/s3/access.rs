@@ -52,7 +52,12 @@ impl S3Access for Access {
         let versioned = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "versionId");
         // Each key of a `DeleteObjects` is judged by itself, when the list has been read.
         if let Some(action) = action(context.s3_op().name(), versioned) {
-            authorize(&self.0, &caller, &action, &resource(bucket, key))?;
+            let listed: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+                .filter(|(name, _)| matches!(&**name, "prefix" | "delimiter" | "max-keys"))
+                .map(|(name, value)| (format!("s3:{name}"), value.into_owned()))
+                .collect();
+            let conditions: Vec<(&str, &str)> = listed.iter().map(|(name, value)| (&**name, &**value)).collect();
+            authorize_with(&self.0, &caller, &action, &resource(bucket, key), &conditions)?;
         }
         context.extensions_mut().insert(caller);
         Ok(())
@@ -89,8 +94,18 @@ pub(super) fn caller(
 
 /// Lets the account do anything, and a role what its policies allow.
 pub(super) fn authorize(cloud: &Cloud, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
-    let Some(role) = &caller.role else { return Ok(()) };
-    cloud.iam.authorize(role, action, resource).map_err(|message| Refusal::new(403, "AccessDenied", message))
+    authorize_with(cloud, caller, action, resource, &[])
+}
+
+fn authorize_with(
+    cloud: &Cloud,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+    conditions: &[(&str, &str)],
+) -> Result<(), Refusal> {
+    let verdict = cloud.iam.authorize_caller(caller, action, resource, conditions);
+    verdict.map_err(|message| Refusal::new(403, "AccessDenied", message))
 }
 
 /// ARN of a bucket or object; of all buckets when there is none.
@@ -135,11 +150,19 @@ fn action(operation: &str, versioned: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
     use http::{Method, Request};
     use http_body_util::BodyExt as _;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::call::Call;
+    use crate::service::iam::{self, Session};
     use crate::service::s3;
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
     async fn cloud(dir: &std::path::Path) -> Arc<Cloud> {
         Cloud::open(s3::tests::config(dir)).await.unwrap()
@@ -162,11 +185,84 @@ mod tests {
         assert!(cloud.s3.is_empty());
     }
 
+    /// A role that may read `data/models/*`, and one object inside and outside of that.
+    async fn with_role(cloud: &Arc<Cloud>) -> Session {
+        let trust = r#"{"Version":"2012-10-17","Statement":[]}"#;
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject"],
+            "Resource":"arn:aws:s3:::data/models/*"},{"Effect":"Allow","Action":"s3:ListBucket",
+            "Resource":"arn:aws:s3:::data","Condition":{"StringEquals":{"s3:prefix":"models/"}}}]}"#;
+        let trust = trust.replace(
+            "[]",
+            r#"[{"Effect":"Allow","Principal":{"Service":"a.amazonaws.com"},"Action":"sts:AssumeRole"}]"#,
+        );
+        ask_iam(cloud, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)]).await;
+        let fields = [("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", policy)];
+        ask_iam(cloud, "PutRolePolicy", &fields).await;
+        cloud.s3.create_bucket("data", s3::bucket::Wanted::default()).unwrap();
+        for key in ["models/a", "other/b"] {
+            let body = s3s::Body::from(bytes::Bytes::from_static(b"x")).into();
+            cloud.s3.put_object(s3::tests::request(s3::tests::write(key, body), &[])).await.unwrap();
+        }
+        cloud.iam.session(ROLE, "s")
+    }
+
+    async fn ask_iam(cloud: &Cloud, operation: &str, fields: &[(&str, &str)]) {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let call = Call {
+            operation: operation.to_owned(),
+            method: Method::POST,
+            path: "/".to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+            caller: Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None },
+            request_id: "id".to_owned(),
+        };
+        iam::handle(cloud, &call).await.unwrap();
+    }
+
+    fn signed(session: &Session, path: &str, query: &str) -> http::request::Builder {
+        let now = jiff::Timestamp::now();
+        let (date, time) = (now.strftime("%Y%m%d").to_string(), now.strftime("%Y%m%dT%H%M%SZ").to_string());
+        let names = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
+        let token = &session.session_token;
+        let canonical = format!(
+            "GET\n{path}\n{query}\nhost:localhost\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{time}\n\
+             x-amz-security-token:{token}\n\n{names}\nUNSIGNED-PAYLOAD"
+        );
+        let scope = format!("{date}/us-east-1/s3/aws4_request");
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
+        let key = generate_signing_key(&session.secret_access_key, SystemTime::from(now), "us-east-1", "s3");
+        let signature = calculate_signature(key, text.as_bytes());
+        let id = &session.access_key_id;
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
+        Request::get(format!("{path}?{query}"))
+            .header("host", "localhost")
+            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+            .header("x-amz-date", time)
+            .header("x-amz-security-token", token)
+            .header("authorization", authorization)
+    }
+
+    #[tokio::test]
+    async fn a_role_reads_what_its_policy_names_and_learns_nothing_of_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = cloud(dir.path()).await;
+        let session = with_role(&cloud).await;
+        let get = async |path, query| answer(&cloud, signed(&session, path, query)).await;
+        assert_eq!(get("/data/models/a", "x-id=GetObject").await, "200 ");
+        insta::assert_snapshot!(get("/data/other/b", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::data/other/b because no identity-based policy allows the s3:GetObject action</Message></Error>");
+        insta::assert_snapshot!(get("/data/models/none", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
+        insta::assert_snapshot!(get("/data", "list-type=2").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
+        assert!(get("/data", "list-type=2&prefix=models%2F").await.starts_with("200 "));
+    }
+
     #[tokio::test]
     async fn a_session_counts_only_with_its_token() {
         let dir = tempfile::tempdir().unwrap();
         let cloud = cloud(dir.path()).await;
-        let session = cloud.iam.session("arn:aws:iam::123456789012:role/r", "s");
+        let session = cloud.iam.session(ROLE, "s");
         let credentials = Credentials {
             access_key: session.access_key_id.clone(),
             secret_key: session.secret_access_key.clone().into(),
@@ -181,7 +277,7 @@ mod tests {
         assert_eq!(ask(None).unwrap_err().code, "InvalidToken");
         assert_eq!(ask(Some("another's")).unwrap_err().code, "InvalidToken");
         let caller = ask(Some(&session.session_token)).unwrap();
-        assert_eq!(caller.role.as_deref(), Some("arn:aws:iam::123456789012:role/r"));
+        assert_eq!(caller.role.as_deref(), Some(ROLE));
     }
 
     #[test]

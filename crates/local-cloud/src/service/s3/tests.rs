@@ -36,7 +36,7 @@ fn with_bucket(dir: &Path) -> S3 {
     s3
 }
 
-fn request<T>(input: T, headers: &[(&'static str, &str)]) -> S3Request<T> {
+pub(super) fn request<T>(input: T, headers: &[(&'static str, &str)]) -> S3Request<T> {
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     S3Request {
@@ -56,7 +56,7 @@ fn body(bytes: &'static [u8]) -> StreamingBlob {
     s3s::Body::from(Bytes::from_static(bytes)).into()
 }
 
-fn write(key: &str, body: StreamingBlob) -> PutObjectInput {
+pub(super) fn write(key: &str, body: StreamingBlob) -> PutObjectInput {
     let mut input = PutObjectInput::builder();
     input.set_bucket("data".to_owned()).set_key(key.to_owned());
     let mut input = input.build().unwrap();
