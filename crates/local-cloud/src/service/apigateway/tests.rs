@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::service::lambda::fixture::{Fixture, call, shown};
+use crate::service::lambda::fixture::{Fixture, call, echo, shown};
 
 use super::{handle, serve};
 
@@ -188,4 +188,34 @@ async fn a_preflight_is_answered_by_the_gateway() {
          access-control-allow-headers: x-a; access-control-max-age: 60"
     );
     assert_eq!(ask("https://b.example").await, "204 ");
+}
+
+#[tokio::test]
+async fn the_function_sees_the_closest_route() {
+    let fixture = Fixture::new().await;
+    let (id, integration) = api(&fixture).await;
+    for key in ["$default", "ANY /{proxy+}", "POST /items/{id}", "ANY /items/{id}"] {
+        let given = json!({ "routeKey": key, "target": format!("integrations/{integration}") });
+        send(&fixture, Method::POST, &format!("/v2/apis/{id}/routes"), given).await.unwrap();
+    }
+    fixture.create("fn", &echo()).await;
+    let permission = json!({
+        "StatementId": "api", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+        "SourceArn": format!("arn:aws:execute-api:us-east-1:123456789012:{id}/*"),
+    });
+    fixture.send(Method::POST, "/2015-03-31/functions/fn/policy", permission).await.unwrap();
+    let cases = [
+        (Method::POST, "/", "POST /", Value::Null),
+        (Method::GET, "/", "$default", Value::Null),
+        (Method::POST, "/items/7", "POST /items/{id}", json!({ "id": "7" })),
+        (Method::GET, "/items/7", "ANY /items/{id}", json!({ "id": "7" })),
+        (Method::GET, "/items/7/8", "ANY /{proxy+}", json!({ "proxy": "items/7/8" })),
+    ];
+    for (method, path, key, parameters) in cases {
+        let answer = request(&fixture, &id, method, path).await;
+        let (status, body) = answer.split_once(' ').unwrap();
+        let event = &serde_json::from_str::<Value>(body).unwrap()["echo"];
+        assert_eq!((status, &event["routeKey"], &event["pathParameters"]), ("200", &json!(key), &parameters), "{path}");
+    }
+    fixture.cloud.shut_down().await;
 }
