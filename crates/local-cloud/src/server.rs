@@ -248,13 +248,13 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
 async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
     guard(cloud, service, call)?;
     match service {
-        Service::Iam => iam::handle(cloud, call),
-        Service::Sts => sts::handle(cloud, call),
+        Service::Iam => iam::handle(cloud, call).await,
+        Service::Sts => sts::handle(cloud, call).await,
         Service::SageMaker => sagemaker::handle(cloud, call).await,
         Service::Runtime => sagemaker::invoke(cloud, call).await,
         Service::Lambda => lambda::handle(cloud, call).await,
         Service::ApiGateway => apigateway::handle(cloud, call).await,
-        Service::Logs => logs::handle(cloud, call),
+        Service::Logs => logs::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }

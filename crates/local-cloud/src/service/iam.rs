@@ -147,7 +147,8 @@ impl Iam {
 }
 
 /// Answers one call in the query protocol.
-pub fn handle(cloud: &Cloud, call: &Call) -> Reply {
+#[expect(clippy::unused_async, reason = "every service is called alike")]
+pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     let form = Form::parse(&call.body);
     let (action, resource) = (format!("iam:{}", call.operation), resource(&cloud.iam, &form));
     let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);

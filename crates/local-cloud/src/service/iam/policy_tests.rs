@@ -117,7 +117,7 @@ fn a_role_trusts_the_services_it_names_under_its_conditions() {
     let service = || json!({"Service": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]});
     assert!(trusts(&trust(service(), json!({})), &source));
     assert!(trusts(
-        trust(service(), json!({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-west-1:1:*"}})),
+        &trust(service(), json!({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-west-1:1:*"}})),
         &source
     ));
     let narrow = json!({"ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-west-1:1:endpoint/a"}});
