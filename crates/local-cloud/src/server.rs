@@ -93,7 +93,10 @@ async fn converse(shell: Arc<Shell>, stream: TcpStream) {
         let answer = tokio::spawn(answer(Arc::clone(&shell), request));
         async move { answer.await.unwrap_or(Err(HungUp)) }
     });
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    // No limit for reading a head: it would also end idle connections, just when a waiter that polls as seldom uses one.
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(None);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

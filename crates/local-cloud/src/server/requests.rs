@@ -31,7 +31,7 @@ pub(super) struct Entry {
     pub(super) write: bool,
     /// Until the answer's headers.
     pub(super) duration_ms: f64,
-    /// ARN of who signed; none when nobody did, or not truly.
+    /// ARN of who signed; none when nobody did, or not truly. Under S3 it is whose key was named: `s3s` checks later.
     pub(super) caller: Option<String>,
     /// The fault that a rule chose.
     pub(super) fault: Option<&'static str>,
