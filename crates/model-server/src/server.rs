@@ -1,7 +1,7 @@
 //! The HTTP side: connections, body limit, shutdown.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -41,6 +41,30 @@ pub struct Config {
     pub address: SocketAddr,
     /// The directory that holds the model file, `/opt/ml/model` in a container.
     pub model_dir: PathBuf,
+}
+
+/// Where the platform unpacks the archive.
+const MODEL_DIR: &str = "/opt/ml/model";
+/// Where the platform connects.
+const PORT: u16 = 8080;
+
+impl Config {
+    /// Reads the container's environment: `SAGEMAKER_BIND_TO_PORT` or `PORT`, `BIND_ADDRESS`, `MODEL_DIR`.
+    ///
+    /// The error names the variable that cannot be used.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        let port = parsed("SAGEMAKER_BIND_TO_PORT", get)?.or(parsed("PORT", get)?).unwrap_or(PORT);
+        let host = parsed::<IpAddr>("BIND_ADDRESS", get)?.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let model_dir = get("MODEL_DIR").map_or_else(|| PathBuf::from(MODEL_DIR), PathBuf::from);
+        Ok(Self { address: SocketAddr::new(host, port), model_dir })
+    }
+}
+
+fn parsed<T: std::str::FromStr>(name: &str, get: impl Fn(&str) -> Option<String>) -> Result<Option<T>, String> {
+    get(name)
+        .map(|value| value.parse().map_err(|_| format!("environment variable `{name}` cannot be used: `{value}`")))
+        .transpose()
 }
 
 /// A loaded model behind a bound socket.

@@ -18,6 +18,20 @@ impl Table {
         Self { label: label.into(), features, values: Vec::new(), labels: Vec::new() }
     }
 
+    /// The same rows with these features only, in this order; none when one of them is not there.
+    pub fn select(&self, features: &[String]) -> Option<Self> {
+        let at = |feature| self.features.iter().position(|own| own == feature);
+        let columns = features.iter().map(at).collect::<Option<Vec<_>>>()?;
+        let mut table = Self::new(&self.label, features.to_vec());
+        let mut row = Vec::with_capacity(columns.len());
+        for (index, label) in self.labels.iter().enumerate() {
+            row.clear();
+            row.extend(columns.iter().map(|column| self.row(index)[*column]));
+            table.push(&row, *label);
+        }
+        Some(table)
+    }
+
     /// Appends a row.
     ///
     /// # Panics
