@@ -1,0 +1,203 @@
+//! What a service's refusal means. One table, because SageMaker reports a missing endpoint as a validation error.
+
+use std::error::Error;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+
+/// A call that was refused or had no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} on {subject} {}", self.how())]
+pub struct CloudError {
+    operation: &'static str,
+    subject: String,
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+    status: Option<u16>,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What a refusal means for the stage that made the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The thing does not exist.
+    Absent,
+    /// The thing exists already.
+    AlreadyThere,
+    /// An earlier write is not visible yet: the same call will do.
+    NotYet,
+    /// Another write on the same thing is in flight: the same call will do.
+    Busy,
+    /// Too many calls.
+    Throttled,
+    /// The caller may not.
+    Refused,
+    /// A condition of the call did not hold.
+    Precondition,
+    /// No answer came: the effect is unknown.
+    NoAnswer,
+    /// Anything else.
+    Other,
+}
+
+impl CloudError {
+    /// What it means.
+    pub fn meaning(&self) -> Meaning {
+        let service = self.operation.split(':').next().unwrap_or_default();
+        let code = self.code.as_deref().unwrap_or_default();
+        let message = self.message.as_deref().unwrap_or_default();
+        if code.is_empty() && self.status.is_none() {
+            return Meaning::NoAnswer;
+        }
+        meaning(service, code, message, self.status)
+    }
+
+    /// `<service>:<Operation>`, as IAM writes it.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The service's own words, or why there are none.
+    pub fn message(&self) -> String {
+        self.message.clone().unwrap_or_else(|| self.source.to_string())
+    }
+
+    fn how(&self) -> String {
+        match (&self.code, &self.request_id) {
+            (Some(code), Some(id)) => format!("was refused ({code}, request {id})"),
+            (Some(code), None) => format!("was refused ({code})"),
+            (None, _) => match self.status {
+                Some(status) => format!("was refused (HTTP {status})"),
+                None => "had no answer".to_owned(),
+            },
+        }
+    }
+}
+
+/// The table: service, wire code (IAM's also without the suffix), and how the message begins where the code alone
+/// does not tell. Sources: `aws-errors` in the reference of AWS's behaviour.
+fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Meaning {
+    let begins = |prefix: &str| message.starts_with(prefix);
+    let contains = |part: &str| message.contains(part);
+    match (service, code.strip_suffix("Exception").unwrap_or(code)) {
+        ("sagemaker", "Validation") if begins("Could not find") || begins("Requested resource not found") => {
+            Meaning::Absent
+        }
+        ("sagemaker", "Validation") if begins("Cannot create already existing") => Meaning::AlreadyThere,
+        ("sagemaker", "Validation") if begins("Cannot update in-progress") => Meaning::Busy,
+        ("sagemaker", "Validation") if begins("Could not assume role") || begins("Could not access model data") => {
+            Meaning::NotYet
+        }
+        ("lambda", "ResourceConflict") if begins("Function already exist") || contains("provided already exists") => {
+            Meaning::AlreadyThere
+        }
+        ("lambda", "ResourceConflict") => Meaning::Busy,
+        ("lambda", "InvalidParameterValue")
+            if contains("cannot be assumed by Lambda") || contains("does not have permissions to call") =>
+        {
+            Meaning::NotYet
+        }
+        ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        ("apigateway", "Conflict") => Meaning::Busy,
+        ("iam", "DeleteConflict" | "ConcurrentModification")
+        | ("s3", "OperationAborted" | "ConditionalRequestConflict")
+        | ("logs", "OperationAborted") => Meaning::Busy,
+        (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
+        | (
+            "s3",
+            "NoSuchTagSet"
+            | "NoSuchBucketPolicy"
+            | "NoSuchLifecycleConfiguration"
+            | "NoSuchPublicAccessBlockConfiguration"
+            | "OwnershipControlsNotFoundError"
+            | "ServerSideEncryptionConfigurationNotFoundError",
+        ) => Meaning::Absent,
+        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou") => Meaning::AlreadyThere,
+        (_, "PreconditionFailed") => Meaning::Precondition,
+        (
+            _,
+            "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" | "RequestThrottled",
+        ) => Meaning::Throttled,
+        (_, "AccessDenied" | "Forbidden" | "BucketAlreadyExists" | "UnrecognizedClient" | "InvalidClientTokenId") => {
+            Meaning::Refused
+        }
+        ("s3", "") if status == Some(404) => Meaning::Absent,
+        ("s3", "") if status == Some(403) => Meaning::Refused,
+        _ => Meaning::Other,
+    }
+}
+
+/// Gives an SDK's error the call's name and subject.
+pub(crate) trait Explain<T> {
+    /// `operation` as IAM writes it, `subject` with its name in backticks.
+    fn about(self, operation: &'static str, subject: impl Into<String>) -> Result<T, CloudError>;
+}
+
+impl<T, E, R> Explain<T> for Result<T, SdkError<E, R>>
+where
+    E: ProvideErrorMetadata + RequestId + Error + Send + Sync + 'static,
+    R: Status + std::fmt::Debug + Send + Sync + 'static,
+{
+    fn about(self, operation: &'static str, subject: impl Into<String>) -> Result<T, CloudError> {
+        self.map_err(|error| {
+            let request_id = error.as_service_error().and_then(RequestId::request_id).map(ToOwned::to_owned);
+            let source: Box<dyn Error + Send + Sync> = match error.message() {
+                Some(message) => message.to_owned().into(),
+                None => causes(&error).into(),
+            };
+            CloudError {
+                operation,
+                subject: subject.into(),
+                code: error.code().map(ToOwned::to_owned),
+                message: error.message().map(ToOwned::to_owned),
+                request_id,
+                status: error.raw_response().map(Status::status),
+                source,
+            }
+        })
+    }
+}
+
+/// What the table needs of a raw answer.
+pub(crate) trait Status {
+    fn status(&self) -> u16;
+}
+
+impl Status for aws_sdk_s3::config::http::HttpResponse {
+    fn status(&self) -> u16 {
+        self.status().as_u16()
+    }
+}
+
+/// An SDK error without a service message, told by its innermost causes.
+fn causes(error: &dyn Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if words.last() != Some(&text) {
+            words.push(text);
+        }
+        next = source.source();
+    }
+    words.join(": ")
+}
+
+/// Turns "absent" into `None`.
+pub(crate) fn if_present<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.meaning() == Meaning::Absent => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Turns "already there" into success: whoever calls it looks at what is there.
+pub(crate) fn or_already_there<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.meaning() == Meaning::AlreadyThere => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,204 @@
+//! The endpoint: a fixed name, switched from config to config.
+
+use async_trait::async_trait;
+use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
+use aws_sdk_sagemaker::types::EndpointStatus;
+use plan::{Facts, Observation, Output, Outputs, ResourceId};
+
+use super::endpoint_config::CONFIG_NAME;
+use super::{LOGS, foreign, sagemaker_tags};
+use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::resource::{Pace, outputs};
+use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
+
+/// The endpoint.
+pub const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
+/// The config that it serves.
+pub const ENDPOINT_CONFIG_IN_SERVICE: Output<String> = Output::new(ENDPOINT, "config");
+/// Lines of the container's log that are shown when it does not come up.
+const LOG_LINES: usize = 10;
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) names: Names,
+}
+
+#[async_trait]
+impl Resource for Endpoint {
+    fn id(&self) -> ResourceId {
+        ENDPOINT
+    }
+
+    fn kind(&self) -> &'static str {
+        "endpoint"
+    }
+
+    fn name(&self) -> &str {
+        &self.names.endpoint
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default()
+            .field("config", CONFIG_NAME.known(self.names.endpoint_config.as_str()))
+            .field("status", EndpointStatus::InService.as_str())
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![LOGS]
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let Some(endpoint) = self.describe(clients).await? else { return Ok(Observation::Absent) };
+        if let Some(owner) = foreign(clients, &self.names, endpoint.endpoint_arn().unwrap_or_default()).await? {
+            return Ok(Observation::Foreign { owner });
+        }
+        let status = status(&endpoint);
+        if matches!(
+            status,
+            EndpointStatus::Failed | EndpointStatus::UpdateRollbackFailed | EndpointStatus::OutOfService
+        ) {
+            let reason = endpoint.failure_reason().unwrap_or("no reason given");
+            return Ok(Observation::Broken { why: format!("its status is `{status}`: {reason}") });
+        }
+        let facts = Facts::default()
+            .field("config", endpoint.endpoint_config_name().unwrap_or_default())
+            .field("status", status.as_str());
+        Ok(Observation::Present { facts, outputs: self.outputs() })
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let config: String = ctx.get(&CONFIG_NAME)?;
+        ctx.visible(&self.subject(), ctx.limits.propagation, || async {
+            let request = ctx.clients.sagemaker.create_endpoint().endpoint_name(&self.names.endpoint);
+            let request = request.endpoint_config_name(&config).set_tags(Some(sagemaker_tags(&self.names)));
+            or_already_there(request.send().await.about("sagemaker:CreateEndpoint", self.subject())).map(drop)
+        })
+        .await?;
+        self.serve(ctx, &config).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let config: String = ctx.get(&CONFIG_NAME)?;
+        let live = self.until_settled(ctx).await?;
+        if live.as_ref().and_then(DescribeEndpointOutput::endpoint_config_name) != Some(&config) {
+            ctx.visible(&self.subject(), ctx.limits.propagation, || async {
+                let request = ctx.clients.sagemaker.update_endpoint().endpoint_name(&self.names.endpoint);
+                let answer = request.endpoint_config_name(&config).send().await;
+                answer.about("sagemaker:UpdateEndpoint", self.subject())
+            })
+            .await?;
+        }
+        self.serve(ctx, &config).await
+    }
+
+    /// An endpoint that is on its way refuses to be deleted, so it is waited for.
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        if self.until_settled(ctx).await?.is_none() {
+            return Ok(());
+        }
+        ctx.settled(&self.subject(), ctx.limits.endpoint, || async {
+            let answer = ctx.clients.sagemaker.delete_endpoint().endpoint_name(name).send().await;
+            if_present(answer.about("sagemaker:DeleteEndpoint", self.subject())).map(drop)
+        })
+        .await?;
+        (ctx.say)(format!("waiting for {} to be gone, usually 10 s to 2 minutes", self.subject()));
+        let mut pace = Pace::new(ctx.limits, ctx.limits.endpoint);
+        while let Some(endpoint) = self.describe(ctx.clients).await? {
+            if !pace.pause().await {
+                return Err(self.timed_out(ctx, "was not gone", &endpoint));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Endpoint {
+    fn subject(&self) -> String {
+        format!("endpoint `{}`", self.names.endpoint)
+    }
+
+    fn outputs(&self) -> Outputs {
+        outputs([("config", self.names.endpoint_config.clone().into())])
+    }
+
+    async fn describe(&self, clients: &Clients) -> Result<Option<DescribeEndpointOutput>, CloudError> {
+        let answer = clients.sagemaker.describe_endpoint().endpoint_name(&self.names.endpoint).send().await;
+        if_present(answer.about("sagemaker:DescribeEndpoint", self.subject()))
+    }
+
+    /// Waits until it serves `config`. SageMaker quietly goes back to the old config when a new one does not come up,
+    /// so `InService` alone proves nothing.
+    async fn serve(&self, ctx: &Ctx<'_>, config: &str) -> Result<Outputs, StageError> {
+        let Some(endpoint) = self.until_settled(ctx).await? else {
+            return Err(StageError::Failed {
+                what: self.subject(),
+                cause: "it disappeared while it was made".to_owned(),
+            });
+        };
+        let serves = endpoint.endpoint_config_name().unwrap_or_default();
+        if status(&endpoint) != EndpointStatus::InService {
+            return Err(StageError::Failed { what: self.subject(), cause: self.cause(ctx, &endpoint).await });
+        }
+        if serves != config || endpoint.failure_reason().is_some() {
+            let (endpoint_name, serves) = (self.names.endpoint.clone(), serves.to_owned());
+            let cause = self.cause(ctx, &endpoint).await;
+            return Err(StageError::RolledBack { endpoint: endpoint_name, serves, cause });
+        }
+        Ok(self.outputs())
+    }
+
+    /// What it is once it is on its way no longer; none when it is absent.
+    async fn until_settled(&self, ctx: &Ctx<'_>) -> Result<Option<DescribeEndpointOutput>, StageError> {
+        let mut pace = Pace::new(ctx.limits, ctx.limits.endpoint);
+        loop {
+            let Some(endpoint) = self.describe(ctx.clients).await? else { return Ok(None) };
+            let settled = matches!(
+                status(&endpoint),
+                EndpointStatus::InService
+                    | EndpointStatus::Failed
+                    | EndpointStatus::OutOfService
+                    | EndpointStatus::UpdateRollbackFailed
+            );
+            if settled {
+                return Ok(Some(endpoint));
+            }
+            if pace.first() {
+                (ctx.say)(format!("waiting for {} to be in service, usually 3 to 8 minutes on AWS", self.subject()));
+            }
+            if !pace.pause().await {
+                return Err(self.timed_out(ctx, "did not settle", &endpoint));
+            }
+        }
+    }
+
+    fn timed_out(&self, ctx: &Ctx<'_>, what: &str, endpoint: &DescribeEndpointOutput) -> StageError {
+        StageError::TimedOut {
+            what: format!("{} {what}", self.subject()),
+            limit_s: ctx.limits.endpoint.as_secs(),
+            last: status(endpoint).to_string(),
+        }
+    }
+
+    /// The service's reason, and the container's last words.
+    async fn cause(&self, ctx: &Ctx<'_>, endpoint: &DescribeEndpointOutput) -> String {
+        let reason = endpoint.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
+        let lines = self.last_log_lines(ctx).await;
+        if lines.is_empty() {
+            reason
+        } else {
+            format!("{reason}\nlast lines of the container:\n  {}", lines.join("\n  "))
+        }
+    }
+
+    /// A log that cannot be read is no reason to hide the failure itself.
+    async fn last_log_lines(&self, ctx: &Ctx<'_>) -> Vec<String> {
+        let answer = ctx.clients.logs.filter_log_events().log_group_name(self.names.endpoint_log_group()).send().await;
+        let events = answer.map(|answer| answer.events.unwrap_or_default()).unwrap_or_default();
+        let lines: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+    }
+}
+
+fn status(endpoint: &DescribeEndpointOutput) -> EndpointStatus {
+    endpoint.endpoint_status().cloned().unwrap_or(EndpointStatus::OutOfService)
+}

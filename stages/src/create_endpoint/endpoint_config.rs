@@ -1,0 +1,140 @@
+//! The endpoint config: a model and what it runs on.
+
+use async_trait::async_trait;
+use aws_sdk_sagemaker::types::{ProductionVariant, ProductionVariantInstanceType, ProductionVariantServerlessConfig};
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use spec::Capacity;
+
+use super::model::MODEL_NAME;
+use super::{VARIANT, capacity_words, foreign, sagemaker_tags};
+use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::resource::outputs;
+use crate::{Clients, Ctx, Names, Resource, StageError};
+
+/// The endpoint config.
+pub const CONFIG: ResourceId = ResourceId::new("create-endpoint/config");
+/// Its name.
+pub(super) const CONFIG_NAME: Output<String> = Output::new(CONFIG, "name");
+
+#[derive(Debug)]
+pub(super) struct EndpointConfig {
+    pub(super) capacity: Capacity,
+    pub(super) names: Names,
+}
+
+#[async_trait]
+impl Resource for EndpointConfig {
+    fn id(&self) -> ResourceId {
+        CONFIG
+    }
+
+    fn kind(&self) -> &'static str {
+        "endpoint-config"
+    }
+
+    fn name(&self) -> &str {
+        &self.names.endpoint_config
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default()
+            .fixed("model", MODEL_NAME.known(self.names.model.as_str()))
+            .fixed("capacity", capacity_words(&self.capacity))
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let request = clients.sagemaker.describe_endpoint_config().endpoint_config_name(&self.names.endpoint_config);
+        let answer = request.send().await.about("sagemaker:DescribeEndpointConfig", self.subject());
+        let Some(config) = if_present(answer)? else { return Ok(Observation::Absent) };
+        if let Some(owner) = foreign(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await? {
+            return Ok(Observation::Foreign { owner });
+        }
+        let Some(variant) = config.production_variants().first() else {
+            return Ok(Observation::Broken { why: "it has no variant".to_owned() });
+        };
+        let facts = Facts::default()
+            .field("model", variant.model_name().unwrap_or_default())
+            .field("capacity", capacity_words(&live_capacity(variant)));
+        Ok(Observation::Present { facts, outputs: self.outputs() })
+    }
+
+    async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
+        let request = clients.sagemaker.list_endpoint_configs().name_contains(&self.names.pipeline);
+        let mut pages = request.into_paginator().send();
+        let mut strays = vec![];
+        while let Some(page) = pages.next().await {
+            for config in page.about("sagemaker:ListEndpointConfigs", "endpoint configs")?.endpoint_configs() {
+                let name = config.endpoint_config_name().unwrap_or_default();
+                if name != self.names.endpoint_config
+                    && self.names.is_versioned(name)
+                    && foreign(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await?.is_none()
+                {
+                    strays.push(Stray { of: CONFIG, name: name.to_owned(), why: "an older version".to_owned() });
+                }
+            }
+        }
+        Ok(strays)
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let variant = self.variant(ctx.get(&MODEL_NAME)?);
+        ctx.visible(&self.subject(), ctx.limits.propagation, || async {
+            let request = ctx.clients.sagemaker.create_endpoint_config();
+            let request =
+                request.endpoint_config_name(&self.names.endpoint_config).production_variants(variant.clone());
+            let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
+            or_already_there(answer.about("sagemaker:CreateEndpointConfig", self.subject())).map(drop)
+        })
+        .await?;
+        Ok(self.outputs())
+    }
+
+    /// Never planned: every fact is fixed.
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        self.create(ctx).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        let answer = ctx.clients.sagemaker.delete_endpoint_config().endpoint_config_name(name).send().await;
+        if_present(answer.about("sagemaker:DeleteEndpointConfig", format!("endpoint config `{name}`")))?;
+        Ok(())
+    }
+}
+
+impl EndpointConfig {
+    fn subject(&self) -> String {
+        format!("endpoint config `{}`", self.names.endpoint_config)
+    }
+
+    fn outputs(&self) -> Outputs {
+        outputs([("name", self.names.endpoint_config.clone().into())])
+    }
+
+    fn variant(&self, model: String) -> ProductionVariant {
+        let variant = ProductionVariant::builder().variant_name(VARIANT).model_name(model);
+        match &self.capacity {
+            Capacity::Instances { instance_type, count } => variant
+                .instance_type(ProductionVariantInstanceType::from(instance_type.as_str()))
+                .initial_instance_count(*count)
+                .build(),
+            Capacity::Serverless { memory_mb, max_concurrency } => {
+                let config = ProductionVariantServerlessConfig::builder();
+                let config = config.memory_size_in_mb(*memory_mb).max_concurrency(*max_concurrency).build();
+                variant.serverless_config(config).build()
+            }
+        }
+    }
+}
+
+fn live_capacity(variant: &ProductionVariant) -> Capacity {
+    match variant.serverless_config() {
+        Some(config) => Capacity::Serverless {
+            memory_mb: config.memory_size_in_mb().unwrap_or_default(),
+            max_concurrency: config.max_concurrency().unwrap_or_default(),
+        },
+        None => Capacity::Instances {
+            instance_type: variant.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+            count: variant.initial_instance_count().unwrap_or_default(),
+        },
+    }
+}

@@ -1,0 +1,68 @@
+//! Stage `create-endpoint`: the model behind an endpoint of a fixed name.
+//!
+//! Model and endpoint config cannot be changed, so each is named by its content and succeeded, never updated. The
+//! endpoint is switched from one config to the next, and the old pair goes once the new one is proved.
+
+mod endpoint;
+mod endpoint_config;
+mod model;
+
+use serde_json::{Value as Json, json};
+use spec::Capacity;
+
+use crate::log_group::LogGroup;
+use crate::{Clients, CloudError, Declared, Names, Stage, Wanted, tags};
+use aws_sdk_sagemaker::types::Tag;
+pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
+pub use endpoint_config::CONFIG;
+pub use model::MODEL;
+use plan::ResourceId;
+
+use crate::cloud_error::{Explain, if_present};
+
+/// The stage.
+pub const STAGE: Stage = Stage { name: "create-endpoint", summary: "the model on a SageMaker endpoint", declare };
+
+/// The log group of the endpoint's containers.
+pub const LOGS: ResourceId = ResourceId::new("create-endpoint/logs");
+
+/// The one variant's name. Constant, since SageMaker matches variants by name when it retains their properties.
+const VARIANT: &str = "main";
+
+fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
+    let (spec, names) = (&wanted.spec.create_endpoint, wanted.names);
+    declared.resource(LogGroup {
+        id: LOGS,
+        name: names.endpoint_log_group(),
+        retention_days: spec.log_retention_days,
+        names: names.clone(),
+    });
+    declared.resource(model::Model { names: names.clone() });
+    declared.resource(endpoint_config::EndpointConfig { capacity: spec.capacity.clone(), names: names.clone() });
+    declared.resource(endpoint::Endpoint { names: names.clone() });
+}
+
+/// A capacity as a fact.
+pub(crate) fn capacity_words(capacity: &Capacity) -> Json {
+    match capacity {
+        Capacity::Instances { instance_type, count } => json!(format!("{count} x {instance_type}")),
+        Capacity::Serverless { memory_mb, max_concurrency } => {
+            json!(format!("serverless, {memory_mb} MB, at most {max_concurrency} at once"))
+        }
+    }
+}
+
+fn sagemaker_tags(names: &Names) -> Vec<Tag> {
+    let tags = tags::of(names, STAGE.name).into_iter();
+    tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// Why the thing of that ARN is not ours; none when it is, or when it is gone.
+async fn foreign(clients: &Clients, names: &Names, arn: &str) -> Result<Option<String>, CloudError> {
+    let answer = clients.sagemaker.list_tags().resource_arn(arn).send().await;
+    let Some(answer) = if_present(answer.about("sagemaker:ListTags", format!("`{arn}`")))? else { return Ok(None) };
+    Ok(tags::foreign(
+        names,
+        answer.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
+    ))
+}

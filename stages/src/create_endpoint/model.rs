@@ -1,0 +1,115 @@
+//! The SageMaker model: an image, an archive and a role.
+
+use async_trait::async_trait;
+use aws_sdk_sagemaker::types::ContainerDefinition;
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+
+use super::{foreign, sagemaker_tags};
+use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
+use crate::resource::outputs;
+use crate::{Clients, Ctx, Names, Resource, StageError, create_role, upload};
+
+/// The model.
+pub const MODEL: ResourceId = ResourceId::new("create-endpoint/model");
+/// Its name.
+pub(super) const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
+
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) names: Names,
+}
+
+#[async_trait]
+impl Resource for Model {
+    fn id(&self) -> ResourceId {
+        MODEL
+    }
+
+    fn kind(&self) -> &'static str {
+        "model"
+    }
+
+    fn name(&self) -> &str {
+        &self.names.model
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default()
+            .fixed("image", self.names.image.as_str())
+            .fixed("data", upload::MODEL_URL.known(self.names.model_url()))
+            .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)))
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let answer = clients.sagemaker.describe_model().model_name(&self.names.model).send().await;
+        let Some(model) = if_present(answer.about("sagemaker:DescribeModel", self.subject()))? else {
+            return Ok(Observation::Absent);
+        };
+        if let Some(owner) = foreign(clients, &self.names, model.model_arn().unwrap_or_default()).await? {
+            return Ok(Observation::Foreign { owner });
+        }
+        let container = model.primary_container();
+        let facts = Facts::default()
+            .field("image", container.and_then(ContainerDefinition::image).unwrap_or_default())
+            .field("data", container.and_then(ContainerDefinition::model_data_url).unwrap_or_default())
+            .field("role", model.execution_role_arn().unwrap_or_default());
+        Ok(Observation::Present { facts, outputs: self.outputs() })
+    }
+
+    async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
+        let mut pages = clients.sagemaker.list_models().name_contains(&self.names.pipeline).into_paginator().send();
+        let mut strays = vec![];
+        while let Some(page) = pages.next().await {
+            for model in page.about("sagemaker:ListModels", "models")?.models() {
+                let (name, arn) = (model.model_name().unwrap_or_default(), model.model_arn().unwrap_or_default());
+                if name != self.names.model
+                    && self.names.is_versioned(name)
+                    && foreign(clients, &self.names, arn).await?.is_none()
+                {
+                    strays.push(Stray { of: MODEL, name: name.to_owned(), why: "an older version".to_owned() });
+                }
+            }
+        }
+        Ok(strays)
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let container = ContainerDefinition::builder()
+            .image(&self.names.image)
+            .model_data_url(ctx.get(&upload::MODEL_URL)?)
+            .build();
+        let role: String = ctx.get(&create_role::EXECUTION_ARN)?;
+        let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
+        ctx.settled(&what, ctx.limits.propagation, || async {
+            let request = ctx.clients.sagemaker.create_model().model_name(&self.names.model);
+            let request = request.primary_container(container.clone()).execution_role_arn(&role);
+            let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
+            or_already_there(answer.about("sagemaker:CreateModel", self.subject())).map(drop)
+        })
+        .await?;
+        Ok(self.outputs())
+    }
+
+    /// Never planned: every fact is fixed.
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        self.create(ctx).await
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        let answer = ctx.clients.sagemaker.delete_model().model_name(name).send().await;
+        match answer.about("sagemaker:DeleteModel", format!("model `{name}`")) {
+            Err(error) if error.meaning() != Meaning::Absent => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Model {
+    fn subject(&self) -> String {
+        format!("model `{}`", self.names.model)
+    }
+
+    fn outputs(&self) -> Outputs {
+        outputs([("name", self.names.model.clone().into())])
+    }
+}

@@ -1,0 +1,281 @@
+//! Stage `create-role`: who the endpoint and the function are, and what each may do.
+
+use async_trait::async_trait;
+use plan::{Facts, Observation, Output, Outputs, ResourceId};
+use serde_json::{Value as Json, json};
+
+use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::names::ROLE_PATH;
+use crate::resource::outputs;
+use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
+
+/// The stage.
+pub const STAGE: Stage = Stage {
+    name: "create-role",
+    summary: "what the endpoint and the proxy may do, each in one explicit policy",
+    declare,
+};
+
+/// The role that SageMaker assumes.
+pub const EXECUTION: ResourceId = ResourceId::new("create-role/sagemaker");
+/// Its ARN.
+pub const EXECUTION_ARN: Output<String> = Output::new(EXECUTION, "arn");
+/// The role that Lambda assumes.
+pub const PROXY: ResourceId = ResourceId::new("create-role/proxy");
+/// Its ARN.
+pub const PROXY_ARN: Output<String> = Output::new(PROXY, "arn");
+
+/// Name of the one inline policy of each role.
+const POLICY: &str = "runner";
+
+fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
+    let names = wanted.names;
+    declared.resource(Role {
+        id: EXECUTION,
+        name: names.execution_role.clone(),
+        trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
+        policy: execution_policy(names),
+        names: names.clone(),
+    });
+    declared.resource(Role {
+        id: PROXY,
+        name: names.proxy_role.clone(),
+        trust: trust("lambda.amazonaws.com", &json!({ "StringEquals": { "aws:SourceAccount": names.site.account } })),
+        policy: proxy_policy(names),
+        names: names.clone(),
+    });
+}
+
+/// For hosting, SageMaker sends the source ARN literally as `arn:…:sagemaker:R:A:*`; naming one endpoint never matches.
+/// Source: AWS documentation, cross-service confused deputy prevention.
+fn execution_condition(names: &Names) -> Json {
+    json!({ "ArnLike": { "aws:SourceArn": names.site.arn("sagemaker", "*") } })
+}
+
+fn trust(service: &str, condition: &Json) -> Json {
+    policy::document(&[json!({
+        "Sid": "Assume", "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole", "Condition": condition
+    })])
+}
+
+/// Reads one model, pulls one image, writes its logs and metrics.
+fn execution_policy(names: &Names) -> Json {
+    let site = &names.site;
+    let partition = site.partition();
+    let (registry, repository) = image_parts(&names.image);
+    policy::document(&[
+        json!({
+            "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
+            "Resource": format!("arn:{partition}:s3:::{}/{}*", names.bucket, crate::names::MODELS)
+        }),
+        json!({ "Sid": "EcrToken", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }),
+        json!({
+            "Sid": "EcrPull", "Effect": "Allow",
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
+            "Resource": format!("arn:{partition}:ecr:{}:{registry}:repository/{repository}", site.region)
+        }),
+        json!({
+            "Sid": "Logs", "Effect": "Allow",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            "Resource": [site.arn("logs", "log-group:/aws/sagemaker/*")]
+        }),
+        json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
+    ])
+}
+
+/// Asks one endpoint, writes to one log group, which exists already.
+fn proxy_policy(names: &Names) -> Json {
+    let site = &names.site;
+    policy::document(&[
+        json!({
+            "Sid": "Score", "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint",
+            "Resource": site.arn("sagemaker", &format!("endpoint/{}", names.endpoint))
+        }),
+        json!({
+            "Sid": "Logs", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": site.arn("logs", &format!("log-group:{}:*", names.function_log_group()))
+        }),
+    ])
+}
+
+/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
+fn image_parts(image: &str) -> (&str, &str) {
+    let (host, rest) = image.split_once('/').unwrap_or((image, ""));
+    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
+}
+
+#[derive(Debug)]
+struct Role {
+    id: ResourceId,
+    name: String,
+    trust: Json,
+    policy: Json,
+    names: Names,
+}
+
+#[async_trait]
+impl Resource for Role {
+    fn id(&self) -> ResourceId {
+        self.id.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "iam-role"
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default()
+            .fixed("path", ROLE_PATH)
+            .field("trust", policy::words(&self.trust))
+            .field("policy", policy::words(&self.policy))
+            .field("other_policies", json!([]))
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![train::MODEL]
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let subject = self.subject();
+        let answer = clients.iam.get_role().role_name(&self.name).send().await.about("iam:GetRole", &subject);
+        let Some(role) = if_present(answer)?.and_then(|answer| answer.role) else {
+            return Ok(Observation::Absent);
+        };
+        let tags = role.tags().iter().map(|tag| (tag.key(), tag.value()));
+        if let Some(owner) = tags::foreign(&self.names, tags) {
+            return Ok(Observation::Foreign { owner });
+        }
+        let (ours, others) = self.policies(clients).await?;
+        let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
+        let facts = Facts::default()
+            .field("path", role.path())
+            .field("trust", policy::words(&trust))
+            .field("policy", policy::words(&ours))
+            .field("other_policies", json!(others));
+        Ok(Observation::Present { facts, outputs: outputs([("arn", role.arn().into())]) })
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let subject = self.subject();
+        let tags = iam_tags(&self.names, self.id.stage())?;
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let request = ctx.clients.iam.create_role().role_name(&self.name).path(ROLE_PATH);
+            let request = request.assume_role_policy_document(self.trust.to_string()).set_tags(Some(tags.clone()));
+            let answer = request.description(format!("{}: made by runner", self.names.pipeline)).send().await;
+            or_already_there(answer.about("iam:CreateRole", &subject)).map(drop)
+        })
+        .await?;
+        self.put_policy(ctx).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let subject = self.subject();
+        let (ours, others) = self.policies(ctx.clients).await?;
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let request = ctx.clients.iam.update_assume_role_policy().role_name(&self.name);
+            let answer = request.policy_document(self.trust.to_string()).send().await;
+            answer.about("iam:UpdateAssumeRolePolicy", &subject)
+        })
+        .await?;
+        if policy::words(&ours) != policy::words(&self.policy) {
+            self.put_policy(ctx).await?;
+        }
+        self.remove_policies(ctx, &self.name, others).await?;
+        Ok(self.outputs())
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        let subject = self.subject();
+        let Some(all) = if_present(self.policy_names(ctx.clients).await)? else { return Ok(()) };
+        self.remove_policies(ctx, name, all).await?;
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let answer = ctx.clients.iam.delete_role().role_name(name).send().await;
+            if_present(answer.about("iam:DeleteRole", &subject)).map(drop)
+        })
+        .await
+    }
+}
+
+impl Role {
+    fn subject(&self) -> String {
+        format!("role `{}`", self.name)
+    }
+
+    fn outputs(&self) -> Outputs {
+        outputs([("arn", self.names.role_arn(&self.name).into())])
+    }
+
+    async fn put_policy(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
+        let subject = self.subject();
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let request = ctx.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
+            let answer = request.policy_document(self.policy.to_string()).send().await;
+            answer.about("iam:PutRolePolicy", &subject)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Our inline policy, and the names of all others, inline or attached by ARN.
+    async fn policies(&self, clients: &Clients) -> Result<(Json, Vec<String>), CloudError> {
+        let mut all = self.policy_names(clients).await?;
+        let mut ours = Json::Null;
+        if let Some(index) = all.iter().position(|name| name == POLICY) {
+            all.remove(index);
+            let answer = clients.iam.get_role_policy().role_name(&self.name).policy_name(POLICY).send().await;
+            if let Some(answer) = if_present(answer.about("iam:GetRolePolicy", self.subject()))? {
+                ours = decoded(answer.policy_document());
+            }
+        }
+        Ok((ours, all))
+    }
+
+    async fn policy_names(&self, clients: &Clients) -> Result<Vec<String>, CloudError> {
+        let inline = clients.iam.list_role_policies().role_name(&self.name).send();
+        let attached = clients.iam.list_attached_role_policies().role_name(&self.name).send();
+        let (inline, attached) = futures::join!(inline, attached);
+        let inline = inline.about("iam:ListRolePolicies", self.subject())?;
+        let attached = attached.about("iam:ListAttachedRolePolicies", self.subject())?;
+        let attached =
+            attached.attached_policies().iter().filter_map(|policy| policy.policy_arn().map(ToOwned::to_owned));
+        Ok(inline.policy_names.into_iter().chain(attached).collect())
+    }
+
+    async fn remove_policies(&self, ctx: &Ctx<'_>, role: &str, policies: Vec<String>) -> Result<(), StageError> {
+        for name in policies {
+            let subject = format!("policy `{name}` of role `{role}`");
+            ctx.settled(&subject, ctx.limits.propagation, || async {
+                let iam = &ctx.clients.iam;
+                let gone = if name.starts_with("arn:") {
+                    let answer = iam.detach_role_policy().role_name(role).policy_arn(&name).send().await;
+                    if_present(answer.about("iam:DetachRolePolicy", &subject))?.is_some()
+                } else {
+                    let answer = iam.delete_role_policy().role_name(role).policy_name(&name).send().await;
+                    if_present(answer.about("iam:DeleteRolePolicy", &subject))?.is_some()
+                };
+                Ok(gone)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn iam_tags(names: &Names, stage: &str) -> Result<Vec<aws_sdk_iam::types::Tag>, StageError> {
+    tags::of(names, stage)
+        .into_iter()
+        .map(|(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build())
+        .collect::<Result<_, _>>()
+        .map_err(|error| StageError::here("could not write a tag", error))
+}
+
+/// IAM gives policy documents percent-encoded.
+fn decoded(document: &str) -> Json {
+    let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
+    serde_json::from_str(&text).unwrap_or(Json::Null)
+}

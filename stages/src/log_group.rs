@@ -1,0 +1,99 @@
+//! A log group with retention, made before whatever writes to it would make one that keeps everything for ever.
+
+use async_trait::async_trait;
+use plan::{Facts, Observation, Outputs, ResourceId};
+
+use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::{Clients, Ctx, Names, Resource, StageError, tags};
+
+/// A log group.
+#[derive(Debug)]
+pub(crate) struct LogGroup {
+    pub(crate) id: ResourceId,
+    pub(crate) name: String,
+    pub(crate) retention_days: i32,
+    pub(crate) names: Names,
+}
+
+#[async_trait]
+impl Resource for LogGroup {
+    fn id(&self) -> ResourceId {
+        self.id.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "log-group"
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default().field("retention_days", self.retention_days)
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![crate::train::MODEL]
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let subject = format!("log group `{}`", self.name);
+        let groups = clients.logs.describe_log_groups().log_group_name_prefix(&self.name).send().await;
+        let groups = groups.about("logs:DescribeLogGroups", &subject)?;
+        let Some(group) = groups.log_groups().iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+            return Ok(Observation::Absent);
+        };
+        let tags = clients.logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
+        let Some(tags) = if_present(tags.about("logs:ListTagsForResource", &subject))? else {
+            return Ok(Observation::Absent);
+        };
+        let tags = tags.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+        if let Some(owner) = tags::foreign(&self.names, tags) {
+            return Ok(Observation::Foreign { owner });
+        }
+        let facts = match group.retention_in_days() {
+            Some(days) => Facts::default().field("retention_days", days),
+            None => Facts::default().field("retention_days", "for ever"),
+        };
+        Ok(Observation::Present { facts, outputs: Outputs::new() })
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let subject = format!("log group `{}`", self.name);
+        let tags = tags::of(&self.names, self.id.stage());
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let request = ctx.clients.logs.create_log_group().log_group_name(&self.name);
+            let answer = request.set_tags(Some(tags.clone())).send().await;
+            or_already_there(answer.about("logs:CreateLogGroup", &subject)).map(drop)
+        })
+        .await?;
+        self.update(ctx).await
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let subject = format!("log group `{}`", self.name);
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let request = ctx.clients.logs.put_retention_policy().log_group_name(&self.name);
+            let answer = request.retention_in_days(self.retention_days).send().await;
+            answer.about("logs:PutRetentionPolicy", &subject)
+        })
+        .await?;
+        Ok(Outputs::new())
+    }
+
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        let subject = format!("log group `{name}`");
+        ctx.settled(&subject, ctx.limits.propagation, || async {
+            let answer = ctx.clients.logs.delete_log_group().log_group_name(name).send().await;
+            if_present(answer.about("logs:DeleteLogGroup", &subject)).map(drop)
+        })
+        .await
+    }
+}
+
+impl LogGroup {
+    fn arn(&self) -> String {
+        self.names.site.arn("logs", &format!("log-group:{}", self.name))
+    }
+}

@@ -1,0 +1,149 @@
+//! Every name in the cloud, derived from the pipeline's name, the place and the content.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use spec::Spec;
+
+use crate::Inputs;
+
+/// Where a pipeline is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Twelve digits.
+    pub account: String,
+    /// For example `ap-south-1`.
+    pub region: String,
+    /// Whether calls travel over plain HTTP, as they do to a server on this machine: a bucket policy that demands
+    /// TLS would lock us out.
+    pub plain_http: bool,
+}
+
+impl Site {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub fn partition(&self) -> &'static str {
+        spec::regions::partition(&self.region)
+    }
+
+    /// An ARN in this account and region.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+    }
+}
+
+/// Every name in the cloud. The longest pipeline name leaves each within its service's limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Where.
+    pub site: Site,
+    /// The value of the tag `runner:pipeline`.
+    pub pipeline: String,
+    /// At most 63 characters.
+    pub bucket: String,
+    /// Key of the model archive.
+    pub model_key: String,
+    /// Key of what is known about the model.
+    pub evaluation_key: String,
+    /// At most 64 characters.
+    pub execution_role: String,
+    /// At most 64 characters.
+    pub proxy_role: String,
+    /// The prebuilt `sagemaker-xgboost` image.
+    pub image: String,
+    /// `<name>-<12 hex>`, by content.
+    pub model: String,
+    /// `<name>-<12 hex>`, by content.
+    pub endpoint_config: String,
+    /// Fixed.
+    pub endpoint: String,
+    /// At most 64 characters.
+    pub function: String,
+    /// Not unique on AWS: the API is found by its tag.
+    pub api: String,
+}
+
+/// Path of our roles; IAM roles are found by it, since a search by tag leaves them out.
+pub(crate) const ROLE_PATH: &str = "/runner/";
+
+impl Names {
+    /// Derives all names.
+    pub fn of(spec: &Spec, inputs: &Inputs, site: Site) -> Self {
+        let name = spec.name.as_str();
+        let region = &site.region;
+        let bucket = spec.upload.bucket.clone().unwrap_or_else(|| format!("{name}-{}-{region}", site.account));
+        let fingerprint = &inputs.model.fingerprint;
+        let model_key = format!("{MODELS}{fingerprint}/model.tar.gz");
+        let execution_role = format!("{name}-{region}-sagemaker");
+        let image = image(&site, &spec.create_endpoint.container);
+        let model = format!(
+            "{name}-{}",
+            short_hash(&json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role }))
+        );
+        let endpoint_config = format!(
+            "{name}-{}",
+            short_hash(
+                &json!({ "model": model, "capacity": crate::create_endpoint::capacity_words(&spec.create_endpoint.capacity) })
+            )
+        );
+        Self {
+            pipeline: name.to_owned(),
+            bucket,
+            model_key,
+            evaluation_key: format!("{MODELS}{fingerprint}/evaluation.json"),
+            proxy_role: format!("{name}-{region}-proxy"),
+            execution_role,
+            image,
+            model,
+            endpoint_config,
+            endpoint: name.to_owned(),
+            function: format!("{name}-proxy"),
+            api: name.to_owned(),
+            site,
+        }
+    }
+
+    /// Where the model archive is.
+    pub fn model_url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.model_key)
+    }
+
+    /// ARN of one of our roles.
+    pub fn role_arn(&self, role: &str) -> String {
+        format!("arn:{}:iam::{}:role{ROLE_PATH}{role}", self.site.partition(), self.site.account)
+    }
+
+    /// ARN of the function.
+    pub fn function_arn(&self) -> String {
+        self.site.arn("lambda", &format!("function:{}", self.function))
+    }
+
+    /// Log group of the endpoint's containers.
+    pub fn endpoint_log_group(&self) -> String {
+        format!("/aws/sagemaker/Endpoints/{}", self.endpoint)
+    }
+
+    /// Log group of the function.
+    pub fn function_log_group(&self) -> String {
+        format!("/aws/lambda/{}", self.function)
+    }
+
+    /// Whether a name is this pipeline's with a content hash behind it.
+    pub(crate) fn is_versioned(&self, name: &str) -> bool {
+        name.strip_prefix(&self.pipeline)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|hash| hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+}
+
+/// Prefix of every model's folder in the bucket.
+pub(crate) const MODELS: &str = "models/";
+
+fn image(site: &Site, container: &spec::ContainerVersion) -> String {
+    let registry = spec::regions::xgboost_registry(&site.region).unwrap_or_default();
+    let suffix = spec::regions::dns_suffix(&site.region);
+    format!("{registry}.dkr.ecr.{}.{suffix}/sagemaker-xgboost:{}", site.region, container.as_str())
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of a value's canonical JSON: `serde_json` sorts the keys.
+fn short_hash(value: &serde_json::Value) -> String {
+    hex::encode(Sha256::digest(value.to_string()))[..12].to_owned()
+}

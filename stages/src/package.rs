@@ -1,0 +1,284 @@
+//! Stage `package`: the model archive and the proxy's zip, byte for byte the same from the same input, and checked
+//! before anything is uploaded.
+
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use plan::{Facts, Observation, Output, Outputs, ResourceId};
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::cloud_error::{Explain, if_present};
+use crate::inputs::{ProxyInput, ProxySource};
+use crate::resource::outputs;
+use crate::{Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, train, upload};
+
+/// The stage.
+pub const STAGE: Stage = Stage {
+    name: "package",
+    summary: "the model archive and the proxy's zip, checked before they are uploaded",
+    declare,
+};
+
+/// The model archive.
+pub const ARCHIVE: ResourceId = ResourceId::new("package/model");
+/// Its SHA-256, in hexadecimal.
+pub(crate) const ARCHIVE_SHA256: Output<String> = Output::new(ARCHIVE, "sha256");
+/// The proxy's zip.
+pub const PROXY: ResourceId = ResourceId::new("package/proxy");
+/// Names the sources that it is built from.
+pub(crate) const PROXY_FINGERPRINT: Output<String> = Output::new(PROXY, "fingerprint");
+
+/// Lambda's limit for a zip in the call. Source: AWS documentation, Lambda quotas.
+const ZIP_LIMIT_BYTES: usize = 52_428_800;
+/// Lambda's limit for what is in the zip. Source: as above.
+const UNZIPPED_LIMIT_BYTES: usize = 262_144_000;
+
+fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
+    let inputs = || Arc::clone(wanted.inputs);
+    declared.resource(Archive { inputs: inputs(), names: wanted.names.clone() });
+    declared.resource(Proxy { inputs: inputs(), names: wanted.names.clone() });
+}
+
+/// The first 12 digits of a fingerprint: what people see.
+pub(crate) fn short(fingerprint: &str) -> String {
+    fingerprint[..fingerprint.len().min(12)].to_owned()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+#[derive(Debug)]
+struct Archive {
+    inputs: Arc<Inputs>,
+    names: Names,
+}
+
+#[async_trait]
+impl Resource for Archive {
+    fn id(&self) -> ResourceId {
+        ARCHIVE
+    }
+
+    fn kind(&self) -> &'static str {
+        "archive"
+    }
+
+    fn name(&self) -> &'static str {
+        "model.tar.gz"
+    }
+
+    fn desired(&self) -> Facts {
+        Facts::default().fixed("model", short(&self.inputs.model.fingerprint))
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![train::GATE]
+    }
+
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let path = clients.cache.archive(&self.inputs.model.fingerprint);
+        let sha256 = if path.exists() {
+            Some(hex::encode(sha256(&clients.cache.read(&path)?)))
+        } else {
+            upload::object_sha256(clients, &self.names.bucket, &self.names.model_key).await?
+        };
+        Ok(match sha256 {
+            Some(sha256) => Observation::Present {
+                facts: self.desired(),
+                outputs: outputs([(ARCHIVE_SHA256.name(), sha256.into())]),
+            },
+            None => Observation::Absent,
+        })
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let fingerprint = &self.inputs.model.fingerprint;
+        let missing = || StageError::here("could not package the model", "it is not in the cache");
+        let model = ctx.cache.read(&ctx.cache.model(fingerprint).ok_or_else(missing)?.model)?;
+        let archive = model::archive::pack(&model);
+        ctx.cache.write(&ctx.cache.archive(fingerprint), &archive)?;
+        Ok(outputs([(ARCHIVE_SHA256.name(), hex::encode(sha256(&archive)).into())]))
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        self.create(ctx).await
+    }
+
+    async fn delete(&self, _: &Ctx<'_>, _: &str) -> Result<(), StageError> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Proxy {
+    inputs: Arc<Inputs>,
+    names: Names,
+}
+
+#[async_trait]
+impl Resource for Proxy {
+    fn id(&self) -> ResourceId {
+        PROXY
+    }
+
+    fn kind(&self) -> &'static str {
+        "archive"
+    }
+
+    fn name(&self) -> &'static str {
+        "proxy.zip"
+    }
+
+    fn desired(&self) -> Facts {
+        let from = match &self.inputs.proxy.source {
+            ProxySource::Prebuilt(path) => path.display().to_string(),
+            ProxySource::Workspace { .. } => "built from source".to_owned(),
+        };
+        Facts::default().fixed("sources", short(&self.inputs.proxy.fingerprint)).fixed("bootstrap", from)
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![train::GATE]
+    }
+
+    /// Here, or running already: a machine that never built it need not build it again.
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        let proxy = &self.inputs.proxy;
+        if !clients.cache.proxy_zip(&proxy.fingerprint).exists() {
+            let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
+            let live = if_present(answer.about("lambda:GetFunction", format!("function `{}`", self.names.function)))?;
+            let tag = live.as_ref().and_then(|function| function.tags()?.get(tags::FINGERPRINT));
+            if tag != Some(&short(&proxy.fingerprint)) {
+                return Ok(Observation::Absent);
+            }
+        }
+        Ok(Observation::Present { facts: self.desired(), outputs: self.outputs() })
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        proxy_zip(ctx, &self.inputs.proxy).await?;
+        Ok(self.outputs())
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        self.create(ctx).await
+    }
+
+    async fn delete(&self, _: &Ctx<'_>, _: &str) -> Result<(), StageError> {
+        Ok(())
+    }
+}
+
+impl Proxy {
+    fn outputs(&self) -> Outputs {
+        outputs([(PROXY_FINGERPRINT.name(), short(&self.inputs.proxy.fingerprint).into())])
+    }
+}
+
+/// The proxy's zip, from the cache or made now.
+pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u8>, StageError> {
+    let path = ctx.cache.proxy_zip(&proxy.fingerprint);
+    if path.exists() {
+        return ctx.cache.read(&path);
+    }
+    let executable = match &proxy.source {
+        ProxySource::Prebuilt(path) => path.clone(),
+        ProxySource::Workspace { dir, release } => {
+            (ctx.say)("building `lambda-proxy`, about a minute the first time".to_owned());
+            build(dir, *release, proxy.architecture).await?
+        }
+    };
+    let bootstrap = ctx.cache.read(&executable)?;
+    let refused = |reason: &str| StageError::here(format!("Lambda could not run `{}`", executable.display()), reason);
+    elf::check(&bootstrap, proxy.architecture).map_err(|error| refused(&error.to_string()))?;
+    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
+        return Err(refused(&format!(
+            "it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}",
+            bootstrap.len()
+        )));
+    }
+    let zip = zip_of(&bootstrap).map_err(|error| StageError::here("could not write the proxy's zip", error))?;
+    if zip.len() > ZIP_LIMIT_BYTES {
+        return Err(refused(&format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len())));
+    }
+    ctx.cache.write(&path, &zip)?;
+    Ok(zip)
+}
+
+/// One executable file `bootstrap`, without a time.
+fn zip_of(bootstrap: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .unix_permissions(0o755)
+        .last_modified_time(zip::DateTime::default());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", options)?;
+    zip.write_all(bootstrap)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+/// Builds the proxy and tells where it is, in `cargo`'s own words.
+async fn build(workspace: &Path, release: bool, architecture: spec::Architecture) -> Result<PathBuf, StageError> {
+    let mut command = tokio::process::Command::new("cargo");
+    command.current_dir(workspace).args([
+        "build",
+        "--locked",
+        "--package",
+        "lambda-proxy",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    if release {
+        command.arg("--release");
+    }
+    if architecture.as_str() != std::env::consts::ARCH
+        && !(architecture == spec::Architecture::Arm64 && std::env::consts::ARCH == "aarch64")
+    {
+        command.args([
+            "--target",
+            match architecture {
+                spec::Architecture::X86_64 => "x86_64-unknown-linux-gnu",
+                spec::Architecture::Arm64 => "aarch64-unknown-linux-gnu",
+            },
+        ]);
+    }
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let output = output.map_err(|error| StageError::here("could not start `cargo` to build the proxy", error))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = errors.lines().collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n");
+        return Err(StageError::here("could not build the proxy", last));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executables.last().ok_or_else(|| StageError::here("could not build the proxy", "cargo names no executable"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bootstrap_gives_the_same_zip() {
+        let one = zip_of(b"bootstrap").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert_eq!(one, zip_of(b"bootstrap").unwrap());
+    }
+
+    #[test]
+    fn the_zip_holds_one_executable_file() {
+        let zip = zip_of(b"bootstrap").unwrap();
+        let mut zip = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+        assert_eq!(zip.len(), 1);
+        let file = zip.by_index(0).unwrap();
+        assert_eq!((file.name(), file.unix_mode().unwrap() & 0o777), ("bootstrap", 0o755));
+    }
+}

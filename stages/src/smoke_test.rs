@@ -1,0 +1,178 @@
+//! Stage `smoke-test`: the public URL answers, and the deployed model is the trained model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use plan::{Facts, ResourceId};
+use serde_json::{Map, Value as Json, json};
+use spec::{DeployProxy, SmokeTest};
+
+use crate::resource::Pace;
+use crate::train::Known;
+use crate::{
+    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
+};
+
+/// The stage.
+pub const STAGE: Stage = Stage {
+    name: "smoke-test",
+    summary: "the public URL answers, and with the scores that training computed",
+    declare,
+};
+
+/// The check.
+pub const REQUEST: ResourceId = ResourceId::new("smoke-test/request");
+
+/// How far a deployed score may be from the trained one: what f32 and its decimal text leave.
+const TOLERANCE: f64 = 1e-6;
+/// One request, with a cold function and a cold container.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
+    declared.check(Request {
+        test: wanted.spec.smoke_test.clone(),
+        proxy: wanted.spec.deploy_proxy.clone(),
+        features: wanted.spec.train.features().to_vec(),
+        inputs: Arc::clone(wanted.inputs),
+        names: wanted.names.clone(),
+        name: wanted.spec.deploy_proxy.route.to_string(),
+    });
+}
+
+#[derive(Debug)]
+struct Request {
+    test: SmokeTest,
+    proxy: DeployProxy,
+    features: Vec<String>,
+    inputs: Arc<Inputs>,
+    names: Names,
+    name: String,
+}
+
+#[async_trait]
+impl Check for Request {
+    fn id(&self) -> ResourceId {
+        REQUEST
+    }
+
+    fn kind(&self) -> &'static str {
+        "smoke-test"
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn desired(&self) -> Facts {
+        let facts = Facts::default().field("url", &deploy_proxy::URL).field("golden_rows", "scores within 0.000001");
+        match self.test.expect.is_empty() {
+            true => facts,
+            false => facts.field("expect", json!(self.test.expect)),
+        }
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
+    }
+
+    async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError> {
+        let url: String = ctx.get(&deploy_proxy::URL)?;
+        let mut evidence = Evidence::new();
+        if let Some(request) = &self.test.request {
+            let answer = self.ask(ctx, &url, &json!(request)).await?;
+            self.compare(&answer)?;
+            evidence.push(format!("{} answered {answer}", self.name));
+        }
+        let known = Known::load(ctx.clients, &self.names, &self.inputs).await?;
+        let mut worst = 0.0_f64;
+        for row in known.golden_rows() {
+            let named = self.features.iter().zip(&row.features);
+            let request: Map<String, Json> = named.map(|(name, value)| (name.clone(), exact(*value))).collect();
+            let answer = self.ask(ctx, &url, &Json::Object(request)).await?;
+            let score = answer[&self.proxy.response.score].as_f64().unwrap_or(f64::NAN);
+            let off = (score - row.score).abs();
+            if off.is_nan() || off > TOLERANCE {
+                return Err(failed(format!("a golden row should score {} and scores {answer}", row.score)));
+            }
+            worst = worst.max(off);
+        }
+        evidence.push(format!("{} golden rows score as trained, at most {worst:e} apart", known.golden_rows().len()));
+        Ok(evidence)
+    }
+}
+
+/// An f32 widened to f64 has an exact decimal text, so the container reads the very number.
+fn exact(value: Option<f32>) -> Json {
+    value.map_or(Json::Null, |value| json!(f64::from(value)))
+}
+
+impl Request {
+    fn compare(&self, answer: &Json) -> Result<(), StageError> {
+        for (field, wanted) in &self.test.expect {
+            let same = match (wanted.as_f64(), answer[field].as_f64()) {
+                (Some(wanted), Some(found)) => (wanted - found).abs() <= TOLERANCE,
+                _ => *wanted == answer[field],
+            };
+            if !same {
+                return Err(failed(format!("`{field}` should be {wanted}, and the answer is {answer}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks until the answer is 200: what was made a moment ago may answer otherwise for a few seconds.
+    async fn ask(&self, ctx: &Ctx<'_>, url: &str, body: &Json) -> Result<Json, StageError> {
+        let mut pace = Pace::new(ctx.limits, ctx.limits.smoke);
+        loop {
+            let last = match tokio::time::timeout(REQUEST_LIMIT, send(&self.proxy.route.method, url, body)).await {
+                Ok(Ok((200, text))) => {
+                    return serde_json::from_str(&text).map_err(|_| failed(format!("the answer is no JSON: {text}")));
+                }
+                Ok(Ok((status, text))) => {
+                    if (400..500).contains(&status) && !matches!(status, 403 | 404 | 429) {
+                        return Err(failed(format!("{url} answered {status}: {text}")));
+                    }
+                    format!("{status}: {text}")
+                }
+                Ok(Err(error)) => error,
+                Err(_) => format!("no answer in {} s", REQUEST_LIMIT.as_secs()),
+            };
+            if pace.first() {
+                (ctx.say)(format!("waiting for {url} to answer 200, usually a few seconds; it answered {last}"));
+            }
+            if !pace.pause().await {
+                return Err(failed(format!(
+                    "{url} did not answer 200 within {} s; last: {last}",
+                    ctx.limits.smoke.as_secs()
+                )));
+            }
+        }
+    }
+}
+
+async fn send(method: &str, url: &str, body: &Json) -> Result<(u16, String), String> {
+    let method = if method == "ANY" { "POST" } else { method };
+    let https = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots().map_err(|error| error.to_string())?;
+    let connector: hyper_rustls::HttpsConnector<HttpConnector> = https.https_or_http().enable_http1().build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let request = http::Request::builder()
+        .method(method)
+        .uri(url)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body.to_string())))
+        .map_err(|error| error.to_string())?;
+    let answer = client.request(request).await.map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn failed(summary: String) -> StageError {
+    CheckError { summary, hint: None }.into()
+}
