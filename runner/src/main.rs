@@ -1,1 +1,29 @@
-fn main() {}
+//! `runner apply pipeline.yaml`: from data to an answering URL.
+
+mod apply;
+mod cli;
+mod event;
+mod failure;
+mod local;
+mod observe;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(&arguments)),
+        Err(error) => Err(failure::Failure::internal("could not start the async runtime", error)),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `runner apply`: makes it so, then proves that it answers.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use plan::{Goal, Plan};
+use serde_json::json;
+use stages::deploy_proxy;
+use tokio_util::sync::CancellationToken;
+
+use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
+use crate::apply::{Report, Site, apply};
+use crate::event::seconds;
+use crate::failure::Failure;
+use crate::session::{Session, Wants};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// Do not ask; needed without a terminal when the target is not local
+    #[arg(long)]
+    yes: bool,
+    /// Refuse unless the plan is the one in this file, as `plan --format json` printed it
+    #[arg(long, value_name = "PLAN.JSON")]
+    expect: Option<PathBuf>,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let began = Instant::now();
+    let Common { file, target, format } = &arguments.common;
+    let session = Session::open(&Wants { file, target, inputs: true, start: true }).await?;
+    announce(&session.place);
+    let world = session.observe().await?;
+    let plan = session.plan(&world, Goal::Present)?;
+    if *format == Format::Text {
+        print_plan(&plan, Format::Text);
+    }
+    refuse_blocked(&plan)?;
+    agree(&session, &plan, arguments)?;
+    let Some(clients) = &session.clients else {
+        return Err(Failure::internal("the local cloud was not started", "apply starts it"));
+    };
+    let stop = stop_on_interrupt();
+    let site = Site { declared: &session.declared, clients, limits: &session.limits, stop: &stop };
+    let report = apply(&plan, &world, &site).await?;
+    print_report(&session, &report, began, *format);
+    Ok(0)
+}
+
+/// Asks, or insists on having been told.
+fn agree(session: &Session, plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(path) = &arguments.expect {
+        let text = std::fs::read(path)
+            .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", path.display())))?;
+        let expected: Plan = serde_json::from_slice(&text)
+            .map_err(|error| Failure::Usage(format!("`{}` is no plan: {error}", path.display())))?;
+        if expected != *plan {
+            return Err(Failure::Blocked(format!(
+                "the plan is not the one in `{}`: run `plan` again and look at it",
+                path.display()
+            )));
+        }
+        return Ok(());
+    }
+    if session.local.is_some() || arguments.yes || !plan.has_changes() {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{}: without a terminal, `--yes` or `--expect PLAN.JSON` is needed",
+            session.place
+        )));
+    }
+    if confirmed(&format!("Apply this plan to {}?", session.place))? {
+        Ok(())
+    } else {
+        Err(Failure::Interrupted { pending: vec![] })
+    }
+}
+
+/// First Ctrl-C: finish what runs. Second: stop.
+pub(super) fn stop_on_interrupt() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            anstream::eprintln!("finishing what runs; press Ctrl-C again to stop at once");
+            token.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+fn print_report(session: &Session, report: &Report, began: Instant, format: Format) {
+    let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
+    let url = url.and_then(serde_json::Value::as_str).unwrap_or_default();
+    if format == Format::Json {
+        let stages: serde_json::Map<_, _> =
+            report.stages.iter().map(|(stage, time)| (stage.clone(), json!(time.as_secs_f64()))).collect();
+        let report = json!({
+            "url": url, "changed": report.changed, "evidence": report.evidence, "stages_s": stages,
+            "took_s": began.elapsed().as_secs_f64(),
+        });
+        anstream::println!("{report:#}");
+        return;
+    }
+    for evidence in &report.evidence {
+        anstream::println!("  {evidence}");
+    }
+    let times: Vec<_> = report.stages.iter().map(|(stage, time)| format!("{stage} {}", seconds(*time))).collect();
+    anstream::println!("  {}", times.join(", "));
+    let changed = match report.changed {
+        0 => "nothing to do".to_owned(),
+        1 => "1 change".to_owned(),
+        n => format!("{n} changes"),
+    };
+    anstream::println!("`{}` answers at {url} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
+}

@@ -1,0 +1,111 @@
+//! `runner local`: the embedded local cloud.
+
+use std::path::Path;
+
+use clap::Subcommand;
+use spec::{Spec, Target};
+
+use super::Common;
+use crate::failure::{Failure, chain};
+use crate::local::{self, LocalCloud, Serve};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Show whether it runs, and where
+    Status(Common),
+    /// End it; what it holds stays on disk
+    Stop(Common),
+    /// Print variables that point the AWS CLI and boto3 at it: `eval "$(runner local env)"`
+    Env(Common),
+    /// Print its log
+    Logs(Common),
+    /// Run it in this process
+    #[command(hide = true)]
+    Serve(Serve),
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    match &arguments.command {
+        Command::Status(common) => status(common).await,
+        Command::Stop(common) => {
+            let stopped = home(common)?.stop().await?;
+            anstream::println!("{}", if stopped { "the local cloud has ended" } else { "no local cloud runs" });
+            Ok(0)
+        }
+        Command::Env(common) => env(common).await,
+        Command::Logs(common) => {
+            let file = home(common)?.log_file();
+            let log = std::fs::read_to_string(&file)
+                .map_err(|error| Failure::local(format!("could not read `{}`", file.display()), error))?;
+            anstream::print!("{log}");
+            Ok(0)
+        }
+        Command::Serve(arguments) => {
+            tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
+            local::serve(arguments).await?;
+            Ok(0)
+        }
+    }
+}
+
+/// Serves a model under the SageMaker container contract, as the local cloud's stand-in for an image.
+pub(crate) async fn model_server() -> Result<u8, Failure> {
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
+    let config = model_server::Config::read(|name| std::env::var(name).ok()).map_err(Failure::Usage)?;
+    if let Err(error) = model_server::run(config).await {
+        tracing::error!("{}", chain(&error).join(": "));
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+async fn status(common: &Common) -> Result<u8, Failure> {
+    match home(common)?.running().await {
+        Some(address) => anstream::println!("the local cloud runs at {} as process {}", address.url(), address.pid),
+        None => anstream::println!("no local cloud runs"),
+    }
+    Ok(0)
+}
+
+async fn env(common: &Common) -> Result<u8, Failure> {
+    let Some(address) = home(common)?.running().await else {
+        return Err(Failure::Local {
+            what: "no local cloud runs".to_owned(),
+            source: "these variables would lead nowhere".into(),
+            hint: Some("`runner apply` starts it".to_owned()),
+        });
+    };
+    let variables = [
+        ("AWS_ENDPOINT_URL", address.url()),
+        ("AWS_ACCESS_KEY_ID", address.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", address.secret_access_key),
+        ("AWS_SESSION_TOKEN", String::new()),
+        ("AWS_REGION", address.region.clone()),
+        ("AWS_DEFAULT_REGION", address.region),
+    ];
+    for (name, value) in variables {
+        if value.is_empty() {
+            anstream::println!("unset {name}");
+        } else {
+            anstream::println!("export {name}={value}");
+        }
+    }
+    Ok(0)
+}
+
+fn home(common: &Common) -> Result<LocalCloud, Failure> {
+    let source = std::fs::read_to_string(&common.file)
+        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", common.file.display())))?;
+    let spec = Spec::parse(&source, &common.file)?;
+    let base = common.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(Target::Local(target)) = spec.targets.get("local") else {
+        return Err(Failure::Usage("target `local` is not the local cloud in this pipeline file".to_owned()));
+    };
+    Ok(LocalCloud::new(base.join(".runner").join("local"), target))
+}

@@ -1,0 +1,123 @@
+//! The command line: arguments, and one file a command.
+
+mod apply;
+mod local;
+mod plan;
+mod status;
+mod teardown;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::failure::Failure;
+
+/// Deploys a model: data, training, bucket, roles, SageMaker endpoint, Lambda proxy, HTTP API.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what apply would do, and why
+    Plan(plan::Arguments),
+    /// Make it so, then prove that it answers
+    Apply(apply::Arguments),
+    /// Delete everything of ours, and nothing of anybody else's
+    Teardown(teardown::Arguments),
+    /// Show what is there
+    Status(status::Arguments),
+    /// The embedded local cloud
+    Local(local::Arguments),
+    /// The container's binary, as the local cloud starts it
+    #[command(hide = true)]
+    ModelServer {
+        /// As SageMaker calls it
+        #[arg(default_value = "serve")]
+        mode: String,
+    },
+}
+
+/// Which pipeline, and where.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Common {
+    /// The pipeline file
+    #[arg(default_value = "pipeline.yaml")]
+    file: PathBuf,
+    /// Where to act: an entry of `targets:` in the pipeline file
+    #[arg(long, default_value = "local")]
+    target: String,
+    /// How results are printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Runs a command; its exit code.
+pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    match &arguments.command {
+        Command::Plan(arguments) => plan::run(arguments).await,
+        Command::Apply(arguments) => apply::run(arguments).await,
+        Command::Teardown(arguments) => teardown::run(arguments).await,
+        Command::Status(arguments) => status::run(arguments).await,
+        Command::Local(arguments) => local::run(arguments).await,
+        Command::ModelServer { .. } => local::model_server().await,
+    }
+}
+
+/// The first line of every command: where it acts.
+fn announce(place: &str) {
+    anstream::eprintln!("{place}");
+}
+
+/// The plan, in colour on a terminal.
+fn print_plan(plan: &::plan::Plan, format: Format) {
+    match format {
+        Format::Text => anstream::print!("{}", ::plan::render::text(plan, &paint)),
+        Format::Json => anstream::print!("{}", ::plan::render::json(plan)),
+    }
+}
+
+fn paint(action: ::plan::Action, lines: String) -> String {
+    use ::plan::Action;
+    use owo_colors::OwoColorize;
+    match action {
+        Action::Keep => lines.dimmed().to_string(),
+        Action::Create => lines.green().to_string(),
+        Action::Update => lines.yellow().to_string(),
+        Action::Replace | Action::Delete | Action::Blocked => lines.red().to_string(),
+        Action::Check => lines,
+    }
+}
+
+/// A plan that cannot be applied is an error that names what blocks it.
+fn refuse_blocked(plan: &::plan::Plan) -> Result<(), Failure> {
+    let blocked: Vec<_> = plan
+        .blocked()
+        .map(|change| format!("{} `{}`: {}", change.kind, change.name, change.why.as_deref().unwrap_or_default()))
+        .collect();
+    if blocked.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Blocked(format!("the plan is blocked by {}", blocked.join("; "))))
+    }
+}
+
+/// Whether somebody at a terminal says yes.
+fn confirmed(question: &str) -> Result<bool, Failure> {
+    anstream::eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::internal("could not read the answer", error))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,68 @@
+//! `runner status`: what is there.
+
+use plan::{Action, Goal, Observation};
+use serde_json::{Value as Json, json};
+use stages::train::{Known, metrics_words};
+use stages::{Item, deploy_proxy};
+
+use super::{Common, Format, announce};
+use crate::failure::Failure;
+use crate::session::{Session, Wants};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let Common { file, target, format } = &arguments.common;
+    let session = Session::open(&Wants { file, target, inputs: true, start: false }).await?;
+    announce(&session.place);
+    let world = session.observe().await?;
+    let plan = session.plan(&world, Goal::Present)?;
+    let url = match world.of(&deploy_proxy::API) {
+        Observation::Present { outputs, .. } => outputs.get(deploy_proxy::URL.name()).and_then(Json::as_str),
+        _ => None,
+    };
+    let mut rows = vec![];
+    for item in session.declared.items() {
+        let Item::Resource(resource) = item else { continue };
+        let action =
+            plan.changes.iter().find(|change| change.id == resource.id() && !change.stray).map(|change| change.action);
+        let state = match (world.of(&resource.id()), action) {
+            (Observation::Absent, _) => "absent".to_owned(),
+            (Observation::Present { .. }, Some(Action::Keep)) => "as desired".to_owned(),
+            (Observation::Present { .. }, _) => "differs".to_owned(),
+            (Observation::Broken { why }, _) => format!("broken: {why}"),
+            (Observation::Foreign { owner }, _) => format!("foreign: {owner}"),
+        };
+        rows.push((resource.id().stage().to_owned(), resource.kind(), resource.name().to_owned(), state));
+    }
+    let metrics = match &session.clients {
+        Some(clients) => Known::load(clients, &session.names, &session.inputs).await.ok(),
+        None => None,
+    };
+    let metrics = metrics.as_ref().and_then(Known::metrics);
+    if *format == Format::Json {
+        let resources: Vec<_> = rows
+            .iter()
+            .map(|(stage, kind, name, state)| json!({ "stage": stage, "kind": kind, "name": name, "state": state }))
+            .collect();
+        anstream::println!("{:#}", json!({ "url": url, "metrics": metrics, "resources": resources }));
+        return Ok(0);
+    }
+    let width = |of: fn(&(String, &str, String, String)) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (stages, kinds, states) = (width(|row| row.0.len()), width(|row| row.1.len()), width(|row| row.3.len()));
+    for (stage, kind, name, state) in &rows {
+        anstream::println!("{stage:<stages$}  {kind:<kinds$}  {state:<states$}  {name}");
+    }
+    if let Some(metrics) = metrics {
+        anstream::println!("{}", metrics_words(metrics));
+    }
+    match url {
+        Some(url) => anstream::println!("`{}` answers at {url}", session.spec.name),
+        None => anstream::println!("`{}` has no URL: run `runner apply`", session.spec.name),
+    }
+    Ok(0)
+}

@@ -1,0 +1,59 @@
+//! `runner teardown`: deletes everything of ours, and nothing of anybody else's.
+
+use std::io::IsTerminal;
+
+use plan::{Action, Goal};
+
+use super::{Common, Format, announce, confirmed, print_plan};
+use crate::apply::{Site, apply};
+use crate::failure::Failure;
+use crate::session::{Session, Wants};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// Do not ask; needed without a terminal when the target is not local
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let Common { file, target, format } = &arguments.common;
+    // Without data and model every version counts as an old one, so a teardown never needs them.
+    let session = Session::open(&Wants { file, target, inputs: false, start: false }).await?;
+    announce(&session.place);
+    let world = session.observe().await?;
+    let plan = session.plan(&world, Goal::Absent)?;
+    print_plan(&plan, *format);
+    if let Some(clients) = session.clients.as_ref().filter(|_| plan.has_changes()) {
+        agree(&session, arguments)?;
+        let stop = super::apply::stop_on_interrupt();
+        let site = Site { declared: &session.declared, clients, limits: &session.limits, stop: &stop };
+        apply(&plan, &world, &site).await?;
+    }
+    let stopped = match &session.local {
+        Some(local) => local.stop_if_empty().await?,
+        None => false,
+    };
+    if *format == Format::Text {
+        let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete).count();
+        let ended = if stopped { ", and the local cloud has ended" } else { "" };
+        anstream::println!("`{}` is gone: {deleted} deleted{ended}", session.spec.name);
+    }
+    Ok(0)
+}
+
+fn agree(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
+    if session.local.is_some() || arguments.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!("{}: without a terminal, `--yes` is needed", session.place)));
+    }
+    if confirmed(&format!("Delete all this from {}?", session.place))? {
+        Ok(())
+    } else {
+        Err(Failure::Interrupted { pending: vec![] })
+    }
+}

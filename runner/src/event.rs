@@ -1,0 +1,104 @@
+//! What apply tells its audience: progress bars on a terminal, else one line a change of state, always on stderr.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plan::{Action, Change};
+
+/// Something that happened to one change of the plan.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// Work on it began.
+    Started,
+    /// It waits for something, or has something to say.
+    Said(&'a str),
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed(&'a str),
+}
+
+/// Shows events.
+pub(crate) struct Audience {
+    bars: Option<MultiProgress>,
+    shown: std::sync::Mutex<Vec<Option<(ProgressBar, Instant)>>>,
+}
+
+impl Audience {
+    /// An audience for a plan of so many changes.
+    pub(crate) fn new(changes: usize) -> Self {
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        Self { bars, shown: std::sync::Mutex::new((0..changes).map(|_| None).collect()) }
+    }
+
+    /// Tells of an event.
+    pub(crate) fn tell(&self, index: usize, change: &Change, event: &Event<'_>) {
+        let what = format!("{} {} `{}`", doing(change.action), change.kind, change.name);
+        let stage = change.id.stage().to_owned();
+        let mut shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(slot) = shown.get_mut(index) else { return };
+        match event {
+            Event::Started => {
+                let bar = self.bars.as_ref().map_or_else(ProgressBar::hidden, |bars| bars.add(spinner()));
+                bar.set_prefix(stage.clone());
+                bar.set_message(what.clone());
+                if self.bars.is_none() {
+                    line(&format!("{stage}: {what}"));
+                }
+                *slot = Some((bar, Instant::now()));
+            }
+            Event::Said(text) => match (&self.bars, &slot) {
+                (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
+                _ => line(&format!("{stage}: {text}")),
+            },
+            Event::Done | Event::Failed(_) => {
+                let Some((bar, began)) = slot.take() else { return };
+                let end = match event {
+                    Event::Failed(why) => format!("failed: {why}"),
+                    _ => format!("done in {}", seconds(began.elapsed())),
+                };
+                let text = format!("{stage}: {what}: {end}");
+                match &self.bars {
+                    Some(bars) => {
+                        bar.finish_and_clear();
+                        _ = bars.println(text);
+                    }
+                    None => line(&text),
+                }
+            }
+        }
+    }
+}
+
+/// Seconds, with as many digits as a person cares for.
+pub(crate) fn seconds(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 10.0 => format!("{seconds:.1} s"),
+        seconds => format!("{seconds:.0} s"),
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:16} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Create => "creating",
+        Action::Update => "updating",
+        Action::Replace => "replacing",
+        Action::Delete => "deleting",
+        Action::Check => "trying",
+        Action::Keep | Action::Blocked => "keeping",
+    }
+}
+
+fn line(text: &str) {
+    anstream::eprintln!("{text}");
+}

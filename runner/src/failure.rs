@@ -1,0 +1,175 @@
+//! Kinds of failure: one heading and one exit code each. The only printer of errors.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use spec::{Complaint, Complaints};
+use stages::{CloudError, Meaning, StageError};
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The pipeline file, or what it points at, is wrong.
+    Pipeline(Complaints),
+    /// The command line is wrong.
+    Usage(String),
+    /// A call that only reads was refused.
+    Cloud(CloudError),
+    /// A stage stopped, at a resource.
+    Stage { stage: String, doing: String, error: Box<StageError>, others: usize },
+    /// The plan cannot be applied.
+    Blocked(String),
+    /// The local cloud could not be used.
+    Local { what: String, source: Box<dyn Error + Send + Sync>, hint: Option<String> },
+    /// Somebody pressed Ctrl-C.
+    Interrupted { pending: Vec<String> },
+    /// An invariant broke: a bug of ours.
+    Internal { what: String, source: Box<dyn Error + Send + Sync> },
+}
+
+impl Failure {
+    /// A bug of ours.
+    pub(crate) fn internal(what: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Internal { what: what.to_owned(), source: source.into() }
+    }
+
+    /// The local cloud could not be used.
+    pub(crate) fn local(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Local { what: what.into(), source: source.into(), hint: None }
+    }
+
+    /// As README and `design` number them.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Stage { error, .. } => match **error {
+                StageError::Check(_) => 3,
+                StageError::RolledBack { .. } => 4,
+                _ => 1,
+            },
+            Self::Cloud(_) | Self::Local { .. } => 1,
+            Self::Blocked(_) => 6,
+            Self::Pipeline(_) | Self::Usage(_) => 64,
+            Self::Internal { .. } => 70,
+            Self::Interrupted { .. } => 130,
+        }
+    }
+
+    /// Prints it on stderr.
+    pub(crate) fn print(&self) {
+        let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        let text = match self {
+            Self::Pipeline(complaints) => complaints.render(color),
+            _ => self.text(),
+        };
+        anstream::eprintln!("{}", text.trim_end());
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("error: {}", self.heading());
+        for cause in self.causes() {
+            _ = write!(text, "\n  because: {}", cause.replace('\n', "\n    "));
+        }
+        if let Some(hint) = self.hint() {
+            _ = write!(text, "\nhint: {hint}");
+        }
+        text
+    }
+
+    fn heading(&self) -> String {
+        match self {
+            Self::Pipeline(complaints) => complaints.to_string(),
+            Self::Usage(what) => what.clone(),
+            Self::Cloud(_) => "could not look at what is there".to_owned(),
+            Self::Stage { stage, doing, others: 0, .. } => format!("stage `{stage}` could not {doing}"),
+            Self::Stage { stage, doing, others, .. } => {
+                format!("stage `{stage}` could not {doing}, and {others} more failed, as told above")
+            }
+            Self::Blocked(what) | Self::Local { what, .. } => what.clone(),
+            Self::Interrupted { pending } if pending.is_empty() => "interrupted; nothing is pending".to_owned(),
+            Self::Interrupted { pending } => format!("interrupted; still to do: {}", pending.join(", ")),
+            Self::Internal { what, .. } => format!("internal error: {what}"),
+        }
+    }
+
+    fn causes(&self) -> Vec<String> {
+        match self {
+            Self::Cloud(error) => chain(error),
+            Self::Stage { error, .. } => chain(error.as_ref()),
+            Self::Local { source, .. } | Self::Internal { source, .. } => chain(source.as_ref()),
+            Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) | Self::Interrupted { .. } => vec![],
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let again = "finished steps are kept: run the same command again";
+        match self {
+            Self::Cloud(error) => cloud_hint(error),
+            Self::Stage { error, .. } => match error.as_ref() {
+                StageError::Check(check) => check.hint.clone(),
+                StageError::Cloud(error) => cloud_hint(error).or_else(|| Some(again.to_owned())),
+                StageError::TimedOut { .. } => Some(again.to_owned()),
+                StageError::RolledBack { .. } => {
+                    Some("the version before still serves; mend the cause and apply again".to_owned())
+                }
+                StageError::Here { .. } | StageError::Failed { .. } => None,
+            },
+            Self::Local { hint, .. } => hint.clone(),
+            Self::Interrupted { .. } => Some(again.to_owned()),
+            Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) => None,
+            Self::Internal { .. } => Some("this is a bug of `runner`; nothing was lost".to_owned()),
+        }
+    }
+}
+
+fn cloud_hint(error: &CloudError) -> Option<String> {
+    let hint = match error.meaning() {
+        Meaning::NotYet => {
+            "new roles take a few seconds to be usable; finished steps are kept, so run the same command again"
+        }
+        Meaning::Refused => "the credentials may not do this; ask for the permission that is named",
+        Meaning::NoAnswer => "its effect is unknown; run the same command again, which looks first",
+        Meaning::Throttled | Meaning::Busy => {
+            "others are changing the same things; run the same command again in a minute"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// An error and its causes, one line each.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        let line = source.to_string();
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+        next = source.source();
+    }
+    lines
+}
+
+impl From<Complaints> for Failure {
+    fn from(complaints: Complaints) -> Self {
+        Self::Pipeline(complaints)
+    }
+}
+
+impl From<Complaint> for Failure {
+    fn from(complaint: Complaint) -> Self {
+        Self::Pipeline(complaint.into())
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(error)
+    }
+}
+
+impl From<plan::PlanError> for Failure {
+    fn from(error: plan::PlanError) -> Self {
+        Self::internal("the stages' declarations do not fit together", error)
+    }
+}

@@ -1,0 +1,310 @@
+//! The embedded local cloud as a process: found, started, stopped.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use local_cloud::{Cloud, Config, Delays, server};
+use serde::{Deserialize, Serialize};
+use spec::LocalTarget;
+use stages::clients::Connection;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::session::LOCAL_ACCOUNT;
+
+/// For a started cloud to answer; endpoints that it brings back come up behind it.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// For a stopped cloud to end its processes.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A local cloud's folder, whether or not it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalCloud {
+    dir: PathBuf,
+    target: LocalTarget,
+}
+
+/// How a cloud was last reached. Kept between runs, so that its URLs stay valid.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) port: u16,
+    pub(crate) pid: u32,
+    pub(crate) region: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+}
+
+impl Address {
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::Local {
+            url: self.url(),
+            region: self.region.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+        }
+    }
+}
+
+impl LocalCloud {
+    pub(crate) fn new(dir: PathBuf, target: &LocalTarget) -> Self {
+        Self { dir, target: target.clone() }
+    }
+
+    /// Whether it has ever held anything.
+    pub(crate) fn has_state(&self) -> bool {
+        self.address_file().exists()
+    }
+
+    /// How to reach it, if it runs: whoever holds the lock is alive.
+    pub(crate) async fn running(&self) -> Option<Address> {
+        let address = self.address()?;
+        let answer = ask("GET", &format!("{}/_local/health", address.url()), None).await.ok()?;
+        let health: serde_json::Value = serde_json::from_str(&answer).ok()?;
+        (health["pid"].as_u64() == Some(u64::from(address.pid))).then_some(address)
+    }
+
+    /// How to reach it; starts it when it does not run.
+    pub(crate) async fn ensure_running(&self) -> Result<Address, Failure> {
+        if let Some(address) = self.running().await {
+            return Ok(address);
+        }
+        self.start().await
+    }
+
+    /// Ends it, and waits until its processes are gone.
+    pub(crate) async fn stop(&self) -> Result<bool, Failure> {
+        let Some(address) = self.running().await else { return Ok(false) };
+        let url = format!("{}/_local/stop", address.url());
+        ask("POST", &url, Some(&address.secret_access_key))
+            .await
+            .map_err(|error| Failure::local("could not stop the local cloud", error))?;
+        let began = Instant::now();
+        while self.lock_is_held() {
+            if began.elapsed() > STOP_LIMIT {
+                let why = format!("process {} is still there after {} s", address.pid, STOP_LIMIT.as_secs());
+                return Err(Failure::local("could not stop the local cloud", why));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(true)
+    }
+
+    /// Ends it and forgets it, when nothing is left in it; says whether it did.
+    pub(crate) async fn stop_if_empty(&self) -> Result<bool, Failure> {
+        let Some(address) = self.running().await else { return Ok(false) };
+        let health = ask("GET", &format!("{}/_local/health", address.url()), None)
+            .await
+            .map_err(|error| Failure::local("could not ask the local cloud", error))?;
+        let health: serde_json::Value = serde_json::from_str(&health).unwrap_or_default();
+        if health["empty"] != true {
+            return Ok(false);
+        }
+        self.stop().await?;
+        fs::remove_dir_all(&self.dir)
+            .map_err(|error| Failure::local(format!("could not remove `{}`", self.dir.display()), error))?;
+        Ok(true)
+    }
+
+    /// Where its log is.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.dir.join("cloud.log")
+    }
+
+    async fn start(&self) -> Result<Address, Failure> {
+        let cannot = |error: io::Error| {
+            Failure::local(format!("could not start the local cloud in `{}`", self.dir.display()), error)
+        };
+        fs::create_dir_all(&self.dir).map_err(cannot)?;
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).map_err(cannot)?;
+        let from = log.metadata().map_err(cannot)?.len();
+        let mut command = Command::new(own_executable());
+        command.args(["local", "serve", "--state"]).arg(&self.dir);
+        command.args(["--region", &self.target.region]);
+        command.args(["--iam-propagation-ms", &self.target.iam_propagation_ms.to_string()]);
+        if let Some(port) = self.target.port {
+            command.args(["--port", &port.to_string()]);
+        }
+        // A group of its own: Ctrl-C here must not end what keeps answering.
+        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().map_err(cannot)?).stderr(log);
+        let mut child = command.spawn().map_err(cannot)?;
+        let began = Instant::now();
+        loop {
+            if let Some(address) = self.running().await {
+                return Ok(address);
+            }
+            let ended = child.try_wait().map_err(cannot)?;
+            if ended.is_some() || began.elapsed() > START_LIMIT {
+                let text = fs::read(self.log_file()).map_err(cannot)?;
+                let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).trim().to_owned();
+                let why = if text.is_empty() { "it did not answer".to_owned() } else { text };
+                return Err(Failure::Local {
+                    what: "could not start the local cloud".to_owned(),
+                    source: why.into(),
+                    hint: Some(format!("nothing was lost: its state is in `{}`", self.dir.display())),
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn address(&self) -> Option<Address> {
+        serde_json::from_slice(&fs::read(self.address_file()).ok()?).ok()
+    }
+
+    fn address_file(&self) -> PathBuf {
+        self.dir.join("cloud.json")
+    }
+
+    fn lock_is_held(&self) -> bool {
+        let Ok(file) = File::open(self.dir.join("lock")) else { return false };
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+}
+
+/// What `runner local serve` is told.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Folder that holds everything the cloud remembers
+    #[arg(long)]
+    state: PathBuf,
+    /// Region it pretends to be
+    #[arg(long)]
+    region: String,
+    /// Port on 127.0.0.1; else the one it had before, or a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Milliseconds until services see a change of a role
+    #[arg(long, default_value_t = 0)]
+    iam_propagation_ms: u64,
+}
+
+/// Runs the local cloud in this process until it is told to stop.
+pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
+    let dir = &serve.state;
+    let cannot = |what: &str| {
+        let what = what.to_owned();
+        move |error: io::Error| Failure::local(what, error)
+    };
+    fs::create_dir_all(dir).map_err(cannot("could not create the state folder"))?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"));
+    let lock = lock.map_err(cannot("could not open the lock"))?;
+    if let Err(error) = lock.try_lock() {
+        return Err(Failure::local(format!("another local cloud uses `{}`", dir.display()), error.to_string()));
+    }
+    let file = dir.join("cloud.json");
+    let before = read_address(&file)?;
+    let port = serve.port.or(before.as_ref().map(|before| before.port)).unwrap_or(0);
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| Failure::Local {
+        what: format!("could not listen on port {port} of 127.0.0.1"),
+        source: error.into(),
+        hint: Some("end what uses the port, or name another by `targets: { local: { port: … } }`".to_owned()),
+    })?;
+    let address = Address {
+        port: listener.local_addr().map_err(cannot("could not read the own address"))?.port(),
+        pid: std::process::id(),
+        region: serve.region.clone(),
+        access_key_id: before.as_ref().map_or_else(|| random_hex("AKIA", 8), |before| before.access_key_id.clone()),
+        secret_access_key: before.map_or_else(|| random_hex("", 20), |before| before.secret_access_key),
+    };
+    let cloud = Cloud::open(Config {
+        state_dir: dir.clone(),
+        account: LOCAL_ACCOUNT.to_owned(),
+        region: address.region.clone(),
+        access_key_id: address.access_key_id.clone(),
+        secret_access_key: address.secret_access_key.clone(),
+        base_url: address.url(),
+        model_server: vec![own_executable().into(), "model-server".into()],
+        delays: Delays { iam_propagation: Duration::from_millis(serve.iam_propagation_ms), ..Delays::default() },
+    })
+    .await
+    .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;
+    write_address(&file, &address).map_err(cannot("could not write the address file"))?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    server::serve(listener, cloud.clone(), stop).await;
+    cloud.shut_down().await;
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    // A closed terminal is no reason to end: the URL keeps answering.
+    let _hangup = signal(SignalKind::hangup());
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        stop.cancel();
+    }
+}
+
+fn read_address(file: &Path) -> Result<Option<Address>, Failure> {
+    match fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::Local {
+            what: format!("`{}` is damaged", file.display()),
+            source: error.into(),
+            hint: Some(
+                "it holds the local cloud's port and key; restore it, or remove its whole folder to begin anew"
+                    .to_owned(),
+            ),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::local(format!("could not read `{}`", file.display()), error)),
+    }
+}
+
+/// Holds a secret: nobody else may read it.
+fn write_address(file: &Path, address: &Address) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut out = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    serde_json::to_writer(&mut out, address)?;
+    out.flush()?;
+    out.sync_data()?;
+    fs::rename(new, file)
+}
+
+fn random_hex(prefix: &str, bytes: usize) -> String {
+    let mut text = prefix.to_owned();
+    for _ in 0..bytes {
+        let byte: u8 = rand::random();
+        text.push_str(&format!("{byte:02X}"));
+    }
+    text
+}
+
+/// This program, also as the local cloud's process and as the model server.
+pub(crate) fn own_executable() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("runner"))
+}
+
+/// One request to the local cloud's own routes.
+pub(crate) async fn ask(
+    method: &str,
+    url: &str,
+    token: Option<&str>,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut request = hyper::Request::builder().method(method).uri(url);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
+    let answer = tokio::time::timeout(Duration::from_secs(5), client.request(request.body(Empty::new())?)).await??;
+    let status = answer.status();
+    let body = String::from_utf8_lossy(&answer.into_body().collect().await?.to_bytes()).into_owned();
+    if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
+}

@@ -1,0 +1,39 @@
+//! Declared → World: looks at everything at once, and writes nothing.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use plan::World;
+use stages::{Clients, Declared, Item, Resource, StageError};
+
+use crate::failure::Failure;
+
+/// Looks in flight at once. API Gateway allows 10 requests a second, with bursts of 40.
+const CONCURRENCY: usize = 16;
+
+/// Looks at everything that was declared.
+pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<World, Failure> {
+    let resources = declared.items().iter().filter_map(|item| match item {
+        Item::Resource(resource) => Some(resource.clone()),
+        Item::Check(_) => None,
+    });
+    let looks = stream::iter(resources).map(|resource| async move {
+        let (observation, strays) = futures::join!(resource.observe(clients), resource.strays(clients));
+        Ok((
+            resource.id(),
+            observation.map_err(|error| failed(&*resource, error))?,
+            strays.map_err(|error| failed(&*resource, error))?,
+        ))
+    });
+    looks
+        .buffered(CONCURRENCY)
+        .try_fold(World::default(), |mut world, (id, observation, strays)| async {
+            world.observed.insert(id, observation);
+            world.strays.extend(strays);
+            Ok(world)
+        })
+        .await
+}
+
+fn failed(resource: &dyn Resource, error: StageError) -> Failure {
+    let doing = format!("look at {} `{}`", resource.kind(), resource.name());
+    Failure::Stage { stage: resource.id().stage().to_owned(), doing, error: Box::new(error), others: 0 }
+}

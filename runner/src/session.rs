@@ -1,0 +1,123 @@
+//! What every command begins with: the file, the place, the clients, what is declared.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plan::{Goal, Plan, World};
+use spec::{Spec, Target};
+use stages::clients::Connection;
+use stages::inputs::Tools;
+use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
+
+use crate::failure::Failure;
+use crate::local::{self, LocalCloud};
+use crate::observe::observe;
+
+/// Account of the local cloud.
+pub(crate) const LOCAL_ACCOUNT: &str = "000000000000";
+
+/// What a command works with.
+pub(crate) struct Session {
+    pub(crate) spec: Spec,
+    pub(crate) inputs: Arc<Inputs>,
+    pub(crate) names: Names,
+    pub(crate) declared: Declared,
+    pub(crate) limits: Limits,
+    /// None: the local cloud is not there, so nothing is.
+    pub(crate) clients: Option<Clients>,
+    /// Where it acts, for the first line.
+    pub(crate) place: String,
+    /// The local cloud's home, when that is the place.
+    pub(crate) local: Option<LocalCloud>,
+}
+
+/// What a command needs to begin.
+pub(crate) struct Wants<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) target: &'a str,
+    /// Whether data and model are read and checked. Without them every version counts as an old one.
+    pub(crate) inputs: bool,
+    /// Whether a local cloud that has never run is started.
+    pub(crate) start: bool,
+}
+
+impl Session {
+    /// Reads the file, finds the place, and declares.
+    pub(crate) async fn open(wants: &Wants<'_>) -> Result<Self, Failure> {
+        let source = std::fs::read_to_string(wants.file)
+            .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", wants.file.display())))?;
+        let spec = Spec::parse(&source, wants.file)?;
+        let base = wants.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let target = spec.targets.get(wants.target).ok_or_else(|| unknown_target(&spec, wants.target))?.clone();
+        let cache = Cache::new(base.join(".runner").join("cache"));
+        let inputs = if wants.inputs {
+            Inputs::read(&spec, base, &tools(), &cache)?
+        } else {
+            Inputs::none(spec.package.architecture)
+        };
+        let inputs = Arc::new(inputs);
+
+        let (clients, site, place, limits, local) = match &target {
+            Target::Local(target) => {
+                let home = LocalCloud::new(base.join(".runner").join("local"), target);
+                let running = if wants.start || home.has_state() {
+                    Some(home.ensure_running().await?)
+                } else {
+                    home.running().await
+                };
+                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+                let clients = match &running {
+                    Some(running) => Some(Clients::connect(&running.connection(), cache).await),
+                    None => None,
+                };
+                (clients, site, "local".to_owned(), Limits::LOCAL, Some(home))
+            }
+            Target::Aws(target) => {
+                let clients = Clients::connect(&Connection::Aws(target.clone()), cache).await;
+                let site = clients.site().await?;
+                if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
+                    return Err(Failure::Blocked(format!(
+                        "target `{}` is account {account}, but the credentials are for account {}",
+                        wants.target, site.account
+                    )));
+                }
+                let place = format!("account {}, region {}", site.account, site.region);
+                let limits = if site.plain_http { Limits::LOCAL } else { Limits::AWS };
+                (Some(clients), site, place, limits, None)
+            }
+        };
+        let names = Names::of(&spec, &inputs, site);
+        let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
+        Ok(Self { spec, inputs, names, declared, limits, clients, place, local })
+    }
+
+    /// Looks at what is there.
+    pub(crate) async fn observe(&self) -> Result<World, Failure> {
+        match &self.clients {
+            Some(clients) => observe(&self.declared, clients).await,
+            None => Ok(World::default()),
+        }
+    }
+
+    /// Compares.
+    pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
+        Ok(plan::plan(&self.declared.desired(), world, goal)?)
+    }
+}
+
+fn unknown_target(spec: &Spec, target: &str) -> Failure {
+    let known: Vec<_> = spec.targets.keys().map(|name| format!("`{name}`")).collect();
+    Failure::Usage(format!("there is no target `{target}`; the pipeline file has {}", known.join(", ")))
+}
+
+/// Where the proxy comes from: from source while this program lies in its own workspace, else from beside it.
+fn tools() -> Tools {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
+    let executable = local::own_executable();
+    let built_here = executable.starts_with(&workspace) && workspace.join("lambda-proxy/Cargo.toml").exists();
+    Tools {
+        workspace: built_here.then_some(workspace),
+        release: !cfg!(debug_assertions),
+        proxy: executable.with_file_name("lambda-proxy"),
+    }
+}
