@@ -19,7 +19,7 @@ const CONCURRENCY: usize = 8;
 /// What was done.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Time by stage: from its first change's beginning to its last one's end.
+    /// Time by stage in which at least one of its changes was worked on.
     pub(crate) stages: Vec<(String, Duration)>,
     /// What the checks saw.
     pub(crate) evidence: Vec<String>,
@@ -47,7 +47,7 @@ pub(crate) async fn apply(plan: &Plan, world: &World, site: &Site<'_>) -> Result
     let mut report = Report::default();
     let mut done = vec![false; plan.changes.len()];
     let mut begun = vec![false; plan.changes.len()];
-    let mut times: BTreeMap<&str, (Duration, Duration)> = BTreeMap::new();
+    let mut times: BTreeMap<&str, Vec<(Duration, Duration)>> = BTreeMap::new();
     let mut failures: Vec<(usize, StageError)> = vec![];
     let mut running = FuturesUnordered::new();
     let start = Instant::now();
@@ -69,8 +69,7 @@ pub(crate) async fn apply(plan: &Plan, world: &World, site: &Site<'_>) -> Result
         let Some(finished) = running.next().await else { break };
         let (index, from, to, result): Finished = finished;
         let change = &plan.changes[index];
-        let time = times.entry(change.id.stage()).or_insert((from, to));
-        *time = (time.0.min(from), time.1.max(to));
+        times.entry(change.id.stage()).or_default().push((from, to));
         match result {
             Ok((outputs, evidence)) => {
                 done[index] = true;
@@ -92,9 +91,19 @@ pub(crate) async fn apply(plan: &Plan, world: &World, site: &Site<'_>) -> Result
         return Err(Failure::Interrupted { pending: pending.map(|(change, _)| change.name.clone()).collect() });
     }
     let reading_order = stages::ALL.iter().map(|stage| stage.name);
-    report.stages =
-        reading_order.filter_map(|stage| times.get(stage).map(|(from, to)| (stage.to_owned(), *to - *from))).collect();
+    report.stages = reading_order.filter_map(|stage| Some((stage.to_owned(), covered(times.remove(stage)?)))).collect();
     Ok(report)
+}
+
+/// How much time the intervals cover together.
+fn covered(mut intervals: Vec<(Duration, Duration)>) -> Duration {
+    intervals.sort();
+    let (mut sum, mut end) = (Duration::ZERO, Duration::ZERO);
+    for (from, to) in intervals {
+        sum += to.saturating_sub(from.max(end));
+        end = end.max(to);
+    }
+    sum
 }
 
 async fn one<'a>(

@@ -40,7 +40,10 @@ impl Audience {
         let Some(slot) = shown.get_mut(index) else { return };
         match event {
             Event::Started => {
-                let bar = self.bars.as_ref().map_or_else(ProgressBar::hidden, |bars| bars.add(spinner()));
+                let bar = match &self.bars {
+                    Some(bars) => spinner(bars),
+                    None => ProgressBar::hidden(),
+                };
                 bar.set_prefix(stage.clone());
                 bar.set_message(what.clone());
                 if self.bars.is_none() {
@@ -62,6 +65,7 @@ impl Audience {
                 match &self.bars {
                     Some(bars) => {
                         bar.finish_and_clear();
+                        bars.remove(&bar);
                         _ = bars.println(text);
                     }
                     None => line(&text),
@@ -79,8 +83,9 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
-fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+/// Ticks only once it belongs to the others: before, it would draw a line of its own that nobody clears.
+fn spinner(bars: &MultiProgress) -> ProgressBar {
+    let bar = bars.add(ProgressBar::new_spinner());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:16} {msg} ({elapsed})") {
         bar.set_style(style);
     }

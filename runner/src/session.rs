@@ -47,7 +47,7 @@ impl Session {
         let source = std::fs::read_to_string(wants.file)
             .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", wants.file.display())))?;
         let spec = Spec::parse(&source, wants.file)?;
-        let base = wants.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = wants.file.parent().unwrap_or(Path::new(""));
         let target = spec.targets.get(wants.target).ok_or_else(|| unknown_target(&spec, wants.target))?.clone();
         let cache = Cache::new(base.join(".runner").join("cache"));
         let inputs = if wants.inputs {

@@ -159,7 +159,11 @@ fn bad_data(spec: &Spec, error: &DataError) -> Complaint {
         DataError::FeatureMissing { .. } => "stages.train.features",
         _ => "stages.train.data",
     };
-    spec.complain(place, with_sources(error))
+    // The first line says what; each further one is a place in the data.
+    let text = with_sources(error);
+    let mut lines = text.lines();
+    let complaint = spec.complain(place, lines.next().unwrap_or_default());
+    lines.fold(complaint, |complaint, line| complaint.help(line.trim()))
 }
 
 fn import_input(spec: &Spec, import: &Import, base: &Path) -> Result<ModelInput, Complaint> {

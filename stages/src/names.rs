@@ -70,7 +70,7 @@ impl Names {
         let name = spec.name.as_str();
         let region = &site.region;
         let bucket = spec.upload.bucket.clone().unwrap_or_else(|| format!("{name}-{}-{region}", site.account));
-        let fingerprint = &inputs.model.fingerprint;
+        let fingerprint = crate::package::short(&inputs.model.fingerprint);
         let model_key = format!("{MODELS}{fingerprint}/model.tar.gz");
         let execution_role = format!("{name}-{region}-sagemaker");
         let image = image(&site, &spec.create_endpoint.container);

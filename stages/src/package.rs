@@ -195,19 +195,26 @@ pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u
         }
     };
     let bootstrap = ctx.cache.read(&executable)?;
-    let refused = |reason: &str| StageError::here(format!("Lambda could not run `{}`", executable.display()), reason);
-    elf::check(&bootstrap, proxy.architecture).map_err(|error| refused(&error.to_string()))?;
-    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
-        return Err(refused(&format!(
-            "it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}",
-            bootstrap.len()
-        )));
-    }
-    let zip = zip_of(&bootstrap).map_err(|error| StageError::here("could not write the proxy's zip", error))?;
-    if zip.len() > ZIP_LIMIT_BYTES {
-        return Err(refused(&format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len())));
-    }
+    let architecture = proxy.architecture;
+    // Compressing takes a while, and everything else goes on meanwhile.
+    let packed = tokio::task::spawn_blocking(move || pack(&bootstrap, architecture)).await;
+    let packed = packed.map_err(|error| StageError::here("could not write the proxy's zip", error))?;
+    let refused = |why| StageError::here(format!("Lambda could not run `{}`", executable.display()), why);
+    let zip = packed.map_err(refused)?;
     ctx.cache.write(&path, &zip)?;
+    Ok(zip)
+}
+
+/// The zip of an executable that Lambda can run, or why it cannot.
+fn pack(bootstrap: &[u8], architecture: spec::Architecture) -> Result<Vec<u8>, String> {
+    elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
+    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
+        return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
+    }
+    let zip = zip_of(bootstrap).map_err(|error| error.to_string())?;
+    if zip.len() > ZIP_LIMIT_BYTES {
+        return Err(format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len()));
+    }
     Ok(zip)
 }
 

@@ -162,13 +162,14 @@ fn delete(
         let users = (0..needs.len()).filter(|&user| needs[user].contains(&index));
         let before: Vec<usize> = users.filter_map(|user| last.get(&user)).flatten().copied().collect();
         let own = (goal == Goal::Absent).then(|| removal(resource, world)).flatten();
-        let strays =
-            world.strays.iter().filter(|stray| stray.of == resource.id && !resource.keep).map(|stray| Change {
-                name: stray.name.clone(),
-                why: Some(stray.why.clone()),
-                stray: true,
-                ..Change::new(resource, Action::Delete)
-            });
+        let strays = world.strays.iter().filter(|stray| stray.of == resource.id && !resource.keep);
+        let strays = strays.map(|stray| Change {
+            name: stray.name.clone(),
+            // When everything goes, being old is no reason of its own.
+            why: (goal == Goal::Present).then(|| stray.why.clone()),
+            stray: true,
+            ..Change::new(resource, Action::Delete)
+        });
         let mut here = Vec::new();
         for change in own.into_iter().chain(strays) {
             here.push(changes.len());

@@ -176,7 +176,6 @@ fn a_teardown_deletes_users_before_what_they_use_and_strays_beside_their_kind() 
     - create-endpoint  endpoint  fraud
     - create-endpoint  model     m-2
     - create-endpoint  model     m-1
-        because: an older version
     - create-role      iam-role  fraud-exec
     4 to delete.
     ");

@@ -103,7 +103,7 @@ fn home(common: &Common) -> Result<LocalCloud, Failure> {
     let source = std::fs::read_to_string(&common.file)
         .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", common.file.display())))?;
     let spec = Spec::parse(&source, &common.file)?;
-    let base = common.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = common.file.parent().unwrap_or(Path::new(""));
     let Some(Target::Local(target)) = spec.targets.get("local") else {
         return Err(Failure::Usage("target `local` is not the local cloud in this pipeline file".to_owned()));
     };

@@ -36,8 +36,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Some(local) => local.stop_if_empty().await?,
         None => false,
     };
-    if *format == Format::Text {
-        let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete).count();
+    let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete).count();
+    if *format == Format::Text && (deleted > 0 || stopped) {
         let ended = if stopped { ", and the local cloud has ended" } else { "" };
         anstream::println!("`{}` is gone: {deleted} deleted{ended}", session.spec.name);
     }
