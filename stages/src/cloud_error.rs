@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 
@@ -15,6 +16,7 @@ pub struct CloudError {
     message: Option<String>,
     request_id: Option<String>,
     status: Option<u16>,
+    no_credentials: bool,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -35,6 +37,8 @@ pub enum Meaning {
     Refused,
     /// A condition of the call did not hold.
     Precondition,
+    /// The call was never made: there is nothing to sign it with.
+    NoCredentials,
     /// No answer came: the effect is unknown.
     NoAnswer,
     /// Anything else.
@@ -47,6 +51,9 @@ impl CloudError {
         let service = self.operation.split(':').next().unwrap_or_default();
         let code = self.code.as_deref().unwrap_or_default();
         let message = self.message.as_deref().unwrap_or_default();
+        if self.no_credentials {
+            return Meaning::NoCredentials;
+        }
         if code.is_empty() && self.status.is_none() {
             return Meaning::NoAnswer;
         }
@@ -69,6 +76,7 @@ impl CloudError {
             (Some(code), None) => format!("was refused ({code})"),
             (None, _) => match self.status {
                 Some(status) => format!("was refused (HTTP {status})"),
+                None if self.no_credentials => "could not be signed".to_owned(),
                 None => "had no answer".to_owned(),
             },
         }
@@ -153,6 +161,7 @@ where
                 message: error.message().map(ToOwned::to_owned),
                 request_id,
                 status: error.raw_response().map(Status::status),
+                no_credentials: lacks_credentials(&error),
                 source,
             }
         })
@@ -168,6 +177,10 @@ impl Status for aws_sdk_s3::config::http::HttpResponse {
     fn status(&self) -> u16 {
         self.status().as_u16()
     }
+}
+
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    error.is::<CredentialsError>() || error.source().is_some_and(lacks_credentials)
 }
 
 /// An SDK error without a service message, told by its innermost causes.
