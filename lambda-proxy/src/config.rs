@@ -1,6 +1,6 @@
 //! What the function is told through its environment variables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The function's settings, checked once at init.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,17 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The environment variables that [`Config::read`] reads back.
+    pub fn variables(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("ENDPOINT_NAME", self.endpoint.clone()),
+            ("FEATURES", self.features.join(",")),
+            ("DECISION_FIELD", self.decision_field.clone()),
+            ("SCORE_FIELD", self.score_field.clone()),
+            ("THRESHOLD", self.threshold.to_string()),
+        ])
+    }
+
     /// Reads the settings through `get`, which looks a variable up by name.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let config = Self {

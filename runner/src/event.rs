@@ -41,11 +41,9 @@ impl Audience {
         match event {
             Event::Started => {
                 let bar = match &self.bars {
-                    Some(bars) => spinner(bars),
+                    Some(bars) => spinner(bars, stage.clone(), what.clone()),
                     None => ProgressBar::hidden(),
                 };
-                bar.set_prefix(stage.clone());
-                bar.set_message(what.clone());
                 if self.bars.is_none() {
                     line(&format!("{stage}: {what}"));
                 }
@@ -84,11 +82,13 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 /// Ticks only once it belongs to the others: before, it would draw a line of its own that nobody clears.
-fn spinner(bars: &MultiProgress) -> ProgressBar {
+fn spinner(bars: &MultiProgress, stage: String, what: String) -> ProgressBar {
     let bar = bars.add(ProgressBar::new_spinner());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:16} {msg} ({elapsed})") {
         bar.set_style(style);
     }
+    bar.set_prefix(stage);
+    bar.set_message(what);
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }

@@ -46,7 +46,7 @@ impl Failure {
         match self {
             Self::Stage { error, .. } => match **error {
                 StageError::Check(_) => 3,
-                StageError::RolledBack { .. } => 4,
+                StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => 4,
                 _ => 1,
             },
             Self::Cloud(_) | Self::Local { .. } => 1,
@@ -114,7 +114,7 @@ impl Failure {
                 StageError::Check(check) => check.hint.clone(),
                 StageError::Cloud(error) => cloud_hint(error).or_else(|| Some(again.to_owned())),
                 StageError::TimedOut { .. } => Some(again.to_owned()),
-                StageError::RolledBack { .. } => {
+                StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => {
                     Some("the version before still serves; mend the cause and apply again".to_owned())
                 }
                 StageError::Here { .. } | StageError::Failed { .. } => None,

@@ -79,10 +79,24 @@ impl LocalCloud {
 
     /// How to reach it; starts it when it does not run.
     pub(crate) async fn ensure_running(&self) -> Result<Address, Failure> {
-        if let Some(address) = self.running().await {
-            return Ok(address);
+        let running = self.running().await;
+        let known = running.clone().or_else(|| self.address());
+        if let Some(known) = known.filter(|known| known.region != self.target.region) {
+            let hint = format!("write `region: {}` again; `runner teardown` then frees it for another", known.region);
+            return Err(Failure::Local {
+                what: format!("the local cloud in `{}` is region `{}`", self.dir.display(), known.region),
+                source: format!("the pipeline file says `{}`", self.target.region).into(),
+                hint: Some(hint),
+            });
         }
-        self.start().await
+        match running {
+            Some(running) if self.target.port.is_none_or(|port| port == running.port) => Ok(running),
+            Some(_) => {
+                self.stop().await?;
+                self.start().await
+            }
+            None => self.start().await,
+        }
     }
 
     /// Ends it, and waits until its processes are gone.
@@ -149,13 +163,8 @@ impl LocalCloud {
             let ended = child.try_wait().map_err(cannot)?;
             if ended.is_some() || began.elapsed() > START_LIMIT {
                 let text = fs::read(self.log_file()).map_err(cannot)?;
-                let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).trim().to_owned();
-                let why = if text.is_empty() { "it did not answer".to_owned() } else { text };
-                return Err(Failure::Local {
-                    what: "could not start the local cloud".to_owned(),
-                    source: why.into(),
-                    hint: Some(format!("nothing was lost: its state is in `{}`", self.dir.display())),
-                });
+                let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).into_owned();
+                return Err(told_by_child(&text, &self.dir));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -173,6 +182,21 @@ impl LocalCloud {
         let Ok(file) = File::open(self.dir.join("lock")) else { return false };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// The child's own error, as if it were ours.
+fn told_by_child(text: &str, dir: &Path) -> Failure {
+    let mut why = vec![];
+    let mut hint = format!("nothing was lost: its state is in `{}`", dir.display());
+    for line in text.lines() {
+        if let Some(cause) = line.strip_prefix("error: ").or_else(|| line.trim_start().strip_prefix("because: ")) {
+            why.push(cause.to_owned());
+        } else if let Some(words) = line.strip_prefix("hint: ") {
+            hint = words.to_owned();
+        }
+    }
+    let why = if why.is_empty() { "it did not answer".to_owned() } else { why.join(": ") };
+    Failure::Local { what: "could not start the local cloud".to_owned(), source: why.into(), hint: Some(hint) }
 }
 
 /// What `runner local serve` is told.

@@ -70,7 +70,13 @@ impl Session {
                     Some(running) => Some(Clients::connect(&running.connection(), cache).await),
                     None => None,
                 };
-                (clients, site, "local".to_owned(), Limits::LOCAL, Some(home))
+                let place = match &running {
+                    Some(running) => {
+                        format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url())
+                    }
+                    None => "local cloud, not started".to_owned(),
+                };
+                (clients, site, place, Limits::LOCAL, Some(home))
             }
             Target::Aws(target) => {
                 let clients = Clients::connect(&Connection::Aws(target.clone()), cache).await;

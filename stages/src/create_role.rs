@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -133,10 +133,6 @@ impl Resource for Role {
             .field("trust", policy::words(&self.trust))
             .field("policy", policy::words(&self.policy))
             .field("other_policies", json!([]))
-    }
-
-    fn after(&self) -> Vec<ResourceId> {
-        vec![train::MODEL]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

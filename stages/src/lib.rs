@@ -131,7 +131,7 @@ impl Declared {
                     kind: resource.kind(),
                     name: resource.name().to_owned(),
                     facts: resource.desired(),
-                    after: resource.after(),
+                    after: behind_the_gate(&resource.id(), resource.after()),
                     nature: plan::Nature::Resource,
                     keep: self.kept.contains(&resource.id()),
                 },
@@ -140,11 +140,19 @@ impl Declared {
                     kind: check.kind(),
                     name: check.name().to_owned(),
                     facts: check.desired(),
-                    after: check.after(),
+                    after: behind_the_gate(&check.id(), check.after()),
                     nature: plan::Nature::Check,
                     keep: false,
                 },
             })
             .collect()
     }
+}
+
+/// Below the gate nothing is deployed: whatever another stage declares waits for it.
+fn behind_the_gate(id: &plan::ResourceId, mut after: Vec<plan::ResourceId>) -> Vec<plan::ResourceId> {
+    if id.stage() != train::STAGE.name {
+        after.push(train::GATE);
+    }
+    after
 }

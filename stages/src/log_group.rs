@@ -33,10 +33,6 @@ impl Resource for LogGroup {
         Facts::default().field("retention_days", self.retention_days)
     }
 
-    fn after(&self) -> Vec<ResourceId> {
-        vec![crate::train::MODEL]
-    }
-
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let subject = format!("log group `{}`", self.name);
         let groups = clients.logs.describe_log_groups().log_group_name_prefix(&self.name).send().await;

@@ -61,7 +61,7 @@ pub struct Names {
     pub api: String,
 }
 
-/// Path of our roles; IAM roles are found by it, since a search by tag leaves them out.
+/// Path of our roles, so that a deployer can be allowed these roles and no others.
 pub(crate) const ROLE_PATH: &str = "/runner/";
 
 impl Names {

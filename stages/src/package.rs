@@ -15,7 +15,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::cloud_error::{Explain, if_present};
 use crate::inputs::{ProxyInput, ProxySource};
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, train, upload};
+use crate::{Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, upload};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -77,16 +77,12 @@ impl Resource for Archive {
         Facts::default().fixed("model", short(&self.inputs.model.fingerprint))
     }
 
-    fn after(&self) -> Vec<ResourceId> {
-        vec![train::GATE]
-    }
-
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let path = clients.cache.archive(&self.inputs.model.fingerprint);
         let sha256 = if path.exists() {
             Some(hex::encode(sha256(&clients.cache.read(&path)?)))
         } else {
-            upload::object_sha256(clients, &self.names.bucket, &self.names.model_key).await?
+            upload::object_sha256(clients, &self.names, &self.names.model_key).await?
         };
         Ok(match sha256 {
             Some(sha256) => Observation::Present {
@@ -141,10 +137,6 @@ impl Resource for Proxy {
             ProxySource::Workspace { .. } => "built from source".to_owned(),
         };
         Facts::default().fixed("sources", short(&self.inputs.proxy.fingerprint)).fixed("bootstrap", from)
-    }
-
-    fn after(&self) -> Vec<ResourceId> {
-        vec![train::GATE]
     }
 
     /// Here, or running already: a machine that never built it need not build it again.

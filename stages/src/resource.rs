@@ -112,6 +112,16 @@ pub enum StageError {
         /// What the service or the container said.
         cause: String,
     },
+    /// A check failed after the switch, so the version before serves again.
+    #[error("endpoint `{endpoint}` was switched back and serves `{serves}` again")]
+    SwitchedBack {
+        /// Which.
+        endpoint: String,
+        /// The config that serves.
+        serves: String,
+        /// What the check saw.
+        source: Box<StageError>,
+    },
     /// The service gave up on it.
     #[error("{what} failed: {cause}")]
     Failed {
@@ -262,7 +272,8 @@ impl Ctx<'_> {
             match call().await {
                 Err(error) if passing.contains(&error.meaning()) => {
                     if pace.first() {
-                        (self.say)(format!("waiting for {what}: {}", error.message()));
+                        let message = error.message();
+                        (self.say)(format!("waiting for {what}; {}", message.split(". ").next().unwrap_or_default()));
                     }
                     if !pace.pause().await {
                         return Err(error.into());

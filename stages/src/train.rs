@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use serde::{Deserialize, Serialize};
-use spec::{Algorithm, Data, Fit, Require, Spec};
+use spec::{Algorithm, Data, Fit, Require};
 use trainer::{Evaluation, GoldenRow, Metrics};
 
 use crate::cloud_error::Explain;
@@ -39,11 +39,6 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         spec::Train::Import(_) => Require::default(),
     };
     declared.check(Gate { require, inputs, names: wanted.names.clone() });
-}
-
-/// The columns that the model is asked with, in order.
-pub(crate) fn features(spec: &Spec) -> &[String] {
-    spec.train.features()
 }
 
 /// The spec's parameters in the trainer's words.
@@ -194,8 +189,8 @@ impl Resource for TrainedModel {
 /// SHA-256 of what the bucket knows about the model, when it has both the model and that.
 async fn remote(clients: &Clients, names: &Names) -> Result<Option<String>, StageError> {
     let (model, known) = futures::join!(
-        upload::object_sha256(clients, &names.bucket, &names.model_key),
-        upload::object_sha256(clients, &names.bucket, &names.evaluation_key),
+        upload::object_sha256(clients, names, &names.model_key),
+        upload::object_sha256(clients, names, &names.evaluation_key),
     );
     Ok(model?.and(known?))
 }

@@ -20,7 +20,10 @@ use serde_json::json;
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, package, policy, tags, train};
+use crate::{
+    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, package, policy, tags,
+    train,
+};
 
 /// The stage.
 pub const STAGE: Stage =
@@ -85,36 +88,26 @@ impl Resource for Bucket {
             .field("policy", policy::words(&self.policy()))
     }
 
-    fn after(&self) -> Vec<ResourceId> {
-        vec![train::GATE]
-    }
-
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let (s3, bucket) = (&clients.s3, &self.names.bucket);
-        let owner = &self.names.site.account;
         let subject = self.subject();
-        let head = s3.head_bucket().bucket(bucket).expected_bucket_owner(owner).send().await;
+        let head = s3.head_bucket().bucket(bucket).expected_bucket_owner(&self.names.site.account).send().await;
         match head.about("s3:HeadBucket", &subject) {
-            Ok(_) => {}
             Err(error) if error.meaning() == Meaning::Absent => return Ok(Observation::Absent),
-            Err(error) if error.meaning() == Meaning::Refused => {
-                return Ok(Observation::Foreign { owner: "the name is taken by another account".to_owned() });
-            }
-            Err(error) => return Err(error.into()),
+            // The tags tell whose it is.
+            Err(error) if error.meaning() != Meaning::Refused => return Err(error.into()),
+            _ => {}
         }
-        let (tags, access, encryption, versioning, lifecycle, policy) = futures::join!(
-            s3.get_bucket_tagging().bucket(bucket).send(),
+        if let Some(owner) = foreign_bucket(clients, &self.names).await? {
+            return Ok(Observation::Foreign { owner });
+        }
+        let (access, encryption, versioning, lifecycle, policy) = futures::join!(
             s3.get_public_access_block().bucket(bucket).send(),
             s3.get_bucket_encryption().bucket(bucket).send(),
             s3.get_bucket_versioning().bucket(bucket).send(),
             s3.get_bucket_lifecycle_configuration().bucket(bucket).send(),
             s3.get_bucket_policy().bucket(bucket).send(),
         );
-        let tags =
-            if_present(tags.about("s3:GetBucketTagging", &subject))?.map(|answer| answer.tag_set).unwrap_or_default();
-        if let Some(owner) = tags::foreign(&self.names, tags.iter().map(|tag| (tag.key(), tag.value()))) {
-            return Ok(Observation::Foreign { owner });
-        }
         let access = if_present(access.about("s3:GetBucketPublicAccessBlock", &subject))?
             .and_then(|answer| answer.public_access_block_configuration);
         let encryption = if_present(encryption.about("s3:GetEncryptionConfiguration", &subject))?
@@ -336,7 +329,7 @@ impl Resource for Object {
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        let Some(sha256) = object_sha256(clients, &self.names.bucket, &self.key).await? else {
+        let Some(sha256) = object_sha256(clients, &self.names, &self.key).await? else {
             return Ok(Observation::Absent);
         };
         let facts = Facts::default().field("bucket", self.names.bucket.as_str()).field("sha256", sha256);
@@ -345,6 +338,9 @@ impl Resource for Object {
 
     /// Models that nothing desires any more. Their bucket keeps them for a while as old versions.
     async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
+        if foreign_bucket(clients, &self.names).await?.is_some() {
+            return Ok(vec![]);
+        }
         let file = self.key.rsplit('/').next().unwrap_or_default();
         let request = clients.s3.list_objects_v2().bucket(&self.names.bucket).prefix(MODELS);
         let mut pages = request.into_paginator().send();
@@ -405,17 +401,31 @@ impl Object {
     }
 }
 
-/// SHA-256 of a stored object in hexadecimal, as S3 computed it; none when it is absent or without that checksum.
-pub(crate) async fn object_sha256(clients: &Clients, bucket: &str, key: &str) -> Result<Option<String>, StageError> {
-    let request = clients.s3.head_object().bucket(bucket).key(key).checksum_mode(ChecksumMode::Enabled);
-    let answer = match request.send().await.about("s3:GetObject", format!("object `{key}`")) {
-        Ok(answer) => answer,
-        // Another account's bucket blocks the plan by itself; its objects are none of our business.
-        Err(error) if matches!(error.meaning(), Meaning::Absent | Meaning::Refused) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+/// SHA-256 of a stored object in hexadecimal, as S3 computed it; none when it is absent or the bucket is not ours.
+pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -> Result<Option<String>, StageError> {
+    if foreign_bucket(clients, names).await?.is_some() {
+        return Ok(None);
+    }
+    let request = clients.s3.head_object().bucket(&names.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+    let answer = request.send().await.about("s3:GetObject", format!("object `{key}`"));
+    let Some(answer) = if_present(answer)? else { return Ok(None) };
     let checksum = answer.checksum_sha256().and_then(|text| BASE64.decode(text).ok());
     Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
+}
+
+/// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
+async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
+    let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);
+    let answer = request.expected_bucket_owner(&names.site.account).send().await;
+    let tags = match answer.about("s3:GetBucketTagging", format!("bucket `{}`", names.bucket)) {
+        Ok(answer) => answer.tag_set,
+        Err(error) if error.meaning() == Meaning::Absent => vec![],
+        Err(error) if error.meaning() == Meaning::Refused => {
+            return Ok(Some("the name is taken by another account".to_owned()));
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(tags::foreign(names, tags.iter().map(|tag| (tag.key(), tag.value()))))
 }
 
 fn form(tags: &std::collections::HashMap<String, String>) -> String {

@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use plan::{Goal, Plan};
+use plan::{Action, Goal, Plan};
 use serde_json::json;
-use stages::deploy_proxy;
+use stages::resource::Resolved;
+use stages::{Clients, Ctx, StageError, create_endpoint, deploy_proxy, smoke_test};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
@@ -44,9 +45,44 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let stop = stop_on_interrupt();
     let site = Site { declared: &session.declared, clients, limits: &session.limits, stop: &stop };
-    let report = apply(&plan, &world, &site).await?;
+    let report = match apply(&plan, &world, &site).await {
+        Ok(report) => report,
+        Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
+    };
     print_report(&session, &report, began, *format);
     Ok(0)
+}
+
+/// A smoke test that fails after the endpoint was switched has it switched back to what served before, which is still
+/// there: old versions go only after the proof.
+async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure: Failure) -> Failure {
+    let Failure::Stage { stage, doing, error, others } = failure else { return failure };
+    let switched =
+        plan.changes.iter().find(|change| change.id == create_endpoint::ENDPOINT && change.action == Action::Update);
+    let before =
+        switched.and_then(|change| change.fields.iter().find(|field| field.name == "config")?.from.as_ref()?.as_str());
+    let Some(before) = before.filter(|_| stage == smoke_test::STAGE.name) else {
+        return Failure::Stage { stage, doing, error, others };
+    };
+    let say = |text: String| anstream::eprintln!("{}: {text}", create_endpoint::STAGE.name);
+    say(format!("switching endpoint `{}` back to `{before}`", session.names.endpoint));
+    let ctx = Ctx {
+        clients,
+        cache: &clients.cache,
+        outputs: &Resolved::default(),
+        limits: &session.limits,
+        say: &say,
+        stop: &CancellationToken::new(),
+    };
+    let error = match create_endpoint::switch_back(&ctx, &session.names, before).await {
+        Ok(()) => StageError::SwitchedBack {
+            endpoint: session.names.endpoint.clone(),
+            serves: before.to_owned(),
+            source: error,
+        },
+        Err(error) => error,
+    };
+    Failure::Stage { stage, doing, error: Box::new(error), others }
 }
 
 /// Asks, or insists on having been told.

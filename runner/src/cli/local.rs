@@ -1,11 +1,10 @@
 //! `runner local`: the embedded local cloud.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use spec::{Spec, Target};
 
-use super::Common;
 use crate::failure::{Failure, chain};
 use crate::local::{self, LocalCloud, Serve};
 
@@ -15,16 +14,24 @@ pub(crate) struct Arguments {
     command: Command,
 }
 
+/// Which pipeline's local cloud.
+#[derive(Clone, Debug, clap::Args)]
+struct Which {
+    /// The pipeline file
+    #[arg(default_value = "pipeline.yaml")]
+    file: PathBuf,
+}
+
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Show whether it runs, and where
-    Status(Common),
+    Status(Which),
     /// End it; what it holds stays on disk
-    Stop(Common),
+    Stop(Which),
     /// Print variables that point the AWS CLI and boto3 at it: `eval "$(runner local env)"`
-    Env(Common),
+    Env(Which),
     /// Print its log
-    Logs(Common),
+    Logs(Which),
     /// Run it in this process
     #[command(hide = true)]
     Serve(Serve),
@@ -32,15 +39,15 @@ enum Command {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     match &arguments.command {
-        Command::Status(common) => status(common).await,
-        Command::Stop(common) => {
-            let stopped = home(common)?.stop().await?;
+        Command::Status(which) => status(which).await,
+        Command::Stop(which) => {
+            let stopped = home(which)?.stop().await?;
             anstream::println!("{}", if stopped { "the local cloud has ended" } else { "no local cloud runs" });
             Ok(0)
         }
-        Command::Env(common) => env(common).await,
-        Command::Logs(common) => {
-            let file = home(common)?.log_file();
+        Command::Env(which) => env(which).await,
+        Command::Logs(which) => {
+            let file = home(which)?.log_file();
             let log = std::fs::read_to_string(&file)
                 .map_err(|error| Failure::local(format!("could not read `{}`", file.display()), error))?;
             anstream::print!("{log}");
@@ -65,16 +72,16 @@ pub(crate) async fn model_server() -> Result<u8, Failure> {
     Ok(0)
 }
 
-async fn status(common: &Common) -> Result<u8, Failure> {
-    match home(common)?.running().await {
+async fn status(which: &Which) -> Result<u8, Failure> {
+    match home(which)?.running().await {
         Some(address) => anstream::println!("the local cloud runs at {} as process {}", address.url(), address.pid),
         None => anstream::println!("no local cloud runs"),
     }
     Ok(0)
 }
 
-async fn env(common: &Common) -> Result<u8, Failure> {
-    let Some(address) = home(common)?.running().await else {
+async fn env(which: &Which) -> Result<u8, Failure> {
+    let Some(address) = home(which)?.running().await else {
         return Err(Failure::Local {
             what: "no local cloud runs".to_owned(),
             source: "these variables would lead nowhere".into(),
@@ -99,11 +106,11 @@ async fn env(common: &Common) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn home(common: &Common) -> Result<LocalCloud, Failure> {
-    let source = std::fs::read_to_string(&common.file)
-        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", common.file.display())))?;
-    let spec = Spec::parse(&source, &common.file)?;
-    let base = common.file.parent().unwrap_or(Path::new(""));
+fn home(which: &Which) -> Result<LocalCloud, Failure> {
+    let source = std::fs::read_to_string(&which.file)
+        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", which.file.display())))?;
+    let spec = Spec::parse(&source, &which.file)?;
+    let base = which.file.parent().unwrap_or(Path::new(""));
     let Some(Target::Local(target)) = spec.targets.get("local") else {
         return Err(Failure::Usage("target `local` is not the local cloud in this pipeline file".to_owned()));
     };

@@ -18,8 +18,12 @@ pub const ENDPOINT_CONFIG_IN_SERVICE: Output<String> = Output::new(ENDPOINT, "co
 /// Lines of the container's log that are shown when it does not come up.
 const LOG_LINES: usize = 10;
 
+const INSTANCES: &str = "instances";
+const SERVERLESS: &str = "serverless";
+
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    pub(super) serverless: bool,
     pub(super) names: Names,
 }
 
@@ -39,6 +43,7 @@ impl Resource for Endpoint {
 
     fn desired(&self) -> Facts {
         Facts::default()
+            .fixed("kind", if self.serverless { SERVERLESS } else { INSTANCES })
             .field("config", CONFIG_NAME.known(self.names.endpoint_config.as_str()))
             .field("status", EndpointStatus::InService.as_str())
     }
@@ -61,6 +66,7 @@ impl Resource for Endpoint {
             return Ok(Observation::Broken { why: format!("its status is `{status}`: {reason}") });
         }
         let facts = Facts::default()
+            .field("kind", self.kind(&endpoint))
             .field("config", endpoint.endpoint_config_name().unwrap_or_default())
             .field("status", status.as_str());
         Ok(Observation::Present { facts, outputs: self.outputs() })
@@ -79,16 +85,7 @@ impl Resource for Endpoint {
 
     async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
         let config: String = ctx.get(&CONFIG_NAME)?;
-        let live = self.until_settled(ctx).await?;
-        if live.as_ref().and_then(DescribeEndpointOutput::endpoint_config_name) != Some(&config) {
-            ctx.visible(&self.subject(), ctx.limits.propagation, || async {
-                let request = ctx.clients.sagemaker.update_endpoint().endpoint_name(&self.names.endpoint);
-                let answer = request.endpoint_config_name(&config).send().await;
-                answer.about("sagemaker:UpdateEndpoint", self.subject())
-            })
-            .await?;
-        }
-        self.serve(ctx, &config).await
+        self.switch(ctx, &config).await
     }
 
     /// An endpoint that is on its way refuses to be deleted, so it is waited for.
@@ -115,6 +112,27 @@ impl Resource for Endpoint {
 impl Endpoint {
     fn subject(&self) -> String {
         format!("endpoint `{}`", self.names.endpoint)
+    }
+
+    /// Switches it to a config, old fleet beside new, and waits until it serves that.
+    pub(super) async fn switch(&self, ctx: &Ctx<'_>, config: &str) -> Result<Outputs, StageError> {
+        let live = self.until_settled(ctx).await?;
+        if live.as_ref().and_then(DescribeEndpointOutput::endpoint_config_name) != Some(config) {
+            ctx.visible(&self.subject(), ctx.limits.propagation, || async {
+                let request = ctx.clients.sagemaker.update_endpoint().endpoint_name(&self.names.endpoint);
+                let answer = request.endpoint_config_name(config).send().await;
+                answer.about("sagemaker:UpdateEndpoint", self.subject())
+            })
+            .await?;
+        }
+        self.serve(ctx, config).await
+    }
+
+    /// What it runs on. Serverless may become instances in place, but not the other way.
+    /// Source: AWS documentation, serverless endpoints.
+    fn kind(&self, live: &DescribeEndpointOutput) -> &'static str {
+        let serverless = live.production_variants().iter().any(|variant| variant.current_serverless_config().is_some());
+        if serverless && self.serverless { SERVERLESS } else { INSTANCES }
     }
 
     fn outputs(&self) -> Outputs {

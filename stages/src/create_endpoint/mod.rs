@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use spec::Capacity;
 
 use crate::log_group::LogGroup;
-use crate::{Clients, CloudError, Declared, Names, Stage, Wanted, tags};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, tags};
 use aws_sdk_sagemaker::types::Tag;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
@@ -39,7 +39,14 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     });
     declared.resource(model::Model { names: names.clone() });
     declared.resource(endpoint_config::EndpointConfig { capacity: spec.capacity.clone(), names: names.clone() });
-    declared.resource(endpoint::Endpoint { names: names.clone() });
+    let serverless = matches!(spec.capacity, Capacity::Serverless { .. });
+    declared.resource(endpoint::Endpoint { serverless, names: names.clone() });
+}
+
+/// Switches the endpoint back to a config that it served before, when a check failed on the new one.
+pub async fn switch_back(ctx: &Ctx<'_>, names: &Names, config: &str) -> Result<(), StageError> {
+    let endpoint = endpoint::Endpoint { serverless: false, names: names.clone() };
+    endpoint.switch(ctx, config).await.map(drop)
 }
 
 /// A capacity as a fact.

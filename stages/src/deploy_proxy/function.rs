@@ -36,16 +36,17 @@ pub(super) struct Function {
     pub(super) names: Names,
 }
 
-/// What the proxy is told; `lambda-proxy` reads the same names.
+/// What the proxy is told, in its own words.
 pub(super) fn environment(spec: &Spec, names: &Names) -> BTreeMap<&'static str, String> {
     let response = &spec.deploy_proxy.response;
-    BTreeMap::from([
-        ("ENDPOINT_NAME", names.endpoint.clone()),
-        ("FEATURES", crate::train::features(spec).join(",")),
-        ("DECISION_FIELD", response.decision.clone()),
-        ("SCORE_FIELD", response.score.clone()),
-        ("THRESHOLD", response.threshold.to_string()),
-    ])
+    let config = lambda_proxy::config::Config {
+        endpoint: names.endpoint.clone(),
+        features: spec.train.features().to_vec(),
+        decision_field: response.decision.clone(),
+        score_field: response.score.clone(),
+        threshold: response.threshold,
+    };
+    config.variables()
 }
 
 #[async_trait]
@@ -79,8 +80,7 @@ impl Resource for Function {
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(function) = self.get(clients).await? else { return Ok(Observation::Absent) };
-        let tags = function.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        if let Some(owner) = tags::foreign(&self.names, tags) {
+        if let Some(owner) = whose(&function, &self.names) {
             return Ok(Observation::Foreign { owner });
         }
         let Some(live) = function.configuration() else {
@@ -231,6 +231,18 @@ impl Function {
             last: last.to_owned(),
         }
     }
+}
+
+/// Why the function of our name is not ours; none when it is, or when there is none.
+pub(super) async fn foreign(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
+    let answer = clients.lambda.get_function().function_name(&names.function).send().await;
+    let function = if_present(answer.about("lambda:GetFunction", format!("function `{}`", names.function)))?;
+    Ok(function.and_then(|function| whose(&function, names)))
+}
+
+fn whose(function: &GetFunctionOutput, names: &Names) -> Option<String> {
+    let tags = function.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    tags::foreign(names, tags)
 }
 
 fn facts(function: &GetFunctionOutput, live: &FunctionConfiguration) -> Facts {

@@ -5,7 +5,7 @@ use plan::{Facts, Observation, Outputs, ResourceId};
 use serde_json::Value as Json;
 use spec::Route;
 
-use super::function::FUNCTION_ARN;
+use super::function::{self, FUNCTION_ARN};
 use super::http_api::API_ID;
 use crate::cloud_error::{Explain, Meaning, if_present};
 use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
@@ -44,6 +44,9 @@ impl Resource for Permission {
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        if function::foreign(clients, &self.names).await?.is_some() {
+            return Ok(Observation::Absent);
+        }
         let Some(statement) = self.statement(clients).await? else { return Ok(Observation::Absent) };
         let source = statement["Condition"]["ArnLike"]["AWS:SourceArn"].as_str().unwrap_or_default();
         let resource = source.rsplit(':').next().unwrap_or_default();
