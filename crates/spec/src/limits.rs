@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-pub(crate) const ROWS: RangeInclusive<u64> = 1_000..=100_000_000;
+pub(crate) const ROWS: RangeInclusive<u64> = 1_000..=10_000_000;
 pub(crate) const TREES: RangeInclusive<i64> = 1..=10_000;
 pub(crate) const DEPTH: RangeInclusive<i64> = 1..=16;
 pub(crate) const MAX_ITERATIONS: RangeInclusive<i64> = 1..=100_000;

@@ -105,7 +105,7 @@ pub struct Import {
 pub enum Data {
     /// Made by the documented generator.
     Generate {
-        /// 1,000 to 100,000,000. Default 100,000.
+        /// 1,000 to 10,000,000. Default 100,000.
         rows: u64,
         /// Default 42.
         seed: u64,
