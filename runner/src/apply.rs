@@ -83,12 +83,13 @@ pub(crate) async fn apply(plan: &Plan, world: &World, site: &Site<'_>) -> Result
             Err(error) => failures.push((index, error)),
         }
     }
-    if !failures.is_empty() {
-        return Err(failed(plan, failures));
-    }
     if site.stop.is_cancelled() && done.contains(&false) {
         let pending = plan.changes.iter().zip(&done).filter(|(_, done)| !**done);
-        return Err(Failure::Interrupted { pending: pending.map(|(change, _)| change.name.clone()).collect() });
+        let pending = pending.map(|(change, _)| format!("{} `{}`", change.kind, change.name));
+        return Err(Failure::Interrupted { pending: pending.collect() });
+    }
+    if !failures.is_empty() {
+        return Err(failed(plan, failures));
     }
     let reading_order = stages::ALL.iter().map(|stage| stage.name);
     report.stages = reading_order.filter_map(|stage| Some((stage.to_owned(), covered(times.remove(stage)?)))).collect();
@@ -117,8 +118,14 @@ async fn one<'a>(
     let from = start.elapsed();
     audience.tell(index, change, &Event::Started);
     let say = |text: String| audience.tell(index, change, &Event::Said(&text));
-    let ctx =
-        Ctx { clients: site.clients, cache: &site.clients.cache, outputs: resolved, limits: site.limits, say: &say };
+    let ctx = Ctx {
+        clients: site.clients,
+        cache: &site.clients.cache,
+        outputs: resolved,
+        limits: site.limits,
+        say: &say,
+        stop: site.stop,
+    };
     let result = write(change, site.declared, &ctx).await;
     match &result {
         Ok(_) => audience.tell(index, change, &Event::Done),

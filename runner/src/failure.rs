@@ -6,6 +6,9 @@ use std::fmt::Write;
 use spec::{Complaint, Complaints};
 use stages::{CloudError, Meaning, StageError};
 
+/// Exit code of wrong usage and of a wrong pipeline file, as `sysexits.h` numbers it.
+pub(crate) const USAGE: u8 = 64;
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -48,7 +51,7 @@ impl Failure {
             },
             Self::Cloud(_) | Self::Local { .. } => 1,
             Self::Blocked(_) => 6,
-            Self::Pipeline(_) | Self::Usage(_) => 64,
+            Self::Pipeline(_) | Self::Usage(_) => USAGE,
             Self::Internal { .. } => 70,
             Self::Interrupted { .. } => 130,
         }
@@ -102,6 +105,9 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         let again = "finished steps are kept: run the same command again";
         match self {
+            Self::Cloud(error) if error.meaning() == Meaning::NoAnswer => {
+                Some("nothing was changed; look at the network and at `endpoint-url`".to_owned())
+            }
             Self::Cloud(error) => cloud_hint(error),
             Self::Stage { error, .. } => match error.as_ref() {
                 StageError::Check(check) => check.hint.clone(),
@@ -124,6 +130,9 @@ fn cloud_hint(error: &CloudError) -> Option<String> {
     let hint = match error.meaning() {
         Meaning::NotYet => {
             "new roles take a few seconds to be usable; finished steps are kept, so run the same command again"
+        }
+        Meaning::NoCredentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile by `targets: { …: { profile: … } }`"
         }
         Meaning::Refused => "the credentials may not do this; ask for the permission that is named",
         Meaning::NoAnswer => "its effect is unknown; run the same command again, which looks first",

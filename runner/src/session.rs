@@ -110,14 +110,12 @@ fn unknown_target(spec: &Spec, target: &str) -> Failure {
     Failure::Usage(format!("there is no target `{target}`; the pipeline file has {}", known.join(", ")))
 }
 
-/// Where the proxy comes from: from source while this program lies in its own workspace, else from beside it.
+/// Where the proxy comes from: from source while the workspace of this program is there, else from beside it.
 fn tools() -> Tools {
-    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
-    let executable = local::own_executable();
-    let built_here = executable.starts_with(&workspace) && workspace.join("lambda-proxy/Cargo.toml").exists();
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
     Tools {
-        workspace: built_here.then_some(workspace),
+        workspace: workspace.filter(|dir| dir.join("lambda-proxy/Cargo.toml").exists()),
         release: !cfg!(debug_assertions),
-        proxy: executable.with_file_name("lambda-proxy"),
+        proxy: local::own_executable().with_file_name("lambda-proxy"),
     }
 }

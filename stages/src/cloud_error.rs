@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 
@@ -19,6 +20,7 @@ struct Refusal {
     message: Option<String>,
     request_id: Option<String>,
     status: Option<u16>,
+    no_credentials: bool,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -39,6 +41,8 @@ pub enum Meaning {
     Refused,
     /// A condition of the call did not hold.
     Precondition,
+    /// The call was never made: there is nothing to sign it with.
+    NoCredentials,
     /// No answer came: the effect is unknown.
     NoAnswer,
     /// Anything else.
@@ -48,7 +52,10 @@ pub enum Meaning {
 impl CloudError {
     /// What it means.
     pub fn meaning(&self) -> Meaning {
-        let Refusal { operation, code, message, status, .. } = self.0.as_ref();
+        let Refusal { operation, code, message, status, no_credentials, .. } = self.0.as_ref();
+        if *no_credentials {
+            return Meaning::NoCredentials;
+        }
         let service = operation.split(':').next().unwrap_or_default();
         let code = code.as_deref().unwrap_or_default();
         if code.is_empty() && status.is_none() {
@@ -75,6 +82,7 @@ impl Refusal {
             (Some(code), None) => format!("was refused ({code})"),
             (None, _) => match self.status {
                 Some(status) => format!("was refused (HTTP {status})"),
+                None if self.no_credentials => "could not be signed".to_owned(),
                 None => "had no answer".to_owned(),
             },
         }
@@ -159,6 +167,7 @@ where
                 message: error.message().map(ToOwned::to_owned),
                 request_id,
                 status: error.raw_response().map(Status::status),
+                no_credentials: lacks_credentials(&error),
                 source,
             }))
         })
@@ -174,6 +183,10 @@ impl Status for aws_sdk_s3::config::http::HttpResponse {
     fn status(&self) -> u16 {
         self.status().as_u16()
     }
+}
+
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    error.is::<CredentialsError>() || error.source().is_some_and(lacks_credentials)
 }
 
 /// An SDK error without a service message, told by its innermost causes.

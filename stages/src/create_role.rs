@@ -176,12 +176,16 @@ impl Resource for Role {
     async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
         let subject = self.subject();
         let (ours, others) = self.policies(ctx.clients).await?;
-        ctx.settled(&subject, ctx.limits.propagation, || async {
-            let request = ctx.clients.iam.update_assume_role_policy().role_name(&self.name);
-            let answer = request.policy_document(self.trust.to_string()).send().await;
-            answer.about("iam:UpdateAssumeRolePolicy", &subject)
-        })
-        .await?;
+        let live = ctx.clients.iam.get_role().role_name(&self.name).send().await.about("iam:GetRole", &subject)?;
+        let trust = live.role.as_ref().and_then(|role| role.assume_role_policy_document()).map(decoded);
+        if trust.map(|trust| policy::words(&trust)) != Some(policy::words(&self.trust)) {
+            ctx.settled(&subject, ctx.limits.propagation, || async {
+                let request = ctx.clients.iam.update_assume_role_policy().role_name(&self.name);
+                let answer = request.policy_document(self.trust.to_string()).send().await;
+                answer.about("iam:UpdateAssumeRolePolicy", &subject)
+            })
+            .await?;
+        }
         if policy::words(&ours) != policy::words(&self.policy) {
             self.put_policy(ctx).await?;
         }

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
 use crate::{Cache, Clients};
@@ -193,6 +195,8 @@ pub struct Ctx<'a> {
     pub limits: &'a Limits,
     /// Told what is being waited for, one line at a time.
     pub say: &'a (dyn Fn(String) + Send + Sync),
+    /// Ends every wait.
+    pub stop: &'a CancellationToken,
 }
 
 impl Ctx<'_> {
@@ -232,6 +236,17 @@ impl Ctx<'_> {
         self.repeat(what, limit, &[Meaning::NotYet, Meaning::Busy, Meaning::Absent], call).await
     }
 
+    /// A wait that begins now.
+    pub(crate) fn pace(&self, limit: Duration) -> Pace<'_> {
+        Pace {
+            next: self.limits.first_poll,
+            slowest: self.limits.slowest_poll,
+            until: Instant::now() + limit,
+            first: true,
+            stop: self.stop,
+        }
+    }
+
     async fn repeat<T, F>(
         &self,
         what: &str,
@@ -242,7 +257,7 @@ impl Ctx<'_> {
     where
         F: Future<Output = Result<T, CloudError>> + Send,
     {
-        let mut pace = Pace::new(self.limits, limit);
+        let mut pace = self.pace(limit);
         loop {
             match call().await {
                 Err(error) if passing.contains(&error.meaning()) => {
@@ -261,39 +276,33 @@ impl Ctx<'_> {
 
 /// The pauses of one wait: they double, and they end.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace<'a> {
     next: Duration,
     slowest: Duration,
-    until: tokio::time::Instant,
-    count: u32,
+    until: Instant,
+    first: bool,
+    stop: &'a CancellationToken,
 }
 
-impl Pace {
-    /// A wait that begins now.
-    pub fn new(limits: &Limits, limit: Duration) -> Self {
-        Self {
-            next: limits.first_poll,
-            slowest: limits.slowest_poll,
-            until: tokio::time::Instant::now() + limit,
-            count: 0,
-        }
-    }
-
+impl Pace<'_> {
     /// Whether no pause has been made yet.
-    pub fn first(&self) -> bool {
-        self.count == 0
+    pub(crate) fn first(&self) -> bool {
+        self.first
     }
 
-    /// Pauses; false, at once, when the limit has passed.
-    pub async fn pause(&mut self) -> bool {
-        let now = tokio::time::Instant::now();
+    /// Pauses; false, at once, when the limit has passed or somebody wants to stop.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let now = Instant::now();
         if now >= self.until {
             return false;
         }
-        tokio::time::sleep(self.next.min(self.until - now)).await;
+        let pause = self.next.min(self.until - now);
         self.next = (self.next * 2).min(self.slowest);
-        self.count += 1;
-        true
+        self.first = false;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => true,
+            () = self.stop.cancelled() => false,
+        }
     }
 }
 

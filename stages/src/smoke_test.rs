@@ -13,7 +13,6 @@ use plan::{Facts, ResourceId};
 use serde_json::{Map, Value as Json, json};
 use spec::{DeployProxy, SmokeTest};
 
-use crate::resource::Pace;
 use crate::train::Known;
 use crate::{
     Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
@@ -125,7 +124,7 @@ impl Request {
 
     /// Asks until the answer is 200: what was made a moment ago may answer otherwise for a few seconds.
     async fn ask(&self, ctx: &Ctx<'_>, url: &str, body: &Json) -> Result<Json, StageError> {
-        let mut pace = Pace::new(ctx.limits, ctx.limits.smoke);
+        let mut pace = ctx.pace(ctx.limits.smoke);
         loop {
             let last = match tokio::time::timeout(REQUEST_LIMIT, send(&self.proxy.route.method, url, body)).await {
                 Ok(Ok((200, text))) => {

@@ -347,16 +347,20 @@ impl Resource for Object {
     async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
         let file = self.key.rsplit('/').next().unwrap_or_default();
         let request = clients.s3.list_objects_v2().bucket(&self.names.bucket).prefix(MODELS);
-        let answer = match request.send().await.about("s3:ListBucket", format!("bucket `{}`", self.names.bucket)) {
-            Ok(answer) => answer,
-            Err(error) if matches!(error.meaning(), Meaning::Absent | Meaning::Refused) => return Ok(vec![]),
-            Err(error) => return Err(error.into()),
-        };
-        let keys = answer.contents().iter().filter_map(|object| object.key());
-        let old = keys.filter(|key| *key != self.key && key.ends_with(file));
-        let stray =
-            |key: &str| Stray { of: self.id.clone(), name: key.to_owned(), why: "of an older model".to_owned() };
-        Ok(old.map(stray).collect())
+        let mut pages = request.into_paginator().send();
+        let mut strays = vec![];
+        while let Some(page) = pages.next().await {
+            let page = match page.about("s3:ListBucket", format!("bucket `{}`", self.names.bucket)) {
+                Ok(page) => page,
+                Err(error) if matches!(error.meaning(), Meaning::Absent | Meaning::Refused) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let keys = page.contents().iter().filter_map(|object| object.key());
+            let old = keys.filter(|key| *key != self.key && key.ends_with(file));
+            let why = "of an older model";
+            strays.extend(old.map(|key| Stray { of: self.id.clone(), name: key.to_owned(), why: why.to_owned() }));
+        }
+        Ok(strays)
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// Deploys a model: data, training, bucket, roles, SageMaker endpoint, Lambda proxy, HTTP API.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -8,7 +8,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use super::endpoint_config::CONFIG_NAME;
 use super::{LOGS, foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::resource::{Pace, outputs};
+use crate::resource::outputs;
 use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
 
 /// The endpoint.
@@ -102,7 +102,7 @@ impl Resource for Endpoint {
         })
         .await?;
         (ctx.say)(format!("waiting for {} to be gone, usually 10 s to 2 minutes", self.subject()));
-        let mut pace = Pace::new(ctx.limits, ctx.limits.endpoint);
+        let mut pace = ctx.pace(ctx.limits.endpoint);
         while let Some(endpoint) = self.describe(ctx.clients).await? {
             if !pace.pause().await {
                 return Err(self.timed_out(ctx, "was not gone", &endpoint));
@@ -149,7 +149,7 @@ impl Endpoint {
 
     /// What it is once it is on its way no longer; none when it is absent.
     async fn until_settled(&self, ctx: &Ctx<'_>) -> Result<Option<DescribeEndpointOutput>, StageError> {
-        let mut pace = Pace::new(ctx.limits, ctx.limits.endpoint);
+        let mut pace = ctx.pace(ctx.limits.endpoint);
         loop {
             let Some(endpoint) = self.describe(ctx.clients).await? else { return Ok(None) };
             let settled = matches!(

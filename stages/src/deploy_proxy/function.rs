@@ -15,7 +15,7 @@ use spec::{Architecture, Spec};
 
 use super::LOGS;
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::resource::{Pace, outputs};
+use crate::resource::outputs;
 use crate::{Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_role, package, tags};
 
 /// The function.
@@ -135,7 +135,7 @@ impl Resource for Function {
             if_present(answer.about("lambda:DeleteFunction", self.subject())).map(drop)
         })
         .await?;
-        let mut pace = Pace::new(ctx.limits, ctx.limits.function);
+        let mut pace = ctx.pace(ctx.limits.function);
         while self.get(ctx.clients).await?.is_some() {
             if !pace.pause().await {
                 return Err(self.timed_out(ctx, "was not gone", "it is still there"));
@@ -200,7 +200,7 @@ impl Function {
     }
 
     async fn until_settled(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
-        let mut pace = Pace::new(ctx.limits, ctx.limits.function);
+        let mut pace = ctx.pace(ctx.limits.function);
         loop {
             let function = self.get(ctx.clients).await?;
             let live = function.as_ref().and_then(GetFunctionOutput::configuration);

@@ -60,6 +60,7 @@ impl Resource for HttpApi {
     fn desired(&self) -> Facts {
         Facts::default()
             .field("function", FUNCTION_ARN.known(self.names.function_arn()))
+            .field("integrations", 1)
             .field("routes", json!({ self.route_key(): "open to everybody" }))
             .field("stage", format!("{STAGE}, deployed at once"))
             .field("throttle", throttle(RATE_PER_S, BURST))
@@ -75,6 +76,7 @@ impl Resource for HttpApi {
         let settings = stage.and_then(Stage::default_route_settings);
         let facts = Facts::default()
             .field("function", proxy.and_then(Integration::integration_uri).unwrap_or("(none)"))
+            .field("integrations", below.integrations.len())
             .field("routes", json!(routes))
             .field(
                 "stage",
