@@ -81,13 +81,12 @@ impl Failure {
     fn heading(&self) -> String {
         match self {
             Self::Pipeline(complaints) => complaints.to_string(),
-            Self::Usage(what) => what.clone(),
             Self::Cloud(_) => "could not look at what is there".to_owned(),
             Self::Stage { stage, doing, others: 0, .. } => format!("stage `{stage}` could not {doing}"),
             Self::Stage { stage, doing, others, .. } => {
                 format!("stage `{stage}` could not {doing}, and {others} more failed, as told above")
             }
-            Self::Blocked(what) | Self::Local { what, .. } => what.clone(),
+            Self::Usage(what) | Self::Blocked(what) | Self::Local { what, .. } => what.clone(),
             Self::Interrupted { pending } if pending.is_empty() => "interrupted; nothing is pending".to_owned(),
             Self::Interrupted { pending } => format!("interrupted; still to do: {}", pending.join(", ")),
             Self::Internal { what, .. } => format!("internal error: {what}"),

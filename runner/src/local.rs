@@ -1,5 +1,6 @@
 //! The embedded local cloud as a process: found, started, stopped.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -306,7 +307,7 @@ fn random_hex(prefix: &str, bytes: usize) -> String {
     let mut text = prefix.to_owned();
     for _ in 0..bytes {
         let byte: u8 = rand::random();
-        text.push_str(&format!("{byte:02X}"));
+        _ = write!(text, "{byte:02X}");
     }
     text
 }

@@ -120,7 +120,7 @@ impl Clients {
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(60))
-        .operation_attempt_timeout(Duration::from_secs(300))
+        .read_timeout(Duration::from_mins(1))
+        .operation_attempt_timeout(Duration::from_mins(5))
         .build()
 }

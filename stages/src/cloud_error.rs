@@ -8,8 +8,12 @@ use aws_sdk_s3::operation::RequestId;
 
 /// A call that was refused or had no answer.
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct CloudError(Box<Refusal>);
+
+#[derive(Debug, thiserror::Error)]
 #[error("{operation} on {subject} {}", self.how())]
-pub struct CloudError {
+struct Refusal {
     operation: &'static str,
     subject: String,
     code: Option<String>,
@@ -48,28 +52,30 @@ pub enum Meaning {
 impl CloudError {
     /// What it means.
     pub fn meaning(&self) -> Meaning {
-        let service = self.operation.split(':').next().unwrap_or_default();
-        let code = self.code.as_deref().unwrap_or_default();
-        let message = self.message.as_deref().unwrap_or_default();
-        if self.no_credentials {
+        let Refusal { operation, code, message, status, no_credentials, .. } = self.0.as_ref();
+        if *no_credentials {
             return Meaning::NoCredentials;
         }
-        if code.is_empty() && self.status.is_none() {
+        let service = operation.split(':').next().unwrap_or_default();
+        let code = code.as_deref().unwrap_or_default();
+        if code.is_empty() && status.is_none() {
             return Meaning::NoAnswer;
         }
-        meaning(service, code, message, self.status)
+        meaning(service, code, message.as_deref().unwrap_or_default(), *status)
     }
 
     /// `<service>:<Operation>`, as IAM writes it.
     pub fn operation(&self) -> &'static str {
-        self.operation
+        self.0.operation
     }
 
     /// The service's own words, or why there are none.
     pub fn message(&self) -> String {
-        self.message.clone().unwrap_or_else(|| self.source.to_string())
+        self.0.message.clone().unwrap_or_else(|| self.0.source.to_string())
     }
+}
 
+impl Refusal {
     fn how(&self) -> String {
         match (&self.code, &self.request_id) {
             (Some(code), Some(id)) => format!("was refused ({code}, request {id})"),
@@ -100,15 +106,15 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         ("lambda", "ResourceConflict") if begins("Function already exist") || contains("provided already exists") => {
             Meaning::AlreadyThere
         }
-        ("lambda", "ResourceConflict") => Meaning::Busy,
         ("lambda", "InvalidParameterValue")
             if contains("cannot be assumed by Lambda") || contains("does not have permissions to call") =>
         {
             Meaning::NotYet
         }
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
-        ("apigateway", "Conflict") => Meaning::Busy,
-        ("iam", "DeleteConflict" | "ConcurrentModification")
+        ("lambda", "ResourceConflict")
+        | ("apigateway", "Conflict")
+        | ("iam", "DeleteConflict" | "ConcurrentModification")
         | ("s3", "OperationAborted" | "ConditionalRequestConflict")
         | ("logs", "OperationAborted") => Meaning::Busy,
         (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
@@ -154,7 +160,7 @@ where
                 Some(message) => message.to_owned().into(),
                 None => causes(&error).into(),
             };
-            CloudError {
+            CloudError(Box::new(Refusal {
                 operation,
                 subject: subject.into(),
                 code: error.code().map(ToOwned::to_owned),
@@ -163,7 +169,7 @@ where
                 status: error.raw_response().map(Status::status),
                 no_credentials: lacks_credentials(&error),
                 source,
-            }
+            }))
         })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum ModelSource {
     /// Not looked at.
     None,
     Fit {
-        fit: Fit,
+        fit: Box<Fit>,
         /// The data file; none for generated rows.
         path: Option<PathBuf>,
         /// Rows that have been read to check them; taken by training.
@@ -129,7 +129,7 @@ fn fit_input(spec: &Spec, fit: &Fit, base: &Path, cache: &Cache) -> Result<Model
         }
     }
     let words = vec![("data", words), ("algorithm", crate::train::algorithm_words(&fit.algorithm))];
-    let source = ModelSource::Fit { fit: fit.clone(), path, table: Mutex::new(table) };
+    let source = ModelSource::Fit { fit: Box::new(fit.clone()), path, table: Mutex::new(table) };
     Ok(ModelInput { fingerprint, words, source })
 }
 

@@ -257,8 +257,8 @@ async fn build(workspace: &Path, release: bool, architecture: spec::Architecture
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executables.last().ok_or_else(|| StageError::here("could not build the proxy", "cargo names no executable"))
+    let mut executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executables.next_back().ok_or_else(|| StageError::here("could not build the proxy", "cargo names no executable"))
 }
 
 #[cfg(test)]

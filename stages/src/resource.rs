@@ -161,18 +161,18 @@ impl Limits {
     pub const AWS: Self = Self {
         first_poll: Duration::from_secs(1),
         slowest_poll: Duration::from_secs(10),
-        propagation: Duration::from_secs(120),
-        function: Duration::from_secs(120),
-        endpoint: Duration::from_secs(60 * 60),
-        smoke: Duration::from_secs(60),
+        propagation: Duration::from_mins(2),
+        function: Duration::from_mins(2),
+        endpoint: Duration::from_hours(1),
+        smoke: Duration::from_mins(1),
     };
     /// What a server on this machine needs.
     pub const LOCAL: Self = Self {
         first_poll: Duration::from_millis(10),
         slowest_poll: Duration::from_millis(250),
-        propagation: Duration::from_secs(120),
+        propagation: Duration::from_mins(2),
         function: Duration::from_secs(30),
-        endpoint: Duration::from_secs(120),
+        endpoint: Duration::from_mins(2),
         smoke: Duration::from_secs(30),
     };
 }

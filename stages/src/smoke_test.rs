@@ -70,10 +70,7 @@ impl Check for Request {
 
     fn desired(&self) -> Facts {
         let facts = Facts::default().field("url", &deploy_proxy::URL).field("golden_rows", "scores within 0.000001");
-        match self.test.expect.is_empty() {
-            true => facts,
-            false => facts.field("expect", json!(self.test.expect)),
-        }
+        if self.test.expect.is_empty() { facts } else { facts.field("expect", json!(self.test.expect)) }
     }
 
     fn after(&self) -> Vec<ResourceId> {

@@ -13,6 +13,8 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
             Keep::Bucket => vec![upload::BUCKET, upload::MODEL, upload::EVALUATION],
             Keep::Logs => vec![create_endpoint::LOGS, deploy_proxy::LOGS],
         };
-        kept.into_iter().for_each(|id| declared.keep(id));
+        for id in kept {
+            declared.keep(id);
+        }
     }
 }

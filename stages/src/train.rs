@@ -78,7 +78,7 @@ pub(crate) fn algorithm_words(algorithm: &Algorithm) -> String {
 #[serde(rename_all = "kebab-case")]
 pub enum Known {
     /// It was trained here.
-    Trained(Evaluation),
+    Trained(Box<Evaluation>),
     /// It was trained elsewhere.
     Imported {
         /// Names of the columns, in order.
@@ -107,14 +107,13 @@ impl Known {
 
     /// From the cache, or else from the bucket.
     pub async fn load(clients: &Clients, names: &Names, inputs: &Inputs) -> Result<Self, StageError> {
-        let bytes = match clients.cache.model(&inputs.model.fingerprint) {
-            Some(cached) => clients.cache.read(&cached.evaluation)?,
-            None => {
-                let subject = format!("object `{}`", names.evaluation_key);
-                let answer = clients.s3.get_object().bucket(&names.bucket).key(&names.evaluation_key).send().await;
-                let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
-                body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec()
-            }
+        let bytes = if let Some(cached) = clients.cache.model(&inputs.model.fingerprint) {
+            clients.cache.read(&cached.evaluation)?
+        } else {
+            let subject = format!("object `{}`", names.evaluation_key);
+            let answer = clients.s3.get_object().bucket(&names.bucket).key(&names.evaluation_key).send().await;
+            let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
+            body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec()
         };
         serde_json::from_slice(&bytes)
             .map_err(|error| StageError::here("could not read what is known about the model", error))
@@ -166,7 +165,7 @@ impl Resource for TrainedModel {
         let inputs = Arc::clone(&self.inputs);
         let made = tokio::task::spawn_blocking(move || make(&inputs)).await;
         let (model, known) = made.map_err(|error| StageError::here("training stopped", error))??;
-        if let Known::Trained(Evaluation { metrics, .. }) = &known {
+        if let Some(metrics) = known.metrics() {
             (ctx.say)(metrics_words(metrics));
         }
         let mut known = serde_json::to_vec_pretty(&known)
@@ -212,7 +211,7 @@ fn make(inputs: &Inputs) -> Result<(Vec<u8>, Known), StageError> {
             };
             let trained = trainer::train(table, &options(fit), &mut |_| {})
                 .map_err(|error| StageError::here("could not train the model", error))?;
-            Ok((trained.model_json, Known::Trained(trained.evaluation)))
+            Ok((trained.model_json, Known::Trained(Box::new(trained.evaluation))))
         }
     }
 }
@@ -268,7 +267,7 @@ impl Check for Gate {
         "gate"
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "metrics"
     }
 
