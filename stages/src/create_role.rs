@@ -136,7 +136,7 @@ impl Resource for Role {
     }
 
     fn after(&self) -> Vec<ResourceId> {
-        vec![train::MODEL]
+        vec![train::GATE]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

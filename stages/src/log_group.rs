@@ -34,7 +34,7 @@ impl Resource for LogGroup {
     }
 
     fn after(&self) -> Vec<ResourceId> {
-        vec![crate::train::MODEL]
+        vec![crate::train::GATE]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
