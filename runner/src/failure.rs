@@ -6,6 +6,9 @@ use std::fmt::Write;
 use spec::{Complaint, Complaints};
 use stages::{CloudError, Meaning, StageError};
 
+/// Exit code of a wrong command line or pipeline file.
+pub(crate) const WRONG_USAGE: u8 = 64;
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -48,7 +51,7 @@ impl Failure {
             },
             Self::Cloud(_) | Self::Local { .. } => 1,
             Self::Blocked(_) => 6,
-            Self::Pipeline(_) | Self::Usage(_) => 64,
+            Self::Pipeline(_) | Self::Usage(_) => WRONG_USAGE,
             Self::Internal { .. } => 70,
             Self::Interrupted { .. } => 130,
         }

@@ -13,7 +13,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // To whom help or the complaint cannot be shown, it need not be.
+            _ = error.print();
+            // `clap` would exit with 2, which here means that a plan has changes.
+            return ExitCode::from(if error.use_stderr() { failure::WRONG_USAGE } else { 0 });
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(&arguments)),
