@@ -217,8 +217,14 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         port: listener.local_addr().map_err(cannot("could not read the own address"))?.port(),
         pid: std::process::id(),
         region: serve.region.clone(),
-        access_key_id: before.as_ref().map_or_else(|| random_hex("AKIA", 8), |before| before.access_key_id.clone()),
-        secret_access_key: before.map_or_else(|| random_hex("", 20), |before| before.secret_access_key),
+        access_key_id: match &before {
+            Some(before) => before.access_key_id.clone(),
+            None => format!("AKIA{}", random_hex::<8>().map_err(cannot("could not make a key"))?),
+        },
+        secret_access_key: match before {
+            Some(before) => before.secret_access_key,
+            None => random_hex::<20>().map_err(cannot("could not make a secret"))?,
+        },
     };
     let cloud = Cloud::open(Config {
         state_dir: dir.clone(),
@@ -278,13 +284,10 @@ fn write_address(file: &Path, address: &Address) -> io::Result<()> {
     fs::rename(new, file)
 }
 
-fn random_hex(prefix: &str, bytes: usize) -> String {
-    let mut text = prefix.to_owned();
-    for _ in 0..bytes {
-        let byte: u8 = rand::random();
-        text.push_str(&format!("{byte:02X}"));
-    }
-    text
+fn random_hex<const BYTES: usize>() -> io::Result<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
 /// This program, also as the local cloud's process and as the model server.
