@@ -166,8 +166,8 @@ fn a_feature_that_the_data_lacks_is_named() {
 #[test]
 fn text_in_a_numeric_column_is_named_with_its_row() {
     let said = about_training("{ data: data.csv, features: [V1] }", Some("V1,Class\n0.5,0\nhigh,1\n"));
-    insta::assert_snapshot!(said, @r"
-    error: `./data.csv` has a cell that cannot be used\n  line 3, column `V1`: `high` is not a number
+    insta::assert_snapshot!(said, @"
+    error: `./data.csv` has a cell that cannot be used: line 3, column `V1`: `high` is not a number
      --> pipeline.yaml:5:20
       |
     5 |   - train: { data: data.csv, features: [V1] }

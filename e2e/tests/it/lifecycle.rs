@@ -141,7 +141,8 @@ fn a_new_model_is_switched_to_without_a_failed_request_and_the_old_one_is_gone()
     let after = scene.aws().inventory();
     for kind in ["model", "endpoint-config", "object"] {
         assert_eq!(of_kind(&before, kind).len(), of_kind(&after, kind).len(), "{kind}");
-        let stayed: Vec<_> = of_kind(&before, kind).into_iter().filter(|name| of_kind(&after, kind).contains(name)).collect();
+        let stayed: Vec<_> =
+            of_kind(&before, kind).into_iter().filter(|name| of_kind(&after, kind).contains(name)).collect();
         assert_eq!(stayed, Vec::<&str>::new(), "{kind}");
     }
     scene.keeps_all(OURS);
@@ -233,7 +234,12 @@ fn a_thing_of_our_name_without_our_tag_blocks_the_plan_and_survives_a_teardown()
     aws.clear_requests();
 
     let planned = scene.runner(&["plan"]).exits(6);
-    insta::assert_snapshot!(blocked(&planned.stdout), @"");
+    insta::assert_snapshot!(blocked(&planned.stdout), @"
+    ! create-role      iam-role           fraud-us-east-1-sagemaker
+        because: it exists and does not bear the tag `runner:pipeline`: it belongs to somebody else
+    ! deploy-proxy     log-group          /aws/lambda/fraud-proxy
+        because: it exists and does not bear the tag `runner:pipeline`: it belongs to somebody else
+    ");
     let refused = scene.runner(&["apply"]).exits(6);
     assert!(refused.stderr.contains("`fraud-us-east-1-sagemaker`"), "{}", refused.stderr);
     assert!(refused.stderr.contains("`/aws/lambda/fraud-proxy`"), "{}", refused.stderr);
@@ -302,17 +308,12 @@ fn id_of(list: &Json, name: &str) -> String {
 
 /// A plan without what is kept.
 fn changes(plan: &str) -> String {
-    plan.lines().filter(|line| !line.starts_with("= ")).map(|line| format!("{line}\n")).collect()
+    plan.lines().filter(|line| !line.starts_with("= ")).collect::<Vec<_>>().join("\n")
 }
 
 /// The blocked lines of a plan, and why.
 fn blocked(plan: &str) -> String {
-    let mut lines = plan.lines();
-    let mut blocked = String::new();
-    while let Some(line) = lines.next() {
-        if line.starts_with("! ") {
-            blocked.push_str(&format!("{line}\n{}\n", lines.next().unwrap_or_default()));
-        }
-    }
-    blocked
+    let lines: Vec<_> = plan.lines().collect();
+    let blocked = lines.windows(2).filter(|pair| pair[0].starts_with("! "));
+    blocked.map(|pair| pair.join("\n")).collect::<Vec<_>>().join("\n")
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::{Http, Pipeline, Scene, features};
 
 const OURS: &str = "pipeline.yaml";
+
+/// Ends every connection that is begun, so that nobody has to wait for an answer.
+fn hang_up(listener: &TcpListener, over: &AtomicBool) {
+    listener.set_nonblocking(true).unwrap();
+    while !over.load(Ordering::Relaxed) {
+        drop(listener.accept());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 #[test]
 fn a_plan_in_a_fresh_folder_starts_nothing_and_writes_nothing() {
@@ -55,7 +66,8 @@ fn what_a_teardown_keeps_is_kept_and_taken_up_again() {
     scene.apply();
     scene.runner(&["teardown"]).exits(0);
     let kinds: Vec<_> = scene.aws().inventory().into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, ["bucket", "log-group", "log-group", "object", "object"]);
+    let objects = ["object", "object", "object-version", "object-version"];
+    assert_eq!(kinds, [&["bucket", "log-group", "log-group"], &objects[..]].concat());
     scene.apply();
     scene.keeps_all(OURS);
     scene.answers(OURS);
@@ -140,12 +152,17 @@ fn a_taken_port_is_said_and_nothing_is_lost() {
     let port = scene.aws().port;
     scene.runner(&["local", "stop"]).exits(0);
     let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    for command in ["plan", "apply", "status", "teardown"] {
-        let refused = scene.runner(&[command]).exits(1);
-        let said = format!("could not listen on port {port} of 127.0.0.1");
-        assert!(refused.stderr.contains(&said), "{command}: {}", refused.stderr);
-        assert!(refused.stderr.contains("nothing was lost"), "{command}: {}", refused.stderr);
-    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| hang_up(&taken, &over));
+        for command in ["plan", "apply", "status", "teardown"] {
+            let refused = scene.runner(&[command]).exits(1);
+            let said = format!("could not listen on port {port} of 127.0.0.1");
+            assert!(refused.stderr.contains(&said), "{command}: {}", refused.stderr);
+            assert!(refused.stderr.contains("nothing was lost"), "{command}: {}", refused.stderr);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
     drop(taken);
     scene.keeps_all(OURS);
     scene.answers(OURS);
@@ -156,10 +173,11 @@ fn a_damaged_state_file_is_named_and_left_alone() {
     let scene = Scene::new(&Pipeline::default());
     scene.apply();
     scene.runner(&["local", "stop"]).exits(0);
-    let states: Vec<_> = scene.files().into_iter().filter(|file| file.ends_with(".json")).collect();
-    let states: Vec<_> = states.iter().filter(|file| file.starts_with(".runner/local/")).collect();
+    let json = |file: &String| Path::new(file).extension().is_some_and(|extension| extension == "json");
+    let of_the_cloud = |file: &String| file.starts_with(".runner/local/");
+    let states: Vec<_> = scene.files().into_iter().filter(json).filter(of_the_cloud).collect();
     assert!(states.len() > 5, "{states:?}");
-    for name in states {
+    for name in &states {
         let file = scene.path(name);
         let whole = fs::read(&file).unwrap();
         let damaged = &whole[..whole.len() / 2];

@@ -93,7 +93,7 @@ fn the_first_plan_creates_everything() {
 }
 
 #[test]
-fn a_plan_says_what_it_would_do_and_no_more() {
+fn nothing_to_do_keeps_everything() {
     let scene = Scene::new(&Pipeline::default());
     scene.apply();
     insta::assert_snapshot!(plan(&scene, &[]), @"
@@ -119,8 +119,12 @@ fn a_plan_says_what_it_would_do_and_no_more() {
         golden_rows  scores within 0.000001
     16 to keep, 2 to check.
     ");
+}
 
-    // Another model: a new version of each thing that is named by content, a switch, and the old ones deleted last.
+#[test]
+fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
     scene.write(&Pipeline::trees(6));
     insta::assert_snapshot!(plan(&scene, &[]), @"
     + train            model-file         ffffffffffff
@@ -166,7 +170,12 @@ fn a_plan_says_what_it_would_do_and_no_more() {
         because: of an older model
     9 to keep, 6 to create, 1 to update, 4 to delete, 2 to check.
     ");
+}
 
+#[test]
+fn more_memory_changes_the_function_alone() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
     scene.write(&Pipeline { deploy_proxy: "{ memory-mb: 512 }".to_owned(), ..Pipeline::default() });
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
@@ -192,7 +201,12 @@ fn a_plan_says_what_it_would_do_and_no_more() {
         golden_rows  scores within 0.000001
     15 to keep, 1 to update, 2 to check.
     ");
+}
 
+#[test]
+fn another_instance_count_switches_to_another_config() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
     scene.write(&Pipeline { create_endpoint: "{ instances: { count: 2 } }".to_owned(), ..Pipeline::default() });
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
@@ -222,8 +236,12 @@ fn a_plan_says_what_it_would_do_and_no_more() {
         because: an older version
     14 to keep, 1 to create, 1 to update, 1 to delete, 2 to check.
     ");
+}
 
-    scene.write(&Pipeline::default());
+#[test]
+fn a_teardown_deletes_users_before_what_they_use() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
     insta::assert_snapshot!(plan(&scene, &["--teardown"]), @"
     - deploy-proxy     lambda-permission  runner
     - deploy-proxy     http-api           fraud
@@ -244,7 +262,12 @@ fn a_plan_says_what_it_would_do_and_no_more() {
     - upload           s3-bucket          fraud-000000000000-us-east-1
     13 to delete.
     ");
+}
 
+#[test]
+fn what_others_have_changed_is_planned_back() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
     let aws = scene.aws();
     aws.logs("DeleteRetentionPolicy", &json!({ "logGroupName": "/aws/lambda/fraud-proxy" }));
     aws.sagemaker("DeleteEndpoint", &json!({ "EndpointName": "fraud" }));

@@ -175,7 +175,7 @@ impl Aws {
         all.extend([("host", &*host), ("x-amz-date", &time), ("x-amz-content-sha256", &payload)]);
         all.sort_unstable();
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-        let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
         let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
@@ -184,10 +184,8 @@ impl Aws {
             key = hmac(&key, part);
         }
         let signature = hex::encode(hmac(&key, &to_sign));
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-            self.key
-        );
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.key);
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base()));
         for (name, value) in all {
             request = request.header(name, value);

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 /// Longer than anything the local cloud does.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A client that keeps its connections.
 pub(crate) struct Http {

@@ -9,5 +9,5 @@ mod tools;
 pub(crate) use aws::{Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use pipeline::Pipeline;
-pub(crate) use scene::{Scene, features};
+pub(crate) use scene::{Ran, Scene, answers, features};
 pub(crate) use tools::{note, shared_data};

@@ -40,6 +40,13 @@ impl Ran {
         self
     }
 
+    /// Where the pipeline answers, as an apply tells.
+    #[track_caller]
+    pub(crate) fn url(&self) -> &str {
+        let url = self.stdout.split(" answers at ").nth(1).and_then(|rest| rest.split(' ').next());
+        url.unwrap_or_else(|| panic!("no URL: {}", self.stdout))
+    }
+
     /// The result as JSON.
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
@@ -109,11 +116,8 @@ impl Scene {
         }
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let ran = Ran {
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        };
+        let ran =
+            Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stderr.contains("panicked at"), "{}", ran.stderr);
         ran
     }
@@ -142,10 +146,7 @@ impl Scene {
     /// Asks a pipeline's URL for a score; it must answer.
     #[track_caller]
     pub(crate) fn answers(&self, file: &str) -> Answer {
-        let answer = Http::new().post(&self.url(file), &features());
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(answer.json()["fraud_score"].is_f64(), "{answer:?}");
-        answer
+        answers(&self.url(file))
     }
 
     /// A client of the running local cloud.
@@ -219,6 +220,15 @@ impl Drop for Scene {
     }
 }
 
+/// Asks a URL for a score; it must answer.
+#[track_caller]
+pub(crate) fn answers(url: &str) -> Answer {
+    let answer = Http::new().post(url, &features());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.json()["fraud_score"].is_f64(), "{answer:?}");
+    answer
+}
+
 /// A request that any of the tests' models scores.
 pub(crate) fn features() -> Json {
     let columns = (1..=28).map(|n| (format!("V{n}"), json!(f64::from(n) / 8.0 - 1.5)));
@@ -238,7 +248,7 @@ fn steady_urls(text: &str) -> String {
         let rest = &part[digits..];
         match rest.strip_prefix("/execute-api/").and_then(|rest| rest.split_once('/')) {
             Some((id, rest)) => {
-                steady.push_str(&format!("/execute-api/{}/{rest}", "i".repeat(id.len())));
+                steady.extend(["/execute-api/", &"i".repeat(id.len()), "/", rest]);
             }
             None => steady.push_str(rest),
         }
