@@ -147,7 +147,9 @@ impl LocalCloud {
                 return Ok(address);
             }
             let ended = child.try_wait().map_err(cannot)?;
-            if ended.is_some() || began.elapsed() > START_LIMIT {
+            // Whoever holds the lock now was started by another command at the same moment, and is about to answer.
+            let ended = ended.is_some() && !self.lock_is_held();
+            if ended || began.elapsed() > START_LIMIT {
                 let text = fs::read(self.log_file()).map_err(cannot)?;
                 let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).trim().to_owned();
                 let why = if text.is_empty() { "it did not answer".to_owned() } else { text };
