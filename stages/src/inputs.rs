@@ -159,7 +159,8 @@ fn bad_data(spec: &Spec, error: &DataError) -> Complaint {
         DataError::FeatureMissing { .. } => "stages.train.features",
         _ => "stages.train.data",
     };
-    spec.complain(place, with_sources(error))
+    // One line, whatever the error lists: a complaint's title cannot hold more.
+    spec.complain(place, with_sources(error).replacen("\n  ", ": ", 1).replace("\n  ", "; "))
 }
 
 fn import_input(spec: &Spec, import: &Import, base: &Path) -> Result<ModelInput, Complaint> {
