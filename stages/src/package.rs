@@ -203,7 +203,10 @@ pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u
             bootstrap.len()
         )));
     }
-    let zip = zip_of(&bootstrap).map_err(|error| StageError::here("could not write the proxy's zip", error))?;
+    // On a thread of its own: deflating takes seconds, in which nothing else would go on.
+    let zip = tokio::task::spawn_blocking(move || zip_of(&bootstrap)).await;
+    let zip = zip.map_err(|error| StageError::here("deflating stopped", error))?;
+    let zip = zip.map_err(|error| StageError::here("could not write the proxy's zip", error))?;
     if zip.len() > ZIP_LIMIT_BYTES {
         return Err(refused(&format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len())));
     }
