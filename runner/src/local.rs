@@ -1,6 +1,5 @@
 //! The embedded local cloud as a process: found, started, stopped.
 
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -162,7 +161,9 @@ impl LocalCloud {
                 return Ok(address);
             }
             let ended = child.try_wait().map_err(cannot)?;
-            if ended.is_some() || began.elapsed() > START_LIMIT {
+            // Whoever holds the lock now was started by another command at the same moment, and is about to answer.
+            let ended = ended.is_some() && !self.lock_is_held();
+            if ended || began.elapsed() > START_LIMIT {
                 let text = fs::read(self.log_file()).map_err(cannot)?;
                 let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).into_owned();
                 return Err(told_by_child(&text, &self.dir));
@@ -242,8 +243,14 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         port: listener.local_addr().map_err(cannot("could not read the own address"))?.port(),
         pid: std::process::id(),
         region: serve.region.clone(),
-        access_key_id: before.as_ref().map_or_else(|| random_hex("AKIA", 8), |before| before.access_key_id.clone()),
-        secret_access_key: before.map_or_else(|| random_hex("", 20), |before| before.secret_access_key),
+        access_key_id: match &before {
+            Some(before) => before.access_key_id.clone(),
+            None => format!("AKIA{}", random_hex::<8>().map_err(cannot("could not make a key"))?),
+        },
+        secret_access_key: match before {
+            Some(before) => before.secret_access_key,
+            None => random_hex::<20>().map_err(cannot("could not make a secret"))?,
+        },
     };
     let cloud = Cloud::open(Config {
         state_dir: dir.clone(),
@@ -303,13 +310,10 @@ fn write_address(file: &Path, address: &Address) -> io::Result<()> {
     fs::rename(new, file)
 }
 
-fn random_hex(prefix: &str, bytes: usize) -> String {
-    let mut text = prefix.to_owned();
-    for _ in 0..bytes {
-        let byte: u8 = rand::random();
-        _ = write!(text, "{byte:02X}");
-    }
-    text
+fn random_hex<const BYTES: usize>() -> io::Result<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
 /// This program, also as the local cloud's process and as the model server.

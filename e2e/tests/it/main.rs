@@ -1,1 +1,10 @@
-//! One binary: drives `runner` as a process.
+//! Drives `runner` as a process, against its embedded local cloud, as a user would.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod harness;
+mod laws;
+mod lifecycle;
+mod local_cloud;
+mod plans;

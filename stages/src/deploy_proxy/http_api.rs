@@ -115,10 +115,20 @@ impl Resource for HttpApi {
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
         let request = ctx.clients.apigateway.create_api().name(&self.names.api).protocol_type(ProtocolType::Http);
         let tags = tags::of(&self.names, API.stage());
-        let api = request.set_tags(Some(tags)).send().await.about("apigateway:CreateApi", self.subject())?;
-        let id = api.api_id().unwrap_or_default();
-        self.complete(ctx, id).await?;
-        Ok(self.outputs(id, api.api_endpoint().unwrap_or_default()))
+        let made = request.set_tags(Some(tags)).send().await.about("apigateway:CreateApi", self.subject())?;
+        // When an answer is lost, the SDK sends the call again and a second API comes of it. The oldest counts, here
+        // as in every later look.
+        let mut ours = self.ours(ctx.clients).await?.into_iter();
+        let (id, endpoint) = match ours.next() {
+            Some(oldest) => (oldest.api_id, oldest.api_endpoint),
+            None => (made.api_id, made.api_endpoint),
+        };
+        for second in ours.filter_map(|api| api.api_id) {
+            self.delete(ctx, &second).await?;
+        }
+        let id = id.unwrap_or_default();
+        self.complete(ctx, &id).await?;
+        Ok(self.outputs(&id, &endpoint.unwrap_or_default()))
     }
 
     async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -211,6 +221,8 @@ impl HttpApi {
         let integration = self.integration(ctx, id, &below).await?;
         self.routes(ctx, id, &below, &integration).await?;
         self.stage(ctx, id, below.stage.as_ref()).await?;
+        // Looked at anew: a create whose answer was lost was sent again, and made a second integration.
+        let below = self.below(ctx.clients, id).await?;
         for other in
             below.integrations.iter().filter_map(Integration::integration_id).filter(|other| *other != integration)
         {

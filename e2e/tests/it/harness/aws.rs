@@ -1,0 +1,237 @@
+//! A client of the local cloud: signed AWS calls without an SDK, and the cloud's own routes.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::http::{Answer, Http};
+
+/// A running local cloud.
+pub(crate) struct Aws {
+    http: Http,
+    /// Port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// Process id.
+    pub(crate) pid: i32,
+    region: String,
+    key: String,
+    secret: String,
+}
+
+/// Names of everything in the account, by kind; old versions of objects are a kind of their own.
+pub(crate) type Inventory = BTreeSet<(&'static str, String)>;
+
+/// Which side of a write's effect fails. After it every write is refused, as if the network had gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    /// Not done, and said so.
+    Refused,
+    /// Done, but the answer is lost.
+    AnswerLost,
+}
+
+impl Aws {
+    /// From the address file that the local cloud keeps.
+    pub(super) fn new(address: &Json) -> Self {
+        let text = |name: &str| address[name].as_str().unwrap().to_owned();
+        Self {
+            http: Http::new(),
+            port: address["port"].as_u64().unwrap().try_into().unwrap(),
+            pid: address["pid"].as_i64().unwrap().try_into().unwrap(),
+            region: text("region"),
+            key: text("access_key_id"),
+            secret: text("secret_access_key"),
+        }
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub(crate) fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Makes the n-th write fail, and all after it.
+    pub(crate) fn fail_write(&self, n: usize, side: Side) {
+        let fault = match side {
+            Side::Refused => json!({ "refuse": { "status": 403, "code": "AccessDenied", "message": "not today" } }),
+            Side::AnswerLost => json!("lose-answer"),
+        };
+        self.put_faults(&json!([{ "match": { "write": n }, "fault": fault, "then-halt": true }]));
+    }
+
+    /// Puts fault rules.
+    pub(crate) fn put_faults(&self, rules: &Json) {
+        self.local("PUT", "faults", &json!({ "rules": rules }).to_string());
+    }
+
+    /// Ends all faults.
+    pub(crate) fn clear_faults(&self) {
+        self.local("DELETE", "faults", "");
+    }
+
+    /// Writes since the log was cleared, as `service:Operation resource`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let log = self.local("GET", "requests?writes=true", "").json();
+        let line = |entry: &Json| {
+            let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+            format!("{}:{} {}", text("service"), text("operation"), text("resource"))
+        };
+        log.as_array().unwrap().iter().map(line).collect()
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn clear_requests(&self) {
+        self.local("DELETE", "requests", "");
+    }
+
+    /// Everything in the account, as the services list it.
+    pub(crate) fn inventory(&self) -> Inventory {
+        let mut all = Inventory::new();
+        let mut add = |kind: &'static str, names: Vec<String>| all.extend(names.into_iter().map(|name| (kind, name)));
+        let buckets = between(&self.signed("s3", "GET", "/", &[], "").text, "<Name>", "</Name>");
+        for bucket in &buckets {
+            for (kind, list) in [("object", "list-type=2"), ("object-version", "versions=")] {
+                let listing = self.signed("s3", "GET", &format!("/{bucket}?{list}"), &[], "").text;
+                let keys = between(&listing, "<Key>", "</Key>").into_iter().map(|key| format!("{bucket}/{key}"));
+                add(kind, keys.collect());
+            }
+        }
+        add("bucket", buckets);
+        let roles = self.iam("ListRoles", &[]).text;
+        add("role", between(&roles, "<RoleName>", "</RoleName>"));
+        for (kind, list, name) in [
+            ("model", "Models", "ModelName"),
+            ("endpoint-config", "EndpointConfigs", "EndpointConfigName"),
+            ("endpoint", "Endpoints", "EndpointName"),
+        ] {
+            add(kind, names(&self.sagemaker(&format!("List{list}"), &json!({})).json()[list], name));
+        }
+        let groups = self.logs("DescribeLogGroups", &json!({})).json();
+        add("log-group", names(&groups["logGroups"], "logGroupName"));
+        let functions = self.signed("lambda", "GET", "/2015-03-31/functions/", &[], "").json();
+        add("function", names(&functions["Functions"], "FunctionName"));
+        let apis = self.signed("apigateway", "GET", "/v2/apis", &[], "").json();
+        add("api", names(&apis["items"], "name"));
+        all
+    }
+
+    /// A call of IAM's query protocol.
+    pub(crate) fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
+        let mut body = format!("Action={action}&Version=2010-05-08");
+        for (name, value) in members {
+            body = format!("{body}&{name}={}", percent_encoded(value));
+        }
+        self.signed("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
+    }
+
+    /// A call of CloudWatch Logs.
+    pub(crate) fn logs(&self, operation: &str, body: &Json) -> Answer {
+        self.json("logs", &format!("Logs_20140328.{operation}"), body)
+    }
+
+    /// A call of SageMaker.
+    pub(crate) fn sagemaker(&self, operation: &str, body: &Json) -> Answer {
+        self.json("sagemaker", &format!("SageMaker.{operation}"), body)
+    }
+
+    fn json(&self, service: &str, target: &str, body: &Json) -> Answer {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        self.signed(service, "POST", "/", &headers, &body.to_string())
+    }
+
+    /// A call that must succeed.
+    pub(crate) fn signed(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let answer = self.http.send(self.sign(service, method, path, headers, body));
+        assert!((200..300).contains(&answer.status), "{service} {method} {path}: {answer:?}");
+        answer
+    }
+
+    /// Signature Version 4. Paths and queries must be written as they are signed.
+    fn sign(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Request<Full<Bytes>> {
+        let region = if service == "iam" { "us-east-1" } else { &self.region };
+        let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let scope = format!("{}/{region}/{service}/aws4_request", &time[..8]);
+        let host = format!("127.0.0.1:{}", self.port);
+        let payload = hex::encode(Sha256::digest(body));
+        let mut all: Vec<(&str, &str)> = headers.to_vec();
+        all.extend([("host", &*host), ("x-amz-date", &time), ("x-amz-content-sha256", &payload)]);
+        all.sort_unstable();
+        let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
+        let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
+        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
+        let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), &time[..8]);
+        for part in [region, service, "aws4_request"] {
+            key = hmac(&key, part);
+        }
+        let signature = hex::encode(hmac(&key, &to_sign));
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.key);
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base()));
+        for (name, value) in all {
+            request = request.header(name, value);
+        }
+        let request = request.header("authorization", authorization);
+        request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
+    }
+
+    /// One of the cloud's own routes.
+    fn local(&self, method: &str, route: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.base()));
+        let request = request.header("authorization", format!("Bearer {}", self.secret));
+        let answer = self.http.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap());
+        assert!((200..300).contains(&answer.status), "{method} {route}: {answer:?}");
+        answer
+    }
+}
+
+/// HMAC-SHA256 of RFC 2104, for keys of at most 64 bytes.
+fn hmac(key: &[u8], text: &str) -> [u8; 32] {
+    let pad = |byte: u8| {
+        let mut block = [byte; 64];
+        block.iter_mut().zip(key).for_each(|(block, key)| *block ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
+}
+
+fn names(list: &Json, name: &str) -> Vec<String> {
+    let list = list.as_array().unwrap_or_else(|| panic!("no list of `{name}`: {list}"));
+    list.iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+}
+
+/// What stands between two marks, each time they occur.
+fn between(text: &str, open: &str, close: &str) -> Vec<String> {
+    text.split(open).skip(1).filter_map(|rest| Some(rest.split_once(close)?.0.to_owned())).collect()
+}

@@ -1,0 +1,13 @@
+//! What the tests stand on: a folder with a pipeline file, the programs, and a client of the local cloud.
+
+mod aws;
+mod http;
+mod pipeline;
+mod scene;
+mod tools;
+
+pub(crate) use aws::{Inventory, Side};
+pub(crate) use http::{Answer, Http, posted};
+pub(crate) use pipeline::Pipeline;
+pub(crate) use scene::{Ran, Scene, answers, features};
+pub(crate) use tools::{note, shared_data};

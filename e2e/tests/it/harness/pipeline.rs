@@ -1,0 +1,69 @@
+//! A pipeline file: the example's shape, with a model that trains in milliseconds.
+
+use super::tools::tools;
+
+/// The parts of a pipeline file that tests change.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    /// Every cloud name derives from it.
+    pub(crate) name: &'static str,
+    /// Value of `targets: local:`.
+    pub(crate) local: String,
+    /// Value of `train:`.
+    pub(crate) train: String,
+    /// Value of `create-endpoint:`.
+    pub(crate) create_endpoint: String,
+    /// Value of `deploy-proxy:`.
+    pub(crate) deploy_proxy: String,
+    /// Value of `smoke-test:`.
+    pub(crate) smoke_test: String,
+    /// Value of `teardown:`.
+    pub(crate) teardown: String,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self {
+            name: "fraud",
+            local: "{ iam-propagation-ms: 0 }".to_owned(),
+            train: trained(5),
+            create_endpoint: "{}".to_owned(),
+            deploy_proxy: "{}".to_owned(),
+            smoke_test: "{}".to_owned(),
+            teardown: "{}".to_owned(),
+        }
+    }
+}
+
+impl Pipeline {
+    /// With so many trees: another number is another model.
+    pub(crate) fn trees(trees: u32) -> Self {
+        Self { train: trained(trees), ..Self::default() }
+    }
+
+    /// The file's text.
+    pub(crate) fn text(&self) -> String {
+        let Self { name, local, train, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
+        let proxy = tools().proxy.display();
+        format!(
+            "name: {name}\n\
+             targets:\n  local: {local}\n\
+             stages:\n  \
+             - train: {train}\n  \
+             - package: {{ proxy: \"{proxy}\" }}\n  \
+             - upload:\n  \
+             - create-role:\n  \
+             - create-endpoint: {create_endpoint}\n  \
+             - deploy-proxy: {deploy_proxy}\n  \
+             - smoke-test: {smoke_test}\n  \
+             - teardown: {teardown}\n"
+        )
+    }
+}
+
+fn trained(trees: u32) -> String {
+    format!(
+        "{{ data: {{ generate: {{ rows: 2000, seed: 42 }} }}, \
+         algorithm: {{ gradient-boosting: {{ trees: {trees} }} }} }}"
+    )
+}
