@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "where the program begins")]
 fn start() -> Result<(Config, Endpoint), ConfigError> {
     let get = |name: &str| std::env::var(name).ok();
     let config = Config::read(get)?;

@@ -54,6 +54,7 @@ pub enum Connection {
 
 impl Clients {
     /// Builds every client. Looks for credentials, and calls nobody.
+    #[expect(clippy::disallowed_methods, reason = "the one home of SDK configuration")]
     pub async fn connect(connection: &Connection, cache: Cache) -> Self {
         let config = match connection {
             Connection::Local { url, region, access_key_id, secret_access_key } => {

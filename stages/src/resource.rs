@@ -306,6 +306,7 @@ impl Pace<'_> {
     }
 
     /// Pauses; false, at once, when the limit has passed or somebody wants to stop.
+    #[expect(clippy::disallowed_methods, reason = "the one home of pauses")]
     pub(crate) async fn pause(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.until {

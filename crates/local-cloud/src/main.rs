@@ -137,6 +137,7 @@ impl Arguments {
 }
 
 /// The account's key and its secret.
+#[expect(clippy::disallowed_methods, reason = "where the program begins: secrets do not belong on a command line")]
 fn keys(state_dir: &Path) -> Result<(String, String), Box<dyn Error>> {
     use std::os::unix::fs::OpenOptionsExt as _;
 

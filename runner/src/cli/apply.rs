@@ -126,6 +126,7 @@ pub(super) fn stop_on_interrupt() -> CancellationToken {
             token.cancel();
         }
         if tokio::signal::ctrl_c().await.is_ok() {
+            #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C waits for nothing")]
             std::process::exit(130);
         }
     });

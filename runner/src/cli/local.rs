@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
 }
 
 /// Serves a model under the SageMaker container contract, as the local cloud's stand-in for an image.
+#[expect(clippy::disallowed_methods, reason = "the container contract gives its settings by environment variables")]
 pub(crate) async fn model_server() -> Result<u8, Failure> {
     tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
     let config = model_server::Config::read(|name| std::env::var(name).ok()).map_err(Failure::Usage)?;

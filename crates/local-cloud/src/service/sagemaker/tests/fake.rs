@@ -1,5 +1,7 @@
 //! A model server for tests: this test binary, called again. The model's variables and the request say what it does.
 
+#![expect(clippy::disallowed_methods, reason = "it is a program of its own, told by its environment what to do")]
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
