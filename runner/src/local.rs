@@ -313,7 +313,7 @@ fn write_address(file: &Path, address: &Address) -> io::Result<()> {
 fn random_hex<const BYTES: usize>() -> io::Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
+    Ok(hex::encode_upper(bytes))
 }
 
 /// This program, also as the local cloud's process and as the model server.
