@@ -220,3 +220,6 @@ pub(crate) fn or_already_there<T>(result: Result<T, CloudError>) -> Result<Optio
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     declared.resource(Role {
         id: PROXY,
         name: names.proxy_role.clone(),
-        trust: trust("lambda.amazonaws.com", &json!({ "StringEquals": { "aws:SourceAccount": names.site.account } })),
+        trust: trust("lambda.amazonaws.com", &proxy_condition(names)),
         policy: proxy_policy(names),
         names: names.clone(),
     });
@@ -50,6 +50,10 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
 /// Source: AWS documentation, cross-service confused deputy prevention.
 fn execution_condition(names: &Names) -> Json {
     json!({ "ArnLike": { "aws:SourceArn": names.site.arn("sagemaker", "*") } })
+}
+
+fn proxy_condition(names: &Names) -> Json {
+    json!({ "StringEquals": { "aws:SourceAccount": names.site.account } })
 }
 
 fn trust(service: &str, condition: &Json) -> Json {
@@ -278,4 +282,31 @@ fn iam_tags(names: &Names, stage: &str) -> Result<Vec<aws_sdk_iam::types::Tag>, 
 fn decoded(document: &str) -> Json {
     let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
     serde_json::from_str(&text).unwrap_or(Json::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    fn documents(region: &str) -> String {
+        let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
+        let documents = json!({
+            "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
+            "execution": execution_policy(&names),
+            "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
+            "proxy": proxy_policy(&names),
+        });
+        serde_json::to_string_pretty(&documents).unwrap()
+    }
+
+    #[test]
+    fn each_role_may_do_what_it_needs_and_no_more() {
+        insta::assert_snapshot!(documents("us-east-1"), @"");
+    }
+
+    #[test]
+    fn another_partition_has_its_own_arns_and_image_registry() {
+        insta::assert_snapshot!(documents("cn-northwest-1"), @"");
+    }
 }

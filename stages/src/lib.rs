@@ -12,6 +12,8 @@ pub mod create_endpoint;
 pub mod create_role;
 pub mod deploy_proxy;
 mod elf;
+#[cfg(test)]
+mod fixture;
 pub mod inputs;
 mod log_group;
 pub mod names;
@@ -21,6 +23,8 @@ pub mod resource;
 pub mod smoke_test;
 mod tags;
 pub mod teardown;
+#[cfg(test)]
+mod tests;
 pub mod train;
 pub mod upload;
 

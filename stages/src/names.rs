@@ -147,3 +147,50 @@ fn image(site: &Site, container: &spec::ContainerVersion) -> String {
 fn short_hash(value: &serde_json::Value) -> String {
     hex::encode(Sha256::digest(value.to_string()))[..12].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn the_longest_name_in_the_longest_region_keeps_every_limit() {
+        let name = "abcdefghijklmnopqrstuvwxyz-01234";
+        assert_eq!(name.len(), 32);
+        assert!(
+            spec::Spec::parse(&format!("name: {name}5"), "pipeline.yaml".as_ref()).is_err(),
+            "it is not the longest"
+        );
+        for (region, _) in spec::regions::XGBOOST_REGISTRIES {
+            let names = Fixture::new(&format!("name: {name}"), region, "3f9a0c12").names;
+            let limits = [
+                (&names.bucket, 63),
+                (&names.execution_role, 64),
+                (&names.proxy_role, 64),
+                (&names.model, 63),
+                (&names.endpoint_config, 63),
+                (&names.endpoint, 63),
+                (&names.function, 64),
+                (&names.api, 128),
+            ];
+            for (name, limit) in limits {
+                assert!(name.len() <= limit, "`{name}` has {} characters, and the limit is {limit}", name.len());
+            }
+        }
+    }
+
+    #[test]
+    fn names_derive_from_pipeline_place_and_content() {
+        insta::assert_debug_snapshot!(Fixture::with("").names, @"");
+    }
+
+    #[test]
+    fn other_content_is_another_model_and_config_on_the_same_endpoint() {
+        let (one, other) = (Fixture::with("").names, Fixture::retrained("").names);
+        assert_ne!(one.model, other.model);
+        assert_ne!(one.endpoint_config, other.endpoint_config);
+        assert_eq!(one.endpoint, other.endpoint);
+        assert!(one.is_versioned(&other.model));
+        assert!(!one.is_versioned("fraud-detection"));
+        assert!(!one.is_versioned("fraud-0123456789ab-proxy"));
+    }
+}

@@ -1,0 +1,116 @@
+//! The services' own words, and what each means to us.
+
+use super::{Meaning, meaning};
+
+/// Service, wire code, message, meaning.
+const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
+    ("sagemaker", "ValidationException", "Could not find endpoint \"arn\".", Meaning::Absent),
+    ("sagemaker", "ValidationException", "Could not find endpoint configuration \"arn\".", Meaning::Absent),
+    ("sagemaker", "ValidationException", "Could not find model \"arn\".", Meaning::Absent),
+    ("sagemaker", "ValidationException", "Requested resource not found.", Meaning::Absent),
+    ("sagemaker", "ValidationException", "Cannot create already existing model \"arn\".", Meaning::AlreadyThere),
+    ("sagemaker", "ValidationException", "Cannot create already existing endpoint \"arn\".", Meaning::AlreadyThere),
+    ("sagemaker", "ValidationException", "Cannot update in-progress endpoint \"arn\".", Meaning::Busy),
+    (
+        "sagemaker",
+        "ValidationException",
+        "Could not assume role arn. Please ensure that the role exists",
+        Meaning::NotYet,
+    ),
+    ("sagemaker", "ValidationException", "Could not access model data at s3://b/k.", Meaning::NotYet),
+    ("sagemaker", "ValidationException", "2 validation errors detected: Value 'v' at 'modelName'", Meaning::Other),
+    ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::Other),
+    ("sagemaker", "AccessDeniedException", "User: u is not authorized to perform: iam:PassRole", Meaning::Refused),
+    ("sagemaker", "ThrottlingException", "Rate exceeded", Meaning::Throttled),
+    ("lambda", "ResourceConflictException", "Function already exist: fraud-proxy", Meaning::AlreadyThere),
+    (
+        "lambda",
+        "ResourceConflictException",
+        "The statement id (runner) provided already exists. Please provide a new statement id",
+        Meaning::AlreadyThere,
+    ),
+    (
+        "lambda",
+        "ResourceConflictException",
+        "The operation cannot be performed at this time. An update is in progress for resource: arn",
+        Meaning::Busy,
+    ),
+    (
+        "lambda",
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+        Meaning::NotYet,
+    ),
+    (
+        "lambda",
+        "InvalidParameterValueException",
+        "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
+        Meaning::NotYet,
+    ),
+    ("lambda", "InvalidParameterValueException", "Could not unzip uploaded file.", Meaning::Other),
+    ("lambda", "ResourceNotFoundException", "Function not found: arn", Meaning::Absent),
+    ("lambda", "TooManyRequestsException", "Rate exceeded (Reason=CallerRateLimitExceeded)", Meaning::Throttled),
+    ("lambda", "PreconditionFailedException", "The Revision Id provided does not match", Meaning::Precondition),
+    ("iam", "EntityAlreadyExists", "Role with name r already exists.", Meaning::AlreadyThere),
+    ("iam", "EntityAlreadyExistsException", "Role with name r already exists.", Meaning::AlreadyThere),
+    ("iam", "NoSuchEntity", "The role with name r cannot be found.", Meaning::Absent),
+    ("iam", "DeleteConflict", "Cannot delete entity, must delete policies first.", Meaning::Busy),
+    ("iam", "ConcurrentModification", "The request was rejected because multiple requests", Meaning::Busy),
+    ("iam", "MalformedPolicyDocument", "This policy contains invalid Json", Meaning::Other),
+    ("iam", "Throttling", "Rate exceeded", Meaning::Throttled),
+    (
+        "s3",
+        "BucketAlreadyOwnedByYou",
+        "Your previous request to create the named bucket succeeded",
+        Meaning::AlreadyThere,
+    ),
+    ("s3", "BucketAlreadyExists", "The requested bucket name is not available.", Meaning::Refused),
+    ("s3", "OperationAborted", "A conflicting conditional operation is currently in progress", Meaning::Busy),
+    ("s3", "ConditionalRequestConflict", "The conditional request cannot succeed", Meaning::Busy),
+    (
+        "s3",
+        "PreconditionFailed",
+        "At least one of the pre-conditions you specified did not hold",
+        Meaning::Precondition,
+    ),
+    ("s3", "NoSuchBucket", "The specified bucket does not exist", Meaning::Absent),
+    ("s3", "NoSuchKey", "The specified key does not exist.", Meaning::Absent),
+    ("s3", "NoSuchTagSet", "The TagSet does not exist", Meaning::Absent),
+    ("s3", "NoSuchBucketPolicy", "The bucket policy does not exist", Meaning::Absent),
+    ("s3", "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", Meaning::Absent),
+    (
+        "s3",
+        "NoSuchPublicAccessBlockConfiguration",
+        "The public access block configuration was not found",
+        Meaning::Absent,
+    ),
+    ("s3", "OwnershipControlsNotFoundError", "The bucket ownership controls were not found", Meaning::Absent),
+    ("s3", "BucketNotEmpty", "The bucket you tried to delete is not empty", Meaning::Other),
+    ("s3", "AccessDenied", "Access Denied", Meaning::Refused),
+    ("s3", "SlowDown", "Please reduce your request rate.", Meaning::Throttled),
+    ("apigateway", "NotFoundException", "Invalid API identifier specified 123456789012:a1", Meaning::Absent),
+    ("apigateway", "ConflictException", "Route with key POST / already exists for this API", Meaning::AlreadyThere),
+    ("apigateway", "ConflictException", "Stage already exists", Meaning::AlreadyThere),
+    ("apigateway", "ConflictException", "The integration is referenced by a route", Meaning::Busy),
+    ("apigateway", "TooManyRequestsException", "Too Many Requests", Meaning::Throttled),
+    ("logs", "ResourceAlreadyExistsException", "The specified log group already exists", Meaning::AlreadyThere),
+    ("logs", "ResourceNotFoundException", "The specified log group does not exist.", Meaning::Absent),
+    ("logs", "OperationAbortedException", "A conflicting operation is currently in progress", Meaning::Busy),
+    ("logs", "InvalidParameterException", "Invalid LogGroup or LogStream", Meaning::Other),
+];
+
+#[test]
+fn each_service_says_it_in_its_own_words() {
+    for (service, code, message, expected) in ANSWERS {
+        assert_eq!(meaning(service, code, message, Some(400)), *expected, "{service} {code}: {message}");
+    }
+}
+
+#[test]
+fn an_empty_body_is_read_by_its_status() {
+    assert_eq!(meaning("s3", "", "", Some(404)), Meaning::Absent);
+    assert_eq!(meaning("s3", "", "", Some(403)), Meaning::Refused);
+    assert_eq!(meaning("s3", "", "", Some(500)), Meaning::Other);
+    // A proxy in between says nothing about a service that always says more itself.
+    assert_eq!(meaning("lambda", "", "", Some(404)), Meaning::Other);
+}

@@ -1,0 +1,59 @@
+//! A pipeline that is declared without files and without a cloud, for tests.
+
+use std::sync::Arc;
+
+use plan::{Desired, Goal, World};
+use spec::Spec;
+
+use crate::inputs::{ModelInput, ModelSource, ProxyInput, ProxySource};
+use crate::{Declared, Inputs, Names, Site, Wanted};
+
+pub(crate) struct Fixture {
+    pub(crate) spec: Spec,
+    pub(crate) inputs: Arc<Inputs>,
+    pub(crate) names: Names,
+}
+
+impl Fixture {
+    /// The default pipeline `fraud` in `us-east-1`, with these stages.
+    pub(crate) fn with(stages: &str) -> Self {
+        Self::new(&format!("{{ name: fraud, stages: [{stages}] }}"), "us-east-1", "3f9a0c12")
+    }
+
+    /// As [`Self::with`], from other data.
+    pub(crate) fn retrained(stages: &str) -> Self {
+        Self::new(&format!("{{ name: fraud, stages: [{stages}] }}"), "us-east-1", "c0ffee00")
+    }
+
+    pub(crate) fn new(source: &str, region: &str, model: &str) -> Self {
+        let spec = Spec::parse(source, "pipeline.yaml".as_ref()).unwrap();
+        let site = Site { account: "123456789012".to_owned(), region: region.to_owned(), plain_http: false };
+        let inputs = Arc::new(made_up(model, spec.package.architecture));
+        let names = Names::of(&spec, &inputs, site);
+        Self { spec, inputs, names }
+    }
+
+    pub(crate) fn desired(&self) -> Vec<Desired> {
+        Declared::of(&Wanted { spec: &self.spec, inputs: &self.inputs, names: &self.names }).desired()
+    }
+
+    pub(crate) fn plan(&self, world: &World, goal: Goal) -> String {
+        let plan = plan::plan(&self.desired(), world, goal).unwrap();
+        plan::render::text(&plan, &|_, lines| lines)
+    }
+}
+
+fn made_up(model: &str, architecture: spec::Architecture) -> Inputs {
+    Inputs {
+        model: ModelInput {
+            fingerprint: model.repeat(8),
+            words: vec![("data", format!("rows {model}"))],
+            source: ModelSource::None,
+        },
+        proxy: ProxyInput {
+            fingerprint: "5ca1ab1e".repeat(8),
+            source: ProxySource::Prebuilt("lambda-proxy".into()),
+            architecture,
+        },
+    }
+}
