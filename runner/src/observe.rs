@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use plan::World;
-use stages::{Clients, Declared, Item, Resource, StageError};
+use stages::{Cache, Clients, Declared, Item, Resource, StageError};
 
 use crate::failure::Failure;
 
@@ -31,6 +31,18 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
             Ok(world)
         })
         .await
+}
+
+/// Looks at files on this machine alone, where there is no cloud yet.
+pub(crate) fn observe_cache(declared: &Declared, cache: &Cache) -> Result<World, Failure> {
+    let mut world = World::default();
+    for item in declared.items() {
+        let Item::Resource(resource) = item else { continue };
+        if let Some(seen) = resource.cached(cache).map_err(|error| failed(&**resource, error))? {
+            world.observed.insert(resource.id(), seen);
+        }
+    }
+    Ok(world)
 }
 
 fn failed(resource: &dyn Resource, error: StageError) -> Failure {

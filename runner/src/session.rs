@@ -11,7 +11,7 @@ use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
 
 use crate::failure::Failure;
 use crate::local::{self, LocalCloud};
-use crate::observe::observe;
+use crate::observe::{observe, observe_cache};
 
 /// Account of the local cloud.
 pub(crate) const LOCAL_ACCOUNT: &str = "000000000000";
@@ -23,8 +23,9 @@ pub(crate) struct Session {
     pub(crate) names: Names,
     pub(crate) declared: Declared,
     pub(crate) limits: Limits,
-    /// None: the local cloud is not there, so nothing is.
+    /// None: the local cloud is not there, so nothing is but files on this machine.
     pub(crate) clients: Option<Clients>,
+    cache: Cache,
     /// Where it acts, for the first line.
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.
@@ -67,7 +68,7 @@ impl Session {
                 };
                 let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
                 let clients = match &running {
-                    Some(running) => Some(Clients::connect(&running.connection(), cache).await),
+                    Some(running) => Some(Clients::connect(&running.connection(), cache.clone()).await),
                     None => None,
                 };
                 let place = match &running {
@@ -79,7 +80,7 @@ impl Session {
                 (clients, site, place, Limits::LOCAL, Some(home))
             }
             Target::Aws(target) => {
-                let clients = Clients::connect(&Connection::Aws(target.clone()), cache).await;
+                let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
                 let site = clients.site().await?;
                 if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
                     return Err(Failure::Blocked(format!(
@@ -94,14 +95,14 @@ impl Session {
         };
         let names = Names::of(&spec, &inputs, site);
         let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
-        Ok(Self { spec, inputs, names, declared, limits, clients, place, local })
+        Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
     }
 
     /// Looks at what is there.
     pub(crate) async fn observe(&self) -> Result<World, Failure> {
         match &self.clients {
             Some(clients) => observe(&self.declared, clients).await,
-            None => Ok(World::default()),
+            None => observe_cache(&self.declared, &self.cache),
         }
     }
 

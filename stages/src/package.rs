@@ -15,7 +15,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::cloud_error::{Explain, if_present};
 use crate::inputs::{ProxyInput, ProxySource};
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, upload};
+use crate::{Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, upload};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -77,20 +77,17 @@ impl Resource for Archive {
         Facts::default().fixed("model", short(&self.inputs.model.fingerprint))
     }
 
+    fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
+        let path = cache.archive(&self.inputs.model.fingerprint);
+        Ok(if path.exists() { Some(self.present(hex::encode(sha256(&cache.read(&path)?)))) } else { None })
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        let path = clients.cache.archive(&self.inputs.model.fingerprint);
-        let sha256 = if path.exists() {
-            Some(hex::encode(sha256(&clients.cache.read(&path)?)))
-        } else {
-            upload::object_sha256(clients, &self.names, &self.names.model_key).await?
-        };
-        Ok(match sha256 {
-            Some(sha256) => Observation::Present {
-                facts: self.desired(),
-                outputs: outputs([(ARCHIVE_SHA256.name(), sha256.into())]),
-            },
-            None => Observation::Absent,
-        })
+        if let Some(seen) = self.cached(&clients.cache)? {
+            return Ok(seen);
+        }
+        let sha256 = upload::object_sha256(clients, &self.names, &self.names.model_key).await?;
+        Ok(sha256.map_or(Observation::Absent, |sha256| self.present(sha256)))
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -108,6 +105,12 @@ impl Resource for Archive {
 
     async fn delete(&self, _: &Ctx<'_>, _: &str) -> Result<(), StageError> {
         Ok(())
+    }
+}
+
+impl Archive {
+    fn present(&self, sha256: String) -> Observation {
+        Observation::Present { facts: self.desired(), outputs: outputs([(ARCHIVE_SHA256.name(), sha256.into())]) }
     }
 }
 
@@ -139,18 +142,20 @@ impl Resource for Proxy {
         Facts::default().fixed("sources", short(&self.inputs.proxy.fingerprint)).fixed("bootstrap", from)
     }
 
+    fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
+        Ok(cache.proxy_zip(&self.inputs.proxy.fingerprint).exists().then(|| self.present()))
+    }
+
     /// Here, or running already: a machine that never built it need not build it again.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        let proxy = &self.inputs.proxy;
-        if !clients.cache.proxy_zip(&proxy.fingerprint).exists() {
-            let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
-            let live = if_present(answer.about("lambda:GetFunction", format!("function `{}`", self.names.function)))?;
-            let tag = live.as_ref().and_then(|function| function.tags()?.get(tags::FINGERPRINT));
-            if tag != Some(&short(&proxy.fingerprint)) {
-                return Ok(Observation::Absent);
-            }
+        if let Some(seen) = self.cached(&clients.cache)? {
+            return Ok(seen);
         }
-        Ok(Observation::Present { facts: self.desired(), outputs: self.outputs() })
+        let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
+        let live = if_present(answer.about("lambda:GetFunction", format!("function `{}`", self.names.function)))?;
+        let tag = live.as_ref().and_then(|function| function.tags()?.get(tags::FINGERPRINT));
+        let same = tag == Some(&short(&self.inputs.proxy.fingerprint));
+        Ok(if same { self.present() } else { Observation::Absent })
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -168,6 +173,10 @@ impl Resource for Proxy {
 }
 
 impl Proxy {
+    fn present(&self) -> Observation {
+        Observation::Present { facts: self.desired(), outputs: self.outputs() }
+    }
+
     fn outputs(&self) -> Outputs {
         outputs([(PROXY_FINGERPRINT.name(), short(&self.inputs.proxy.fingerprint).into())])
     }
@@ -225,27 +234,18 @@ fn zip_of(bootstrap: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
 /// Builds the proxy and tells where it is, in `cargo`'s own words.
 async fn build(workspace: &Path, release: bool, architecture: spec::Architecture) -> Result<PathBuf, StageError> {
     let mut command = tokio::process::Command::new("cargo");
-    command.current_dir(workspace).args([
-        "build",
-        "--locked",
-        "--package",
-        "lambda-proxy",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    command.current_dir(workspace).args(["build", "--locked", "--message-format", "json-render-diagnostics"]);
+    // With `runner` named too, what both stand on has the features that it was built with a moment ago.
+    command.args(["--package", "runner", "--package", "lambda-proxy", "--bin", "lambda-proxy"]);
     if release {
         command.arg("--release");
     }
-    if architecture.as_str() != std::env::consts::ARCH
-        && !(architecture == spec::Architecture::Arm64 && std::env::consts::ARCH == "aarch64")
-    {
-        command.args([
-            "--target",
-            match architecture {
-                spec::Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-                spec::Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-            },
-        ]);
+    let machine = match architecture {
+        spec::Architecture::X86_64 => "x86_64",
+        spec::Architecture::Arm64 => "aarch64",
+    };
+    if machine != std::env::consts::ARCH {
+        command.args(["--target", &format!("{machine}-unknown-linux-gnu")]);
     }
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.map_err(|error| StageError::here("could not start `cargo` to build the proxy", error))?;

@@ -31,6 +31,10 @@ pub trait Resource: Send + Sync {
     }
     /// Describes what is true, in the same words. Never writes.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError>;
+    /// Describes what files on this machine tell, so that a plan is right before there is a cloud to ask.
+    fn cached(&self, _: &Cache) -> Result<Option<Observation>, StageError> {
+        Ok(None)
+    }
     /// Finds our older versions that nothing desires any more.
     async fn strays(&self, _: &Clients) -> Result<Vec<Stray>, StageError> {
         Ok(vec![])

@@ -3,7 +3,7 @@
 use plan::{Facts, Goal, Observation, Stray, World};
 
 use crate::fixture::Fixture;
-use crate::{create_endpoint, create_role, deploy_proxy, package, train, upload};
+use crate::{create_endpoint, create_role, package, train, upload};
 
 const KINDS: [&str; 5] = [
     "",

@@ -12,8 +12,8 @@ use crate::cloud_error::Explain;
 use crate::inputs::ModelSource;
 use crate::resource::outputs;
 use crate::{
-    Check, CheckError, Clients, Ctx, Declared, Evidence, Inputs, Names, Resource, Stage, StageError, Wanted, package,
-    upload,
+    Cache, Check, CheckError, Clients, Ctx, Declared, Evidence, Inputs, Names, Resource, Stage, StageError, Wanted,
+    package, upload,
 };
 
 /// The stage.
@@ -146,19 +146,18 @@ impl Resource for TrainedModel {
         words.fold(Facts::default(), |facts, (name, words)| facts.fixed(name, words.as_str()))
     }
 
+    fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
+        let Some(cached) = cache.model(&self.inputs.model.fingerprint) else { return Ok(None) };
+        Ok(Some(self.present(hex::encode(package::sha256(&cache.read(&cached.evaluation)?)))))
+    }
+
     /// Here, or in the bucket: a machine that never trained it need not train it again.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        let sha256 = match clients.cache.model(&self.inputs.model.fingerprint) {
-            Some(cached) => Some(hex::encode(package::sha256(&clients.cache.read(&cached.evaluation)?))),
-            None => remote(clients, &self.names).await?,
-        };
-        Ok(match sha256 {
-            Some(sha256) => Observation::Present {
-                facts: self.desired(),
-                outputs: outputs([(EVALUATION_SHA256.name(), sha256.into())]),
-            },
-            None => Observation::Absent,
-        })
+        if let Some(seen) = self.cached(&clients.cache)? {
+            return Ok(seen);
+        }
+        let sha256 = remote(clients, &self.names).await?;
+        Ok(sha256.map_or(Observation::Absent, |sha256| self.present(sha256)))
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -182,6 +181,13 @@ impl Resource for TrainedModel {
     /// The file is a cache; the bucket's copy is deleted by its own stage.
     async fn delete(&self, _: &Ctx<'_>, _: &str) -> Result<(), StageError> {
         Ok(())
+    }
+}
+
+impl TrainedModel {
+    fn present(&self, evaluation_sha256: String) -> Observation {
+        let outputs = outputs([(EVALUATION_SHA256.name(), evaluation_sha256.into())]);
+        Observation::Present { facts: self.desired(), outputs }
     }
 }
 

@@ -131,7 +131,7 @@ fn text_that_is_no_yaml_is_refused_where_it_stops_being_any() {
 fn a_data_file_that_is_not_there_is_named() {
     let said = about_training("{ data: data.csv }", None);
     insta::assert_snapshot!(said, @"
-    error: cannot read `./data.csv`: No such file or directory (os error 2)
+    error: cannot read `data.csv`: No such file or directory (os error 2)
      --> pipeline.yaml:5:20
       |
     5 |   - train: { data: data.csv }
@@ -143,7 +143,7 @@ fn a_data_file_that_is_not_there_is_named() {
 fn a_label_that_the_data_lacks_is_named() {
     let said = about_training("{ data: data.csv, label: Fraud, features: [V1] }", Some("V1,Class\n0.5,0\n1.5,1\n"));
     insta::assert_snapshot!(said, @"
-    error: label `Fraud` is no column of `./data.csv`, which has `V1`, `Class`
+    error: label `Fraud` is no column of `data.csv`, which has `V1`, `Class`
      --> pipeline.yaml:5:37
       |
     5 |   - train: { data: data.csv, label: Fraud, features: [V1] }
@@ -155,7 +155,7 @@ fn a_label_that_the_data_lacks_is_named() {
 fn a_feature_that_the_data_lacks_is_named() {
     let said = about_training("{ data: data.csv, features: [V1, V2] }", Some("V1,Class\n0.5,0\n1.5,1\n"));
     insta::assert_snapshot!(said, @"
-    error: feature `V2` is no column of `./data.csv`, which has `V1`, `Class`; did you mean `V1`?
+    error: feature `V2` is no column of `data.csv`, which has `V1`, `Class`; did you mean `V1`?
      --> pipeline.yaml:5:30
       |
     5 |   - train: { data: data.csv, features: [V1, V2] }
@@ -167,11 +167,13 @@ fn a_feature_that_the_data_lacks_is_named() {
 fn text_in_a_numeric_column_is_named_with_its_row() {
     let said = about_training("{ data: data.csv, features: [V1] }", Some("V1,Class\n0.5,0\nhigh,1\n"));
     insta::assert_snapshot!(said, @"
-    error: `./data.csv` has a cell that cannot be used: line 3, column `V1`: `high` is not a number
+    error: `data.csv` has a cell that cannot be used
      --> pipeline.yaml:5:20
       |
     5 |   - train: { data: data.csv, features: [V1] }
       |                    ^^^^^^^^
+      |
+      = help: line 3, column `V1`: `high` is not a number
     ");
 }
 
@@ -192,7 +194,7 @@ fn a_model_that_is_none_is_refused() {
 fn a_proxy_that_is_not_there_is_named() {
     let said = about("name: fraud\nstages:\n  - package: { proxy: no-such-file }\n");
     insta::assert_snapshot!(said, @"
-    error: cannot read `./no-such-file`: No such file or directory (os error 2)
+    error: cannot read `no-such-file`: No such file or directory (os error 2)
      --> pipeline.yaml:3:23
       |
     3 |   - package: { proxy: no-such-file }

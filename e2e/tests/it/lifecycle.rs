@@ -65,7 +65,7 @@ fn a_first_apply_tells_url_metrics_and_times_and_the_url_answers() {
     for told in [&*url, "average precision ", "train ", "smoke-test ", "8 golden rows score as trained", "16 changes"] {
         assert!(applied.stdout.contains(told), "no `{told}` in\n{}", applied.stdout);
     }
-    assert!(applied.stderr.starts_with("local\n"), "{}", applied.stderr);
+    assert!(applied.stderr.starts_with("local cloud at http://127.0.0.1:"), "{}", applied.stderr);
     let answer = Http::new().post(&url, &features());
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
@@ -89,12 +89,19 @@ fn results_are_json_for_programs() {
 
 #[test]
 fn the_expected_plan_is_applied_and_no_other() {
-    let scene = Scene::bare(&Pipeline::default());
-    let planned = scene.runner(&["plan", "--format", "json"]).exits(0);
-    std::fs::write(scene.path("plan.json"), &planned.stdout).unwrap();
+    let scene = Scene::new(&Pipeline::default());
+    let expect = || {
+        let planned = scene.runner(&["plan", "--format", "json"]).exits(0);
+        std::fs::write(scene.path("plan.json"), planned.stdout).unwrap();
+    };
+    expect();
     scene.runner(&["apply", "--expect", "plan.json"]).exits(0);
     let refused = scene.runner(&["apply", "--expect", "plan.json"]).exits(6);
     assert!(refused.stderr.contains("the plan is not the one in `plan.json`"), "{}", refused.stderr);
+    // Now the model is on this machine, and there is no cloud to ask.
+    scene.runner(&["teardown"]).exits(0);
+    expect();
+    scene.runner(&["apply", "--expect", "plan.json"]).exits(0);
 }
 
 #[test]
@@ -273,6 +280,46 @@ fn a_smoke_test_that_expects_something_else_fails_the_apply() {
     assert!(refused.stderr.contains("`is_fraud` should be true"), "{}", refused.stderr);
     scene.write(&expects("1.0", false));
     scene.apply();
+}
+
+#[test]
+fn a_smoke_test_that_fails_on_a_new_model_has_the_one_before_serve_again() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    let aws = scene.aws();
+    let serves =
+        || aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": "fraud" })).json()["EndpointConfigName"].clone();
+    let before = serves();
+    let worse = Pipeline {
+        smoke_test: format!("{{ request: {}, expect: {{ fraud_score: 7 }} }}", features()),
+        ..Pipeline::trees(6)
+    };
+    scene.write(&worse);
+    let refused = scene.runner(&["apply"]).exits(4);
+    assert!(refused.stderr.contains("was switched back and serves"), "{}", refused.stderr);
+    assert_eq!(serves(), before);
+    assert_eq!(scene.answers(OURS).status, 200);
+    scene.write(&Pipeline::trees(6));
+    scene.apply();
+    assert_ne!(serves(), before);
+    scene.keeps_all(OURS);
+}
+
+#[test]
+fn a_bucket_of_somebody_else_is_neither_used_nor_emptied() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    let aws = scene.aws();
+    aws.signed("s3", "PUT", "/theirs", &[], "");
+    aws.signed("s3", "PUT", "/theirs/models/theirs/model.tar.gz", &[], "precious");
+    let text = Pipeline { name: "other", ..Pipeline::default() }.text();
+    let text = text.replace("- upload:", "- upload: { bucket: theirs }");
+    std::fs::write(scene.path("other.yaml"), text).unwrap();
+    let before = aws.inventory();
+    scene.runner(&["plan", "other.yaml"]).exits(6);
+    scene.runner(&["apply", "other.yaml"]).exits(6);
+    scene.runner(&["teardown", "other.yaml"]).exits(0);
+    assert_eq!(aws.inventory(), before);
 }
 
 #[test]

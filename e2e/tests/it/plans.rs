@@ -28,10 +28,10 @@ fn the_first_plan_creates_everything() {
         encryption         AES256
         versioning         Enabled
         old_versions_days  30
-    + upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
+    + upload           s3-object          models/ffffffffffff/model.tar.gz
         bucket  fraud-000000000000-us-east-1
         sha256  (after package/model: sha256)
-    + upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    + upload           s3-object          models/ffffffffffff/evaluation.json
         bucket  fraud-000000000000-us-east-1
         sha256  (after train/model: evaluation-sha256)
     + create-role      iam-role           fraud-us-east-1-sagemaker
@@ -42,23 +42,24 @@ fn the_first_plan_creates_everything() {
         policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/*
         policy.Metrics   Allow cloudwatch:PutMetricData on *
         policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-000000000000-us-east-1/models/*
-        other_policies   
+        other_policies   (none)
     + create-role      iam-role           fraud-us-east-1-proxy
         path            /runner/
         trust.Assume    Allow sts:AssumeRole to Service: lambda.amazonaws.com if aws:SourceAccount StringEquals 000000000000
         policy.Logs     Allow logs:CreateLogStream, logs:PutLogEvents on arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/fraud-proxy:*
         policy.Score    Allow sagemaker:InvokeEndpoint on arn:aws:sagemaker:us-east-1:000000000000:endpoint/fraud
-        other_policies  
+        other_policies  (none)
     + create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
         retention_days  14
     + create-endpoint  model              fraud-ffffffffffff
         image  683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1
-        data   s3://fraud-000000000000-us-east-1/models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
+        data   s3://fraud-000000000000-us-east-1/models/ffffffffffff/model.tar.gz
         role   arn:aws:iam::000000000000:role/runner/fraud-us-east-1-sagemaker
     + create-endpoint  endpoint-config    fraud-ffffffffffff
         model     fraud-ffffffffffff
         capacity  1 x ml.t2.medium
     + create-endpoint  endpoint           fraud
+        kind    instances
         config  fraud-ffffffffffff
         status  InService
     + deploy-proxy     log-group          /aws/lambda/fraud-proxy
@@ -77,6 +78,7 @@ fn the_first_plan_creates_everything() {
         state                       Active
     + deploy-proxy     http-api           fraud
         function       arn:aws:lambda:us-east-1:000000000000:function:fraud-proxy
+        integrations   1
         routes.POST /  open to everybody
         stage          $default, deployed at once
         throttle       100 requests/s, bursts of 200
@@ -102,8 +104,8 @@ fn nothing_to_do_keeps_everything() {
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    = upload           s3-object          models/ffffffffffff/model.tar.gz
+    = upload           s3-object          models/ffffffffffff/evaluation.json
     = create-role      iam-role           fraud-us-east-1-sagemaker
     = create-role      iam-role           fraud-us-east-1-proxy
     = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
@@ -135,10 +137,10 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
         model  ffffffffffff
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
-    + upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
+    + upload           s3-object          models/ffffffffffff/model.tar.gz
         bucket  fraud-000000000000-us-east-1
         sha256  (after package/model: sha256)
-    + upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    + upload           s3-object          models/ffffffffffff/evaluation.json
         bucket  fraud-000000000000-us-east-1
         sha256  (after train/model: evaluation-sha256)
     = create-role      iam-role           fraud-us-east-1-sagemaker
@@ -146,7 +148,7 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
     = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
     + create-endpoint  model              fraud-ffffffffffff
         image  683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1
-        data   s3://fraud-000000000000-us-east-1/models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
+        data   s3://fraud-000000000000-us-east-1/models/ffffffffffff/model.tar.gz
         role   arn:aws:iam::000000000000:role/runner/fraud-us-east-1-sagemaker
     + create-endpoint  endpoint-config    fraud-ffffffffffff
         model     fraud-ffffffffffff
@@ -164,9 +166,9 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
         because: an older version
     - create-endpoint  model              fraud-ffffffffffff
         because: an older version
-    - upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    - upload           s3-object          models/ffffffffffff/evaluation.json
         because: of an older model
-    - upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
+    - upload           s3-object          models/ffffffffffff/model.tar.gz
         because: of an older model
     9 to keep, 6 to create, 1 to update, 4 to delete, 2 to check.
     ");
@@ -183,8 +185,8 @@ fn more_memory_changes_the_function_alone() {
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    = upload           s3-object          models/ffffffffffff/model.tar.gz
+    = upload           s3-object          models/ffffffffffff/evaluation.json
     = create-role      iam-role           fraud-us-east-1-sagemaker
     = create-role      iam-role           fraud-us-east-1-proxy
     = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
@@ -214,8 +216,8 @@ fn another_instance_count_switches_to_another_config() {
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    = upload           s3-object          models/ffffffffffff/model.tar.gz
+    = upload           s3-object          models/ffffffffffff/evaluation.json
     = create-role      iam-role           fraud-us-east-1-sagemaker
     = create-role      iam-role           fraud-us-east-1-proxy
     = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
@@ -249,16 +251,12 @@ fn a_teardown_deletes_users_before_what_they_use() {
     - deploy-proxy     log-group          /aws/lambda/fraud-proxy
     - create-endpoint  endpoint           fraud
     - create-endpoint  endpoint-config    fraud-ffffffffffff
-        because: an older version
     - create-endpoint  model              fraud-ffffffffffff
-        because: an older version
     - create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
     - create-role      iam-role           fraud-us-east-1-proxy
     - create-role      iam-role           fraud-us-east-1-sagemaker
-    - upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
-        because: of an older model
-    - upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
-        because: of an older model
+    - upload           s3-object          models/ffffffffffff/evaluation.json
+    - upload           s3-object          models/ffffffffffff/model.tar.gz
     - upload           s3-bucket          fraud-000000000000-us-east-1
     13 to delete.
     ");
@@ -277,14 +275,15 @@ fn what_others_have_changed_is_planned_back() {
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/model.tar.gz
-    = upload           s3-object          models/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/evaluation.json
+    = upload           s3-object          models/ffffffffffff/model.tar.gz
+    = upload           s3-object          models/ffffffffffff/evaluation.json
     = create-role      iam-role           fraud-us-east-1-sagemaker
     = create-role      iam-role           fraud-us-east-1-proxy
     = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
     = create-endpoint  model              fraud-ffffffffffff
     = create-endpoint  endpoint-config    fraud-ffffffffffff
     + create-endpoint  endpoint           fraud
+        kind    instances
         config  fraud-ffffffffffff
         status  InService
     ~ deploy-proxy     log-group          /aws/lambda/fraud-proxy

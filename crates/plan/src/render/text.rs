@@ -88,6 +88,7 @@ fn words(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         Json::Null => "(none)".to_owned(),
+        Json::Array(items) if items.is_empty() => "(none)".to_owned(),
         Json::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
