@@ -302,11 +302,221 @@ mod tests {
 
     #[test]
     fn each_role_may_do_what_it_needs_and_no_more() {
-        insta::assert_snapshot!(documents("us-east-1"), @"");
+        insta::assert_snapshot!(documents("us-east-1"), @r#"
+        {
+          "execution": {
+            "Statement": [
+              {
+                "Action": "s3:GetObject",
+                "Effect": "Allow",
+                "Resource": "arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
+                "Sid": "Model"
+              },
+              {
+                "Action": "ecr:GetAuthorizationToken",
+                "Effect": "Allow",
+                "Resource": "*",
+                "Sid": "EcrToken"
+              },
+              {
+                "Action": [
+                  "ecr:BatchGetImage",
+                  "ecr:GetDownloadUrlForLayer",
+                  "ecr:BatchCheckLayerAvailability"
+                ],
+                "Effect": "Allow",
+                "Resource": "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost",
+                "Sid": "EcrPull"
+              },
+              {
+                "Action": [
+                  "logs:CreateLogGroup",
+                  "logs:CreateLogStream",
+                  "logs:PutLogEvents",
+                  "logs:DescribeLogStreams"
+                ],
+                "Effect": "Allow",
+                "Resource": [
+                  "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"
+                ],
+                "Sid": "Logs"
+              },
+              {
+                "Action": "cloudwatch:PutMetricData",
+                "Effect": "Allow",
+                "Resource": "*",
+                "Sid": "Metrics"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "execution trust": {
+            "Statement": [
+              {
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                  "ArnLike": {
+                    "aws:SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:*"
+                  }
+                },
+                "Effect": "Allow",
+                "Principal": {
+                  "Service": "sagemaker.amazonaws.com"
+                },
+                "Sid": "Assume"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "proxy": {
+            "Statement": [
+              {
+                "Action": "sagemaker:InvokeEndpoint",
+                "Effect": "Allow",
+                "Resource": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
+                "Sid": "Score"
+              },
+              {
+                "Action": [
+                  "logs:CreateLogStream",
+                  "logs:PutLogEvents"
+                ],
+                "Effect": "Allow",
+                "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*",
+                "Sid": "Logs"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "proxy trust": {
+            "Statement": [
+              {
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                  "StringEquals": {
+                    "aws:SourceAccount": "123456789012"
+                  }
+                },
+                "Effect": "Allow",
+                "Principal": {
+                  "Service": "lambda.amazonaws.com"
+                },
+                "Sid": "Assume"
+              }
+            ],
+            "Version": "2012-10-17"
+          }
+        }
+        "#);
     }
 
     #[test]
     fn another_partition_has_its_own_arns_and_image_registry() {
-        insta::assert_snapshot!(documents("cn-northwest-1"), @"");
+        insta::assert_snapshot!(documents("cn-northwest-1"), @r#"
+        {
+          "execution": {
+            "Statement": [
+              {
+                "Action": "s3:GetObject",
+                "Effect": "Allow",
+                "Resource": "arn:aws-cn:s3:::fraud-123456789012-cn-northwest-1/models/*",
+                "Sid": "Model"
+              },
+              {
+                "Action": "ecr:GetAuthorizationToken",
+                "Effect": "Allow",
+                "Resource": "*",
+                "Sid": "EcrToken"
+              },
+              {
+                "Action": [
+                  "ecr:BatchGetImage",
+                  "ecr:GetDownloadUrlForLayer",
+                  "ecr:BatchCheckLayerAvailability"
+                ],
+                "Effect": "Allow",
+                "Resource": "arn:aws-cn:ecr:cn-northwest-1:451049120500:repository/sagemaker-xgboost",
+                "Sid": "EcrPull"
+              },
+              {
+                "Action": [
+                  "logs:CreateLogGroup",
+                  "logs:CreateLogStream",
+                  "logs:PutLogEvents",
+                  "logs:DescribeLogStreams"
+                ],
+                "Effect": "Allow",
+                "Resource": [
+                  "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*"
+                ],
+                "Sid": "Logs"
+              },
+              {
+                "Action": "cloudwatch:PutMetricData",
+                "Effect": "Allow",
+                "Resource": "*",
+                "Sid": "Metrics"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "execution trust": {
+            "Statement": [
+              {
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                  "ArnLike": {
+                    "aws:SourceArn": "arn:aws-cn:sagemaker:cn-northwest-1:123456789012:*"
+                  }
+                },
+                "Effect": "Allow",
+                "Principal": {
+                  "Service": "sagemaker.amazonaws.com"
+                },
+                "Sid": "Assume"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "proxy": {
+            "Statement": [
+              {
+                "Action": "sagemaker:InvokeEndpoint",
+                "Effect": "Allow",
+                "Resource": "arn:aws-cn:sagemaker:cn-northwest-1:123456789012:endpoint/fraud",
+                "Sid": "Score"
+              },
+              {
+                "Action": [
+                  "logs:CreateLogStream",
+                  "logs:PutLogEvents"
+                ],
+                "Effect": "Allow",
+                "Resource": "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/lambda/fraud-proxy:*",
+                "Sid": "Logs"
+              }
+            ],
+            "Version": "2012-10-17"
+          },
+          "proxy trust": {
+            "Statement": [
+              {
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                  "StringEquals": {
+                    "aws:SourceAccount": "123456789012"
+                  }
+                },
+                "Effect": "Allow",
+                "Principal": {
+                  "Service": "lambda.amazonaws.com"
+                },
+                "Sid": "Assume"
+              }
+            ],
+            "Version": "2012-10-17"
+          }
+        }
+        "#);
     }
 }

@@ -87,14 +87,14 @@ mod tests {
 
     #[test]
     fn a_script_is_refused() {
-        insta::assert_snapshot!(check(b"#!/bin/sh\nexit 0\n", spec::Architecture::X86_64).unwrap_err(), @"");
+        insta::assert_snapshot!(check(b"#!/bin/sh\nexit 0\n", spec::Architecture::X86_64).unwrap_err(), @"it is no 64-bit ELF file, as Linux runs them");
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn another_processor_is_refused() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        insta::assert_snapshot!(check(&own, spec::Architecture::Arm64).unwrap_err(), @"");
+        insta::assert_snapshot!(check(&own, spec::Architecture::Arm64).unwrap_err(), @"it is built for X86_64, but the function's architecture is `arm64`");
     }
 
     #[test]

@@ -180,7 +180,27 @@ mod tests {
 
     #[test]
     fn names_derive_from_pipeline_place_and_content() {
-        insta::assert_debug_snapshot!(Fixture::with("").names, @"");
+        insta::assert_debug_snapshot!(Fixture::with("").names, @r#"
+        Names {
+            site: Site {
+                account: "123456789012",
+                region: "us-east-1",
+                plain_http: false,
+            },
+            pipeline: "fraud",
+            bucket: "fraud-123456789012-us-east-1",
+            model_key: "models/3f9a0c123f9a/model.tar.gz",
+            evaluation_key: "models/3f9a0c123f9a/evaluation.json",
+            execution_role: "fraud-us-east-1-sagemaker",
+            proxy_role: "fraud-us-east-1-proxy",
+            image: "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            model: "fraud-f8f2f4a85451",
+            endpoint_config: "fraud-2592047eff65",
+            endpoint: "fraud",
+            function: "fraud-proxy",
+            api: "fraud",
+        }
+        "#);
     }
 
     #[test]

@@ -101,6 +101,6 @@ mod tests {
             "Effect": "Deny", "Principal": { "Service": "sagemaker.amazonaws.com" }, "NotAction": "s3:*",
             "NotResource": "*", "Condition": { "ArnLike": { "aws:SourceArn": "arn:x" }, "Bool": { "k": "true" } }, "NotPrincipal": "*"
         });
-        insta::assert_snapshot!(words(&document(&[statement])), @"");
+        insta::assert_snapshot!(words(&document(&[statement])), @r##"{"#1":"Deny all but s3:* on all but * to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:x and k Bool true NotPrincipal \"*\""}"##);
     }
 }

@@ -3,7 +3,7 @@
 use plan::{Facts, Goal, Observation, Stray, World};
 
 use crate::fixture::Fixture;
-use crate::{create_endpoint, create_role, deploy_proxy, package, train, upload};
+use crate::{create_endpoint, create_role, package, train, upload};
 
 const KINDS: [&str; 5] = [
     "",
@@ -25,13 +25,112 @@ fn a_satisfied_world_is_kept_whatever_the_pipeline_says() {
 
 #[test]
 fn a_first_deployment_creates_everything_behind_the_gate() {
-    insta::assert_snapshot!(Fixture::with("").plan(&World::default(), Goal::Present), @"");
+    insta::assert_snapshot!(Fixture::with("").plan(&World::default(), Goal::Present), @"
+    + train            model-file         3f9a0c123f9a
+        data  rows 3f9a0c12
+    ? train            gate               metrics
+    + package          archive            model.tar.gz
+        model  3f9a0c123f9a
+    + package          archive            proxy.zip
+        sources    5ca1ab1e5ca1
+        bootstrap  lambda-proxy
+    + upload           s3-bucket          fraud-123456789012-us-east-1
+        public_access      blocked
+        encryption         AES256
+        versioning         Enabled
+        old_versions_days  30
+        policy.TlsOnly     Deny s3:* on arn:aws:s3:::fraud-123456789012-us-east-1, arn:aws:s3:::fraud-123456789012-us-east-1/* to * if aws:SecureTransport Bool false
+    + upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+        bucket  fraud-123456789012-us-east-1
+        sha256  (after package/model: sha256)
+    + upload           s3-object          models/3f9a0c123f9a/evaluation.json
+        bucket  fraud-123456789012-us-east-1
+        sha256  (after train/model: evaluation-sha256)
+    + create-role      iam-role           fraud-us-east-1-sagemaker
+        path             /runner/
+        trust.Assume     Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:123456789012:*
+        policy.EcrPull   Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
+        policy.EcrToken  Allow ecr:GetAuthorizationToken on *
+        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*
+        policy.Metrics   Allow cloudwatch:PutMetricData on *
+        policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*
+        other_policies   (none)
+    + create-role      iam-role           fraud-us-east-1-proxy
+        path            /runner/
+        trust.Assume    Allow sts:AssumeRole to Service: lambda.amazonaws.com if aws:SourceAccount StringEquals 123456789012
+        policy.Logs     Allow logs:CreateLogStream, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*
+        policy.Score    Allow sagemaker:InvokeEndpoint on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud
+        other_policies  (none)
+    + create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+        retention_days  14
+    + create-endpoint  model              fraud-f8f2f4a85451
+        image  683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1
+        data   s3://fraud-123456789012-us-east-1/models/3f9a0c123f9a/model.tar.gz
+        role   arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker
+    + create-endpoint  endpoint-config    fraud-2592047eff65
+        model     fraud-f8f2f4a85451
+        capacity  1 x ml.t2.medium
+    + create-endpoint  endpoint           fraud
+        kind    instances
+        config  fraud-2592047eff65
+        status  InService
+    + deploy-proxy     log-group          /aws/lambda/fraud-proxy
+        retention_days  14
+    + deploy-proxy     lambda-function    fraud-proxy
+        code                        5ca1ab1e5ca1
+        architecture                x86_64
+        memory_mb                   256
+        timeout_s                   28
+        role                        arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy
+        environment.DECISION_FIELD  is_fraud
+        environment.ENDPOINT_NAME   fraud
+        environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
+        environment.SCORE_FIELD     fraud_score
+        environment.THRESHOLD       0.5
+        state                       Active
+    + deploy-proxy     http-api           fraud
+        function       arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        integrations   1
+        routes.POST /  open to everybody
+        stage          $default, deployed at once
+        throttle       100 requests/s, bursts of 200
+    + deploy-proxy     lambda-permission  runner
+        function  arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        api       (after deploy-proxy/api: id)
+        route     */POST/
+    ? smoke-test       smoke-test         POST /
+        url          (after deploy-proxy/api: url)
+        golden_rows  scores within 0.000001
+    16 to create, 2 to check.
+    ");
 }
 
 #[test]
 fn with_nothing_to_do_only_the_checks_run() {
     let fixture = Fixture::with("");
-    insta::assert_snapshot!(fixture.plan(&World::satisfying(&fixture.desired()), Goal::Present), @"");
+    insta::assert_snapshot!(fixture.plan(&World::satisfying(&fixture.desired()), Goal::Present), @"
+    = train            model-file         3f9a0c123f9a
+    ? train            gate               metrics
+    = package          archive            model.tar.gz
+    = package          archive            proxy.zip
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    = create-role      iam-role           fraud-us-east-1-proxy
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    = create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  endpoint-config    fraud-2592047eff65
+    = create-endpoint  endpoint           fraud
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    16 to keep, 2 to check.
+    ");
 }
 
 #[test]
@@ -57,14 +156,77 @@ fn a_new_model_is_served_before_the_old_one_goes() {
     ] {
         world.strays.push(Stray { of, name: name.clone(), why: "an older version".to_owned() });
     }
-    insta::assert_snapshot!(new.plan(&world, Goal::Present), @"");
+    insta::assert_snapshot!(new.plan(&world, Goal::Present), @"
+    + train            model-file         c0ffee00c0ff
+        data  rows c0ffee00
+    ? train            gate               metrics
+    + package          archive            model.tar.gz
+        model  c0ffee00c0ff
+    = package          archive            proxy.zip
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+    + upload           s3-object          models/c0ffee00c0ff/model.tar.gz
+        bucket  fraud-123456789012-us-east-1
+        sha256  (after package/model: sha256)
+    + upload           s3-object          models/c0ffee00c0ff/evaluation.json
+        bucket  fraud-123456789012-us-east-1
+        sha256  (after train/model: evaluation-sha256)
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    = create-role      iam-role           fraud-us-east-1-proxy
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    + create-endpoint  model              fraud-527a721f9ef0
+        image  683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1
+        data   s3://fraud-123456789012-us-east-1/models/c0ffee00c0ff/model.tar.gz
+        role   arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker
+    + create-endpoint  endpoint-config    fraud-71074b24afb8
+        model     fraud-527a721f9ef0
+        capacity  1 x ml.t2.medium
+    ~ create-endpoint  endpoint           fraud
+        config  fraud-2592047eff65 -> fraud-71074b24afb8
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    - create-endpoint  endpoint-config    fraud-2592047eff65
+        because: an older version
+    - create-endpoint  model              fraud-f8f2f4a85451
+        because: an older version
+    - upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+        because: an older version
+    9 to keep, 6 to create, 1 to update, 3 to delete, 2 to check.
+    ");
 }
 
 #[test]
 fn more_memory_updates_the_function_in_place() {
     let small = Fixture::with("{ deploy-proxy: { memory-mb: 256 } }");
     let large = Fixture::with("{ deploy-proxy: { memory-mb: 512 } }");
-    insta::assert_snapshot!(large.plan(&World::satisfying(&small.desired()), Goal::Present), @"");
+    insta::assert_snapshot!(large.plan(&World::satisfying(&small.desired()), Goal::Present), @"
+    = train            model-file         3f9a0c123f9a
+    ? train            gate               metrics
+    = package          archive            model.tar.gz
+    = package          archive            proxy.zip
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    = create-role      iam-role           fraud-us-east-1-proxy
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    = create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  endpoint-config    fraud-2592047eff65
+    = create-endpoint  endpoint           fraud
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    ~ deploy-proxy     lambda-function    fraud-proxy
+        memory_mb  256 -> 512
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    15 to keep, 1 to update, 2 to check.
+    ");
 }
 
 #[test]
@@ -79,7 +241,30 @@ fn what_somebody_changed_by_hand_is_put_right() {
     let world = World::satisfying(&desired);
     let Observation::Present { outputs, .. } = world.of(&create_role::PROXY).clone() else { unreachable!() };
     let world = world.with(create_role::PROXY, Observation::Present { facts, outputs });
-    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"");
+    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"
+    = train            model-file         3f9a0c123f9a
+    ? train            gate               metrics
+    = package          archive            model.tar.gz
+    = package          archive            proxy.zip
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    ~ create-role      iam-role           fraud-us-east-1-proxy
+        other_policies  AdministratorAccess -> (none)
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    = create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  endpoint-config    fraud-2592047eff65
+    = create-endpoint  endpoint           fraud
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    15 to keep, 1 to update, 2 to check.
+    ");
 }
 
 #[test]
@@ -87,7 +272,30 @@ fn a_bucket_of_somebody_else_blocks_the_plan() {
     let fixture = Fixture::with("");
     let foreign = Observation::Foreign { owner: "it bears no tag".to_owned() };
     let world = World::satisfying(&fixture.desired()).with(upload::BUCKET, foreign);
-    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"");
+    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"
+    = train            model-file         3f9a0c123f9a
+    ? train            gate               metrics
+    = package          archive            model.tar.gz
+    = package          archive            proxy.zip
+    ! upload           s3-bucket          fraud-123456789012-us-east-1
+        because: it bears no tag
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    = create-role      iam-role           fraud-us-east-1-proxy
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    = create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  endpoint-config    fraud-2592047eff65
+    = create-endpoint  endpoint           fraud
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    15 to keep, 2 to check, 1 blocked.
+    ");
 }
 
 #[test]
@@ -95,16 +303,65 @@ fn a_failed_endpoint_is_replaced() {
     let fixture = Fixture::with("");
     let broken = Observation::Broken { why: "its status is `Failed`: no capacity".to_owned() };
     let world = World::satisfying(&fixture.desired()).with(create_endpoint::ENDPOINT, broken);
-    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"");
+    insta::assert_snapshot!(fixture.plan(&world, Goal::Present), @"
+    = train            model-file         3f9a0c123f9a
+    ? train            gate               metrics
+    = package          archive            model.tar.gz
+    = package          archive            proxy.zip
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+    = create-role      iam-role           fraud-us-east-1-sagemaker
+    = create-role      iam-role           fraud-us-east-1-proxy
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    = create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  endpoint-config    fraud-2592047eff65
+    ± create-endpoint  endpoint           fraud
+        because: its status is `Failed`: no capacity
+        kind    instances
+        config  fraud-2592047eff65
+        status  InService
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     http-api           fraud
+    = deploy-proxy     lambda-permission  runner
+    ? smoke-test       smoke-test         POST /
+        url          <deploy-proxy/api: url>
+        golden_rows  scores within 0.000001
+    15 to keep, 1 to replace, 2 to check.
+    ");
 }
 
 #[test]
 fn teardown_goes_backwards_and_leaves_what_is_to_be_kept() {
     let fixture = Fixture::with("{ teardown: { keep: [bucket, logs] } }");
-    insta::assert_snapshot!(fixture.plan(&World::satisfying(&fixture.desired()), Goal::Absent), @"");
+    insta::assert_snapshot!(fixture.plan(&World::satisfying(&fixture.desired()), Goal::Absent), @"
+    - deploy-proxy     lambda-permission  runner
+    - deploy-proxy     http-api           fraud
+    - deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+        because: kept by `teardown: keep`
+    - create-endpoint  endpoint           fraud
+    - create-endpoint  endpoint-config    fraud-2592047eff65
+    - create-endpoint  model              fraud-f8f2f4a85451
+    = create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+        because: kept by `teardown: keep`
+    - create-role      iam-role           fraud-us-east-1-proxy
+    - create-role      iam-role           fraud-us-east-1-sagemaker
+    = upload           s3-object          models/3f9a0c123f9a/evaluation.json
+        because: kept by `teardown: keep`
+    = upload           s3-object          models/3f9a0c123f9a/model.tar.gz
+        because: kept by `teardown: keep`
+    = upload           s3-bucket          fraud-123456789012-us-east-1
+        because: kept by `teardown: keep`
+    - package          archive            proxy.zip
+    - package          archive            model.tar.gz
+    - train            model-file         3f9a0c123f9a
+    5 to keep, 11 to delete.
+    ");
 }
 
 #[test]
 fn teardown_of_nothing_does_nothing() {
-    insta::assert_snapshot!(Fixture::with("").plan(&World::default(), Goal::Absent), @"");
+    insta::assert_snapshot!(Fixture::with("").plan(&World::default(), Goal::Absent), @"Nothing of ours is here.");
 }

@@ -180,7 +180,7 @@ fn a_feature_that_is_no_name() {
 #[test]
 fn a_number_out_of_range() {
     insta::assert_snapshot!(stage("- train: { data: { generate: { rows: 10 } } }\n"), @"
-    error: `rows` must be from 1000 to 100000000, not 10
+    error: `rows` must be from 1000 to 10000000, not 10
      --> pipeline.yaml:3:38
       |
     3 | - train: { data: { generate: { rows: 10 } } }
