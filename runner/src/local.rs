@@ -1,6 +1,5 @@
 //! The embedded local cloud as a process: found, started, stopped.
 
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -314,10 +313,7 @@ fn write_address(file: &Path, address: &Address) -> io::Result<()> {
 fn random_hex<const BYTES: usize>() -> io::Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02X}");
-        text
-    }))
+    Ok(hex::encode_upper(bytes))
 }
 
 /// This program, also as the local cloud's process and as the model server.
