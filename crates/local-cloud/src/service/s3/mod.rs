@@ -1,7 +1,7 @@
 //! S3 on disk, by `s3s` with a backend of our own.
 //!
 //! `s3s` speaks the protocol: routes, signatures, framing, XML. Below it, `api` joins operations and callers, and
-//! the other modules are the backend: an index in one JSON file ([`index`]) and bodies beside it ([`bodies`]).
+//! the other modules are the backend: an index in one JSON file (`index`) and bodies beside it (`bodies`).
 
 mod access;
 mod api;

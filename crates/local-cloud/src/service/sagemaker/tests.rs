@@ -127,6 +127,14 @@ async fn gone(cloud: &Arc<Cloud>) {
     panic!("the endpoint is still there");
 }
 
+async fn until_dead(pid: &str) {
+    let start = Instant::now();
+    while is_alive(pid) {
+        assert!(start.elapsed() < Duration::from_secs(30), "{pid} is still alive");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
