@@ -194,7 +194,7 @@ fn told_by_child(text: &str, dir: &Path) -> Failure {
         if let Some(cause) = line.strip_prefix("error: ").or_else(|| line.trim_start().strip_prefix("because: ")) {
             why.push(cause.to_owned());
         } else if let Some(words) = line.strip_prefix("hint: ") {
-            words.clone_into(&mut hint);
+            hint = format!("{words}; {hint}");
         }
     }
     let why = if why.is_empty() { "it did not answer".to_owned() } else { why.join(": ") };

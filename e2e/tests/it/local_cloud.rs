@@ -150,17 +150,20 @@ fn a_taken_port_is_said_and_nothing_is_lost() {
     scene.runner(&["local", "stop"]).exits(0);
     let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    // Judged only once the other thread has ended: it would wait for ever for a test that has failed.
+    let ran = std::thread::scope(|scope| {
         scope.spawn(|| hang_up(&taken, &over));
-        for command in ["plan", "apply", "status", "teardown"] {
-            let refused = scene.runner(&[command]).exits(1);
-            let said = format!("could not listen on port {port} of 127.0.0.1");
-            assert!(refused.stderr.contains(&said), "{command}: {}", refused.stderr);
-            assert!(refused.stderr.contains("nothing was lost"), "{command}: {}", refused.stderr);
-        }
+        let ran = ["plan", "apply", "status", "teardown"].map(|command| scene.runner(&[command]));
         over.store(true, Ordering::Relaxed);
+        ran
     });
     drop(taken);
+    for refused in ran {
+        let refused = refused.exits(1);
+        for said in [&*format!("could not listen on port {port} of 127.0.0.1"), "nothing was lost"] {
+            assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        }
+    }
     scene.keeps_all(OURS);
     scene.answers(OURS);
 }
