@@ -127,10 +127,18 @@ async fn gone(cloud: &Arc<Cloud>) {
     panic!("the endpoint is still there");
 }
 
-async fn until_dead(pid: &str) {
+/// Waits until another process answers than the one that was killed, and says which.
+///
+/// What is asked before its death was noticed may go down a connection to it, and is lost.
+async fn restarted(cloud: &Arc<Cloud>, before: &str) -> String {
     let start = Instant::now();
-    while is_alive(pid) {
-        assert!(start.elapsed() < Duration::from_secs(30), "{pid} is still alive");
+    loop {
+        let answer = ask(cloud, "Fraud", "pid").await.unwrap();
+        let pid = String::from_utf8_lossy(answer.body()).into_owned();
+        if answer.status() == 200 && pid != before {
+            return pid;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "still {} {pid}", answer.status());
         sleep(Duration::from_millis(1)).await;
     }
 }
