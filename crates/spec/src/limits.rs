@@ -5,6 +5,10 @@ use std::ops::RangeInclusive;
 pub(crate) const ROWS: RangeInclusive<u64> = 1_000..=10_000_000;
 pub(crate) const TREES: RangeInclusive<i64> = 1..=10_000;
 pub(crate) const DEPTH: RangeInclusive<i64> = 1..=16;
+/// Of a forest, whose trees gain little from more.
+pub(crate) const FOREST_TREES: RangeInclusive<i64> = 1..=1_000;
+/// Of a tree of a forest, which grows deeper than a boosted one.
+pub(crate) const FOREST_DEPTH: RangeInclusive<i64> = 1..=32;
 /// Fewest rows in a leaf of a forest; a million keeps any public data set from splitting at all.
 pub(crate) const MIN_LEAF_ROWS: RangeInclusive<i64> = 1..=1_000_000;
 /// Trees in a row without a better log loss.

@@ -106,7 +106,7 @@ fn early_stopping(checker: &mut Checker<'_>, path: &str, raw: &RawEarlyStopping)
 fn monotone(
     checker: &mut Checker<'_>,
     path: &str,
-    raw: Option<&BTreeMap<String, String>>,
+    raw: Option<&BTreeMap<String, Value>>,
     features: &Features,
 ) -> BTreeMap<String, Monotone> {
     let mut constraints = BTreeMap::new();
@@ -121,11 +121,15 @@ fn monotone(
             });
         }
         let direction = match direction.as_str() {
-            "increasing" => Monotone::Increasing,
-            "decreasing" => Monotone::Decreasing,
-            other => {
+            Some("increasing") => Monotone::Increasing,
+            Some("decreasing") => Monotone::Decreasing,
+            Some(other) => {
                 let complaint = checker.places.complain(&path, format!("unknown direction {}", quoted(other)));
                 checker.say(suggest(complaint, other, "directions", &["increasing", "decreasing"]));
+                continue;
+            }
+            None => {
+                checker.wrong_type(&path, direction, "`increasing` or `decreasing`");
                 continue;
             }
         };
@@ -138,8 +142,8 @@ fn random_forest(checker: &mut Checker<'_>, raw: &RawRandomForest) -> RandomFore
     let path = |key: &str| format!("{PATH}.random-forest.{key}");
     let default = RandomForest::default();
     RandomForest {
-        trees: checker.whole(&path("trees"), raw.trees, &limits::TREES, default.trees),
-        depth: checker.whole(&path("depth"), raw.depth, &limits::DEPTH, default.depth),
+        trees: checker.whole(&path("trees"), raw.trees, &limits::FOREST_TREES, default.trees),
+        depth: checker.whole(&path("depth"), raw.depth, &limits::FOREST_DEPTH, default.depth),
         min_leaf_rows: checker.whole(
             &path("min-leaf-rows"),
             raw.min_leaf_rows,
@@ -147,7 +151,7 @@ fn random_forest(checker: &mut Checker<'_>, raw: &RawRandomForest) -> RandomFore
             default.min_leaf_rows,
         ),
         row_sample: share(checker, &path("row-sample"), raw.row_sample, default.row_sample),
-        column_sample: raw.column_sample.map(|given| share(checker, &path("column-sample"), Some(given), 1.0)),
+        column_sample: share(checker, &path("column-sample"), raw.column_sample, default.column_sample),
         seed: raw.seed.unwrap_or(default.seed),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::words::{quoted, subject};
+use super::words::{leaf, quoted, subject};
 use super::{Checker, aws};
 use crate::forms::TextOr;
 use crate::limits;
@@ -119,7 +119,12 @@ fn rows(checker: &mut Checker<'_>, path: &str, text: &str) -> Option<Data> {
     }
     let message = format!("{} must end in `.csv`, `.csv.gz` or `.parquet`, unlike {}", subject(path), quoted(text));
     let complaint = checker.places.complain(path, message);
-    checker.say(if text == "generate" { complaint.help("write `data: { generate: {} }`") } else { complaint });
+    checker.say(match leaf(path) {
+        key @ ("data" | "test-data") if text == "generate" => {
+            complaint.help(format!("write `{key}: {{ generate: {{}} }}`"))
+        }
+        _ => complaint,
+    });
     None
 }
 

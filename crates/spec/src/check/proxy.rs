@@ -106,7 +106,10 @@ fn threshold(checker: &mut Checker<'_>, value: Option<&Value>, train: Option<&Tr
         Some(Value::String(word)) if word == "best-f1" => Some(Threshold::BestF1),
         Some(Value::String(word)) => {
             let complaint = checker.places.complain(THRESHOLD, format!("unknown threshold {}", quoted(word)));
-            checker.say(complaint.help(THRESHOLD_FORMS));
+            checker.say(match word.parse::<f64>() {
+                Ok(_) => complaint.help("write the number without quotes"),
+                Err(_) => complaint.help(THRESHOLD_FORMS),
+            });
             None
         }
         Some(block @ Value::Mapping(_)) => rule(checker, block),

@@ -79,10 +79,12 @@ fn default_label() -> String {
 fn split(checker: &mut Checker<'_>, raw: Option<RawSplit>, is_split: bool) -> Split {
     let raw = raw.unwrap_or_default();
     let default = Split::default();
-    if raw.test.is_some() && !is_split {
-        let complaint = checker.places.complain_key(&at("split.test"), "`test` and `test-data` exclude each other");
+    let given = [("test", raw.test.is_some()), ("seed", raw.seed.is_some())];
+    if let Some((key, _)) = given.iter().find(|(_, given)| *given && !is_split) {
+        let path = at(&format!("split.{key}"));
+        let complaint = checker.places.complain_key(&path, format!("`{key}` and `test-data` exclude each other"));
         let complaint = complaint.also(checker.places.key(&at("test-data")), "these rows are held back already");
-        checker.say(complaint.help("leave `test` out: beside `test-data` nothing is split off `data`"));
+        checker.say(complaint.help("leave `split` out: beside `test-data` nothing is split off `data`"));
     }
     Split {
         test: checker.number(&at("split.test"), raw.test, &limits::TEST_SHARE, default.test),

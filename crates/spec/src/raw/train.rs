@@ -139,8 +139,8 @@ pub(crate) struct RawGradientBoosting {
     pub(crate) early_stopping: Option<Block<RawEarlyStopping>>,
     /// Features with which the score may only rise (`increasing`) or only fall (`decreasing`).
     #[schemars(with = "Option<BTreeMap<String, RawMonotone>>")]
-    pub(crate) monotone: Option<BTreeMap<String, String>>,
-    /// Of the samples of rows and columns. Default 42.
+    pub(crate) monotone: Option<BTreeMap<String, serde_yaml::Value>>,
+    /// Another seed draws other rows and columns, and sets other rows aside. Default 42.
     pub(crate) seed: Option<u64>,
 }
 
@@ -189,21 +189,21 @@ pub(crate) enum RawMonotone {
 #[schemars(rename = "RandomForest")]
 pub(crate) struct RawRandomForest {
     /// Default 100.
-    #[schemars(range(min = *limits::TREES.start(), max = *limits::TREES.end()))]
+    #[schemars(range(min = *limits::FOREST_TREES.start(), max = *limits::FOREST_TREES.end()))]
     pub(crate) trees: Option<i64>,
-    /// Of a tree. Default 12.
-    #[schemars(range(min = *limits::DEPTH.start(), max = *limits::DEPTH.end()))]
+    /// Of a tree. Default 8.
+    #[schemars(range(min = *limits::FOREST_DEPTH.start(), max = *limits::FOREST_DEPTH.end()))]
     pub(crate) depth: Option<i64>,
     /// Fewest rows in a leaf. Default 1.
     #[schemars(range(min = *limits::MIN_LEAF_ROWS.start(), max = *limits::MIN_LEAF_ROWS.end()))]
     pub(crate) min_leaf_rows: Option<i64>,
-    /// Share of the rows that each tree sees. Default 1.
+    /// How many rows are drawn for each tree, with replacement, as a share of all. Default 1.
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub(crate) row_sample: Option<f64>,
-    /// Share of the columns to choose from. Default: the square root of their number.
+    /// Share of the columns that each tree sees. Default 0.5.
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub(crate) column_sample: Option<f64>,
-    /// Of the samples of rows and columns. Default 42.
+    /// Another seed draws other rows and columns. Default 42.
     pub(crate) seed: Option<u64>,
 }
 

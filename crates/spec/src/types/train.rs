@@ -27,7 +27,7 @@ pub struct Fit {
     pub features: Vec<String>,
     /// How to learn.
     pub algorithm: Algorithm,
-    /// What is held back for the evaluation; of no meaning beside `test_data`, but for its seed.
+    /// What is held back for the evaluation; of no meaning beside `test_data`.
     pub split: Split,
     /// The gate.
     pub require: Require,
@@ -140,7 +140,8 @@ pub struct GradientBoosting {
     pub early_stopping: Option<EarlyStopping>,
     /// Features that the score may follow in one direction only; each is one of the model's.
     pub monotone: BTreeMap<String, Monotone>,
-    /// Of the samples of rows and columns. Default 42. On `SageMaker` at most 2,147,483,646.
+    /// Another seed draws other rows and columns, and sets other rows aside. Default 42. On `SageMaker` at most
+    /// 2,147,483,646.
     pub seed: u64,
 }
 
@@ -174,17 +175,17 @@ pub enum Monotone {
 /// Parameters of a random forest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomForest {
-    /// 1 to 10,000. Default 100.
+    /// 1 to 1,000. Default 100.
     pub trees: u32,
-    /// 1 to 16. Default 12.
+    /// 1 to 32. Default 8.
     pub depth: u8,
     /// Fewest rows in a leaf, 1 to 1,000,000. Default 1.
     pub min_leaf_rows: u32,
-    /// Share of the rows that each tree sees: above 0, at most 1. Default 1.
+    /// How many rows are drawn for each tree, with replacement, as a share of all: above 0, at most 1. Default 1.
     pub row_sample: f32,
-    /// Share of the columns to choose from: above 0, at most 1. Default: the square root of their number.
-    pub column_sample: Option<f32>,
-    /// Of the samples of rows and columns. Default 42.
+    /// Share of the columns that each tree sees: above 0, at most 1. Default 0.5.
+    pub column_sample: f32,
+    /// Another seed draws other rows and columns. Default 42.
     pub seed: u64,
 }
 
@@ -295,7 +296,7 @@ impl Default for EarlyStopping {
 
 impl Default for RandomForest {
     fn default() -> Self {
-        Self { trees: 100, depth: 12, min_leaf_rows: 1, row_sample: 1.0, column_sample: None, seed: 42 }
+        Self { trees: 100, depth: 8, min_leaf_rows: 1, row_sample: 1.0, column_sample: 0.5, seed: 42 }
     }
 }
 

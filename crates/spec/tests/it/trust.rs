@@ -11,24 +11,9 @@ use crate::parse;
 
 const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn of(stages: &str) -> Spec {
-    parse(&format!("name: fraud\nstages:\n{stages}")).unwrap()
-}
-
-fn train(block: &str) -> Train {
-    of(&format!("- train: {block}\n")).train
-}
-
-fn fit(block: &str) -> Fit {
-    match train(block) {
-        Train::Fit(fit) => fit,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_file_with_every_key_of_training_means_what_it_says() {
-    let written = "
+/// Training on SageMaker with every key that it may have.
+pub(crate) const EVERY_KEY: &str = "name: fraud
+stages:
 - train:
     data: { s3: s3://my-rows/2026/train.parquet, sha256: E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855 }
     test-data: { url: https://example.com/test.csv.gz, sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 }
@@ -48,7 +33,7 @@ fn a_file_with_every_key_of_training_means_what_it_says() {
         early-stopping: { rounds: 20, validation: 0.2 }
         monotone: { Amount: increasing, V1: decreasing }
         seed: 7
-    split: { seed: 9 }
+    split: {}
     require:
       average-precision: 0.8
       roc-auc: 0.95
@@ -60,7 +45,28 @@ fn a_file_with_every_key_of_training_means_what_it_says() {
       not-worse-than-live: 0.02
     on: sagemaker
     instances: { type: ml.c5.xlarge, count: 2, volume-gb: 30, max-runtime-s: 7200 }
+- deploy-proxy:
+    response: { threshold: { cost: { miss: 100, false-alarm: 0.5 } } }
+    reasons: 3
 ";
+
+fn of(stages: &str) -> Spec {
+    parse(&format!("name: fraud\nstages:\n{stages}")).unwrap()
+}
+
+fn train(block: &str) -> Train {
+    of(&format!("- train: {block}\n")).train
+}
+
+fn fit(block: &str) -> Fit {
+    match train(block) {
+        Train::Fit(fit) => fit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_with_every_key_of_training_means_what_it_says() {
     let boosting = GradientBoosting {
         trees: 500,
         learning_rate: 0.1,
@@ -81,7 +87,7 @@ fn a_file_with_every_key_of_training_means_what_it_says() {
         label: "Fraud".into(),
         features: ["V1", "V2", "Amount"].map(String::from).to_vec(),
         algorithm: Algorithm::GradientBoosting(boosting),
-        split: Split { test: 0.2, seed: 9 },
+        split: Split::default(),
         require: Require {
             average_precision: Some(0.8),
             roc_auc: Some(0.95),
@@ -99,7 +105,10 @@ fn a_file_with_every_key_of_training_means_what_it_says() {
             max_runtime_s: 7200,
         }),
     };
-    assert_eq!(of(written).train, Train::Fit(expected));
+    let spec = parse(EVERY_KEY).unwrap();
+    assert_eq!(spec.train, Train::Fit(expected));
+    let cost = Threshold::Cost { miss: 100.0, false_alarm: 0.5 };
+    assert_eq!((spec.deploy_proxy.response.threshold, spec.deploy_proxy.reasons), (cost, 3));
 }
 
 #[test]
@@ -148,7 +157,7 @@ fn an_algorithm_may_be_named_alone_or_in_full() {
     let full =
         "{ random-forest: { trees: 50, depth: 8, min-leaf-rows: 5, row-sample: 0.5, column-sample: 0.25, seed: 1 } }";
     let expected =
-        RandomForest { trees: 50, depth: 8, min_leaf_rows: 5, row_sample: 0.5, column_sample: Some(0.25), seed: 1 };
+        RandomForest { trees: 50, depth: 8, min_leaf_rows: 5, row_sample: 0.5, column_sample: 0.25, seed: 1 };
     assert_eq!(forest(full), expected);
 }
 

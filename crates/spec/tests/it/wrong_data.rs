@@ -273,3 +273,23 @@ fn two_sources_of_test_rows() {
       = help: write a path, or `generate: {}`
     ");
 }
+
+#[test]
+fn test_rows_of_a_kind_that_is_not_read() {
+    insta::assert_snapshot!(stage("- train: { test-data: generate }\n"), @"
+    error: `test-data` must end in `.csv`, `.csv.gz` or `.parquet`, unlike `generate`
+     --> pipeline.yaml:3:23
+      |
+    3 | - train: { test-data: generate }
+      |                       ^^^^^^^^
+      |
+      = help: write `test-data: { generate: {} }`
+    ");
+    insta::assert_snapshot!(stage("- train: { test-data: { path: ' ' } }\n"), @"
+    error: `path` must not be empty
+     --> pipeline.yaml:3:31
+      |
+    3 | - train: { test-data: { path: ' ' } }
+      |                               ^^^
+    ");
+}

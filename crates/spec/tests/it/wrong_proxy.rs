@@ -18,7 +18,7 @@ fn a_threshold_that_is_none() {
     3 | - deploy-proxy: { response: { threshold: '0.5' } }
       |                                          ^^^^^
       |
-      = help: write a number from 0 to 1, `best-f1`, `{ precision: 0.9 }` or `{ cost: { miss: 100, false-alarm: 1 } }`
+      = help: write the number without quotes
     ");
     insta::assert_snapshot!(stage("- deploy-proxy: { response: { threshold: true } }\n"), @"
     error: `threshold` must be a number, `best-f1` or a block of keys, not `true`

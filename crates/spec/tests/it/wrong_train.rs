@@ -298,7 +298,18 @@ fn test_rows_beside_a_share_of_the_data() {
     5 |     split: { test: 0.2, seed: 7 }
       |              ^^^^
       |
-      = help: leave `test` out: beside `test-data` nothing is split off `data`
+      = help: leave `split` out: beside `test-data` nothing is split off `data`
+    ");
+    insta::assert_snapshot!(stage("- train: { test-data: test.csv, split: { seed: 7 } }\n"), @"
+    error: `seed` and `test-data` exclude each other
+     --> pipeline.yaml:3:42
+      |
+    3 | - train: { test-data: test.csv, split: { seed: 7 } }
+      |            ---------                     ^^^^
+      |            |
+      |            these rows are held back already
+      |
+      = help: leave `split` out: beside `test-data` nothing is split off `data`
     ");
 }
 
