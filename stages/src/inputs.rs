@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use spec::{Complaint, Data, Fit, Import, Spec, Train};
 use trainer::{DataError, Table};
 
-use crate::Cache;
+use crate::{Cache, not_wired};
 
 /// What the pipeline file points at.
 #[derive(Debug)]
@@ -92,10 +92,12 @@ impl Inputs {
 
     /// Reads whatever the spec points at, relative to `base`. Rows are read only when they must be trained on.
     pub fn read(spec: &Spec, base: &Path, tools: &Tools, cache: &Cache) -> Result<Self, Complaint> {
+        not_wired::refuse(spec)?;
         Ok(Self {
             model: match &spec.train {
                 Train::Fit(fit) => fit_input(spec, fit, base, cache)?,
                 Train::Import(import) => import_input(spec, import, base)?,
+                Train::Command(_) => return Err(not_wired::complain(spec, "stages.train.command", "command")),
             },
             proxy: proxy_input(spec, base, tools)?,
         })
@@ -113,6 +115,8 @@ fn fit_input(spec: &Spec, fit: &Fit, base: &Path, cache: &Cache) -> Result<Model
             let sha256 = file_sha256(&path).map_err(|error| unreadable(spec, "stages.train.data", &path, &error))?;
             (Some(path), sha256.clone(), format!("{} ({})", data.display(), &sha256[..12]))
         }
+        Data::Url { .. } => return Err(not_wired::complain(spec, "stages.train.data", "data: url")),
+        Data::S3 { .. } => return Err(not_wired::complain(spec, "stages.train.data", "data: s3")),
     };
     let recipe = serde_json::json!({
         "trainer": trainer::VERSION, "data": identity, "label": fit.label, "features": fit.features,

@@ -17,6 +17,7 @@ mod fixture;
 pub mod inputs;
 mod log_group;
 pub mod names;
+mod not_wired;
 pub mod package;
 mod policy;
 pub mod resource;

@@ -34,15 +34,12 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
     declared.resource(TrainedModel { name, inputs: Arc::clone(&inputs), names: wanted.names.clone() });
-    let require = match &wanted.spec.train {
-        spec::Train::Fit(fit) => fit.require.clone(),
-        spec::Train::Import(_) => Require::default(),
-    };
+    let require = wanted.spec.train.require().clone();
     declared.check(Gate { require, inputs, names: wanted.names.clone() });
 }
 
-/// The spec's parameters in the trainer's words.
-pub(crate) fn options(fit: &Fit) -> trainer::Options {
+/// The spec's parameters in the trainer's words; none for an algorithm that the trainer does not have.
+pub(crate) fn options(fit: &Fit) -> Option<trainer::Options> {
     let algorithm = match &fit.algorithm {
         Algorithm::GradientBoosting(boosting) => trainer::Algorithm::GradientBoosting(trainer::GradientBoosting {
             trees: boosting.trees,
@@ -51,6 +48,8 @@ pub(crate) fn options(fit: &Fit) -> trainer::Options {
             l2: boosting.l2,
             min_leaf_weight: boosting.min_leaf_weight,
         }),
+        // Refused by `not_wired`.
+        Algorithm::RandomForest(_) => return None,
         Algorithm::LogisticRegression(regression) => {
             trainer::Algorithm::LogisticRegression(trainer::LogisticRegression {
                 l2: regression.l2,
@@ -60,7 +59,7 @@ pub(crate) fn options(fit: &Fit) -> trainer::Options {
     };
     let split = trainer::Split { test: fit.split.test, seed: fit.split.seed };
     // The proxy's threshold is no part of the model: another one must not mean another model.
-    trainer::Options { algorithm, split, ..trainer::Options::default() }
+    Some(trainer::Options { algorithm, split, ..trainer::Options::default() })
 }
 
 pub(crate) fn algorithm_words(algorithm: &Algorithm) -> String {
@@ -69,6 +68,7 @@ pub(crate) fn algorithm_words(algorithm: &Algorithm) -> String {
             "gradient boosting, {} trees, learning rate {}, depth {}",
             boosting.trees, boosting.learning_rate, boosting.depth
         ),
+        Algorithm::RandomForest(forest) => format!("random forest, {} trees, depth {}", forest.trees, forest.depth),
         Algorithm::LogisticRegression(regression) => format!("logistic regression, l2 {}", regression.l2),
     }
 }
@@ -215,7 +215,9 @@ fn make(inputs: &Inputs) -> Result<(Vec<u8>, Known), StageError> {
                     .map_err(|error| StageError::here("could not read the data", error))?,
                 (None, None) => generated(fit)?,
             };
-            let trained = trainer::train(table, &options(fit), &mut |_| {})
+            let options = options(fit)
+                .ok_or_else(|| StageError::here("could not train the model", "its algorithm is not wired yet"))?;
+            let trained = trainer::train(table, &options, &mut |_| {})
                 .map_err(|error| StageError::here("could not train the model", error))?;
             Ok((trained.model_json, Known::Trained(Box::new(trained.evaluation))))
         }
@@ -278,7 +280,7 @@ impl Check for Gate {
     }
 
     fn desired(&self) -> Facts {
-        let Require { average_precision, roc_auc } = &self.require;
+        let Require { average_precision, roc_auc, .. } = &self.require;
         let required = [("average_precision", average_precision), ("roc_auc", roc_auc)].into_iter();
         required.fold(Facts::default(), |facts, (name, least)| match least {
             Some(least) => facts.field(name, format!("at least {least}")),

@@ -44,7 +44,7 @@ pub(super) fn environment(spec: &Spec, names: &Names) -> BTreeMap<&'static str, 
         features: spec.train.features().to_vec(),
         decision_field: response.decision.clone(),
         score_field: response.score.clone(),
-        threshold: response.threshold,
+        threshold: crate::not_wired::threshold(response.threshold),
     };
     config.variables()
 }
