@@ -3,14 +3,14 @@ use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::{DataError, read_csv};
+use super::{DataError, Place};
 use crate::Table;
 
 fn read(text: &[u8]) -> Result<Table, DataError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.csv");
     std::fs::write(&path, text).unwrap();
-    read_csv(&path, "Class", &["V1".to_owned(), "V2".to_owned()])
+    super::read(&path, "Class", &["V1".to_owned(), "V2".to_owned()], &mut |_| ())
 }
 
 /// The message, with the file's place in the way of no snapshot.
@@ -39,7 +39,7 @@ fn an_empty_cell_is_a_missing_value() {
 #[test]
 fn spaces_quotes_a_byte_order_mark_and_windows_line_ends_are_fine() {
     let table = read(b"\xef\xbb\xbfV1, V2 ,\"Class\"\r\n\"1\", 2 ,0\r\n3,4, 1\r\n\r\n").unwrap();
-    assert_eq!((table.row(0), table.row(1)), (&[1.0, 2.0][..], &[3.0, 4.0][..]));
+    assert_eq!([table.row(0), table.row(1)], [[1.0, 2.0], [3.0, 4.0]]);
 }
 
 #[test]
@@ -50,16 +50,16 @@ fn a_gzipped_file_is_unpacked_whatever_it_is_called() {
 }
 
 #[test]
-fn a_truncated_gzip_file_is_unreadable() {
+fn a_truncated_gzip_file_is_damaged() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(b"V1,V2,Class\n1,2,0\n3,4,1\n").unwrap();
     let packed = packed.finish().unwrap();
-    assert!(matches!(read(&packed[..packed.len() - 9]), Err(DataError::Unreadable { .. })));
+    assert!(matches!(read(&packed[..packed.len() - 9]), Err(DataError::Damaged { .. })));
 }
 
 #[test]
 fn a_file_that_is_not_there_is_unreadable() {
-    let error = read_csv(Path::new("no/such/file.csv"), "Class", &[]).unwrap_err();
+    let error = super::read(Path::new("no/such/file.csv"), "Class", &[], &mut |_| ()).unwrap_err();
     insta::assert_snapshot!(error, @"could not read `no/such/file.csv`");
 }
 
@@ -98,7 +98,7 @@ fn only_the_first_twenty_bad_cells_are_shown_and_all_are_counted() {
     let Err(DataError::BadCells { count, first, .. }) = read(rows.as_bytes()) else {
         panic!("these rows should be refused");
     };
-    assert_eq!((count, first.len(), first[19].line), (1000, 20, 21));
+    assert_eq!((count, first.len(), first[19].place), (1000, 20, Place::Line(21)));
 }
 
 #[test]
