@@ -58,7 +58,7 @@ pub fn read(
     } else {
         csv::read(&asked, file, &mut || report(done_bytes.get()))
     }?;
-    report(total_bytes);
+    report(total_bytes.max(done_bytes.get()));
     usable(path, table)
 }
 
@@ -114,19 +114,21 @@ impl BadCells {
         }
     }
 
+    /// Gives an error if there are any.
+    fn refuse(&mut self, path: &Path) -> Result<(), DataError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let first = std::mem::take(&mut self.first);
+        Err(DataError::BadCells { path: path.to_owned(), count: self.count, first })
+    }
+
     /// Adds those of further rows, which were found column after column, in the order of rows.
     fn append(&mut self, mut others: Self) {
         self.count += others.count;
         others.first.sort_by_key(|it| it.place);
         others.first.truncate(Self::KEPT - self.first.len());
         self.first.append(&mut others.first);
-    }
-
-    fn none(self, path: &Path) -> Result<(), DataError> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        Err(DataError::BadCells { path: path.to_owned(), count: self.count, first: self.first })
     }
 }
 

@@ -168,3 +168,6 @@ fn leak(column: &[f32], labels: &[bool]) -> Option<Leak> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

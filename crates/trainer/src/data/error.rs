@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Columns that a message lists.
 const COLUMNS_SHOWN: usize = 40;
-/// Characters of a cell that a message shows.
+/// Characters of a cell or a column's name that a message shows.
 const TEXT_SHOWN: usize = 40;
 
 /// Why a file does not give rows to learn from.
@@ -57,7 +57,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// It has columns and nothing in them.
-    #[error("`{}` has a header and no rows", path.display())]
+    #[error("`{}` has columns and no rows", path.display())]
     NoRows {
         /// The file.
         path: PathBuf,
@@ -166,7 +166,7 @@ fn and_others(others: usize) -> String {
 }
 
 fn list(columns: &[String]) -> String {
-    let names: Vec<String> = columns.iter().take(COLUMNS_SHOWN).map(|it| format!("`{it}`")).collect();
+    let names: Vec<String> = columns.iter().take(COLUMNS_SHOWN).map(|it| format!("`{}`", cut(it))).collect();
     let more = columns.len().saturating_sub(COLUMNS_SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
@@ -196,7 +196,11 @@ pub(super) fn shown(cell: &[u8]) -> String {
     if text.is_empty() {
         return "an empty cell".to_owned();
     }
-    let cut: String = text.chars().take(TEXT_SHOWN).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("`{}{more}`", cut.escape_debug())
+    format!("`{}`", cut(&text))
+}
+
+fn cut(text: &str) -> String {
+    let shown: String = text.chars().take(TEXT_SHOWN).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", shown.escape_debug())
 }

@@ -35,7 +35,7 @@ pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64))
         done_bytes += u64::try_from(group.metadata().compressed_size()).unwrap_or_default();
         progress(done_bytes);
     }
-    reading.bad.none(asked.path)?;
+    reading.bad.refuse(asked.path)?;
     Ok(Table::of_columns(asked.label, asked.features, values, labels))
 }
 
@@ -77,7 +77,7 @@ fn columns(file: &SerializedFileReader<File>) -> Vec<Column> {
                 is_nullable: leaves[leaf].max_def_level() > 0,
                 is_unsigned,
             }),
-            _ => Err("nested".to_owned()),
+            _ => Err("list or group".to_owned()),
         };
         Column { name, kind }
     };
@@ -132,8 +132,7 @@ impl Reading<'_> {
             self.chunk(index, group, *number, name, column)?;
             for (row, value) in (1..).zip(&column[before..]) {
                 if value.is_infinite() {
-                    let problem =
-                        || "neither a number nor missing, but infinite or too large for a 32-bit float".to_owned();
+                    let problem = || "infinite, or too large for a 32-bit float".to_owned();
                     bad.note(|| Place::Row(self.rows_before + row), Some(name), problem);
                 }
             }
