@@ -126,7 +126,8 @@ fn fit_input(spec: &Spec, fit: &Fit, base: &Path, cache: &Cache) -> Result<Model
     let mut table = None;
     if cache.model(&fingerprint).is_none() {
         if let Some(path) = &path {
-            let rows = trainer::read_csv(path, &fit.label, &fit.features).map_err(|error| bad_data(spec, &error))?;
+            let rows =
+                trainer::read(path, &fit.label, &fit.features, &mut |_| {}).map_err(|error| bad_data(spec, &error))?;
             table = Some(rows);
         } else {
             generated_columns(spec, fit)?;

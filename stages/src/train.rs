@@ -211,7 +211,7 @@ fn make(inputs: &Inputs) -> Result<(Vec<u8>, Known), StageError> {
             let ready = table.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             let table = match (ready, path) {
                 (Some(table), _) => table,
-                (None, Some(path)) => trainer::read_csv(path, &fit.label, &fit.features)
+                (None, Some(path)) => trainer::read(path, &fit.label, &fit.features, &mut |_| {})
                     .map_err(|error| StageError::here("could not read the data", error))?,
                 (None, None) => generated(fit)?,
             };

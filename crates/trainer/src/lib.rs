@@ -1,6 +1,6 @@
 //! Data in, model and evaluation out.
 //!
-//! [`read_csv`] or [`generate`] gives a [`Table`], [`train`] makes of it an `XGBoost` model file and an [`Evaluation`].
+//! [`read`] or [`generate`] gives a [`Table`], [`train`] makes of it an `XGBoost` model file and an [`Evaluation`].
 //! Gradient boosting is `forust-ml`'s, logistic regression linfa's own; both are driven through linfa's traits. Nothing
 //! here prints, reads the environment or knows a cloud.
 
@@ -13,14 +13,16 @@ mod generate;
 mod split;
 mod table;
 mod train;
+mod warnings;
 
-pub use data::{BadCell, DataError, read_csv};
+pub use data::{BadCell, DataError, Place, ReadProgress, read};
 pub use engine::{EngineError, GradientBoosting, LogisticRegression};
 pub use evaluate::{AtThreshold, Metrics, at_threshold, average_precision, brier_score, log_loss, measure, roc_auc};
 pub use generate::{GENERATED_FEATURES, GENERATED_LABEL, generate};
 pub use split::{Split, SplitError};
 pub use table::{Table, write_csv};
 pub use train::{Algorithm, Counts, Evaluation, GoldenRow, Options, Progress, TrainError, Trained, train};
+pub use warnings::{ColumnWarning, Leak};
 
 /// Names what trains: part of a model's fingerprint, so that another trainer means another model.
 ///

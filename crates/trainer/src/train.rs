@@ -158,11 +158,9 @@ pub enum TrainError {
 ///
 /// The same rows and options give the same bytes, on one thread or many.
 pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Trained, TrainError> {
-    let Parts { train, test } = options.split.of(&rows)?;
+    let parts = options.split.of(&rows)?;
     let (label, features) = (rows.label().to_owned(), rows.features().to_vec());
-    let (train, test) = (gather(&rows, &train), gather(&rows, &test));
-    // The engines need the memory.
-    drop(rows);
+    let [train, test] = gather(rows, &parts);
     let (train_counts, test_counts) = (count(&train), count(&test));
 
     progress(Progress::Fitting { train: train_counts, test: test_counts });
@@ -212,18 +210,24 @@ where
     Ok((fitted.export(features)?, scores))
 }
 
-/// Copies rows out of a table, column after column; f64 holds every f32.
-fn gather(table: &Table, rows: &[usize]) -> Rows {
-    let width = table.features().len();
-    let mut values = vec![0.0; rows.len() * width];
-    for (place, row) in rows.iter().enumerate() {
-        for (column, value) in table.row(*row).iter().enumerate() {
-            values[column * rows.len() + place] = f64::from(*value);
+/// Moves the rows of either part out of a table; f64 holds every f32.
+///
+/// A column is freed once it is moved, so that the table is never in memory twice.
+fn gather(table: Table, parts: &Parts) -> [Rows; 2] {
+    let (width, labels) = (table.features().len(), table.labels().to_vec());
+    let parts = [parts.train.as_slice(), parts.test.as_slice()];
+    let mut values = parts.map(|rows| Vec::with_capacity(rows.len() * width));
+    for column in table.into_columns() {
+        for (values, rows) in values.iter_mut().zip(parts) {
+            values.extend(rows.iter().map(|row| f64::from(column[*row])));
         }
     }
-    #[expect(clippy::expect_used, reason = "the vector was made for this shape three lines above")]
-    let values = Array2::from_shape_vec((rows.len(), width).f(), values).expect("as many values as cells");
-    Rows::new(values, rows.iter().map(|it| table.labels()[*it]).collect())
+    let [train, test] = values;
+    [(train, parts[0]), (test, parts[1])].map(|(values, rows)| {
+        #[expect(clippy::expect_used, reason = "each column gave a value for every row")]
+        let values = Array2::from_shape_vec((rows.len(), width).f(), values).expect("as many values as cells");
+        Rows::new(values, rows.iter().map(|row| labels[*row]).collect())
+    })
 }
 
 fn count(rows: &Rows) -> Counts {

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::{generate, read_csv};
+use crate::{generate, read};
 
 fn quietly(rows: Table, options: &Options) -> Result<Trained, TrainError> {
     train(rows, options, &mut |_| ())
@@ -54,7 +54,7 @@ fn logistic_regression_learns() {
 fn the_public_set_is_learned() {
     let Some(path) = public_set() else { return };
     let features: Vec<String> = crate::GENERATED_FEATURES.map(str::to_owned).to_vec();
-    let rows = read_csv(&path, "Class", &features).unwrap();
+    let rows = read(&path, "Class", &features, &mut |_| ()).unwrap();
     let metrics = quietly(rows, &Options::default()).unwrap().evaluation.metrics;
     assert!(metrics.average_precision >= 0.80, "{metrics:?}");
 }
