@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use serde::{Deserialize, Serialize};
 use spec::{Algorithm, Data, Fit, Require};
-use trainer::{Evaluation, GoldenRow, Metrics};
+use trainer::{Evaluation, GoldenRow, Metrics, at_threshold};
 
 use crate::cloud_error::Explain;
 use crate::inputs::ModelSource;
@@ -33,12 +33,13 @@ const IMPORTED_GOLDEN_ROWS: u32 = 8;
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
-    declared.resource(TrainedModel { name, inputs: Arc::clone(&inputs), names: wanted.names.clone() });
+    let threshold = wanted.spec.deploy_proxy.response.threshold;
+    declared.resource(TrainedModel { name, inputs: Arc::clone(&inputs), names: wanted.names.clone(), threshold });
     let require = match &wanted.spec.train {
         spec::Train::Fit(fit) => fit.require.clone(),
         spec::Train::Import(_) => Require::default(),
     };
-    declared.check(Gate { require, inputs, names: wanted.names.clone() });
+    declared.check(Gate { require, inputs, names: wanted.names.clone(), threshold });
 }
 
 /// The spec's parameters in the trainer's words.
@@ -59,8 +60,7 @@ pub(crate) fn options(fit: &Fit) -> trainer::Options {
         }
     };
     let split = trainer::Split { test: fit.split.test, seed: fit.split.seed };
-    // The proxy's threshold is no part of the model: another one must not mean another model.
-    trainer::Options { algorithm, split, ..trainer::Options::default() }
+    trainer::Options { algorithm, split }
 }
 
 pub(crate) fn algorithm_words(algorithm: &Algorithm) -> String {
@@ -97,6 +97,16 @@ impl Known {
         }
     }
 
+    /// One line for people, about deciding at a threshold; none when the metrics are not known.
+    pub fn metrics_words(&self, threshold: f64) -> Option<String> {
+        let Self::Trained(evaluation) = self else { return None };
+        let at = at_threshold(&evaluation.test_scores, threshold);
+        Some(format!(
+            "average precision {:.4}, ROC AUC {:.4}, at {} precision {:.3} and recall {:.3}",
+            evaluation.metrics.average_precision, evaluation.metrics.roc_auc, at.threshold, at.precision, at.recall,
+        ))
+    }
+
     /// Rows and the scores that the deployed model must give them.
     pub fn golden_rows(&self) -> &[GoldenRow] {
         match self {
@@ -115,9 +125,21 @@ impl Known {
             let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
             body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec()
         };
-        serde_json::from_slice(&bytes)
-            .map_err(|error| StageError::here("could not read what is known about the model", error))
+        serde_json::from_slice(&bytes).map_err(|error| match foreign_trainer(&bytes) {
+            Some(version) => StageError::here(
+                "could not read what is known about the model",
+                format!("it was written by trainer `{version}`, and this is trainer `{}`", trainer::VERSION),
+            ),
+            None => StageError::here("could not read what is known about the model", error),
+        })
     }
+}
+
+/// The trainer that wrote down what is known about a model, when it is not this one.
+fn foreign_trainer(known: &[u8]) -> Option<String> {
+    let known: serde_json::Value = serde_json::from_slice(known).ok()?;
+    let version = known["trained"]["trainer-version"].as_str()?;
+    (version != trainer::VERSION).then(|| version.to_owned())
 }
 
 #[derive(Debug)]
@@ -125,6 +147,8 @@ struct TrainedModel {
     name: String,
     inputs: Arc<Inputs>,
     names: Names,
+    /// Where the proxy decides. It is no part of the model: another one must not mean another model.
+    threshold: f64,
 }
 
 #[async_trait]
@@ -164,8 +188,8 @@ impl Resource for TrainedModel {
         let inputs = Arc::clone(&self.inputs);
         let made = tokio::task::spawn_blocking(move || make(&inputs)).await;
         let (model, known) = made.map_err(|error| StageError::here("training stopped", error))??;
-        if let Some(metrics) = known.metrics() {
-            (ctx.say)(metrics_words(metrics));
+        if let Some(words) = known.metrics_words(self.threshold) {
+            (ctx.say)(words);
         }
         let mut known = serde_json::to_vec_pretty(&known)
             .map_err(|error| StageError::here("could not write what is known about the model", error))?;
@@ -244,23 +268,13 @@ fn made_up_row(model: &model::Model, seed: u32) -> GoldenRow {
     GoldenRow { features: features.into_iter().map(Some).collect(), score }
 }
 
-/// One line for people.
-pub fn metrics_words(metrics: &Metrics) -> String {
-    format!(
-        "average precision {:.4}, ROC AUC {:.4}, at {} precision {:.3} and recall {:.3}",
-        metrics.average_precision,
-        metrics.roc_auc,
-        metrics.at_threshold.threshold,
-        metrics.at_threshold.precision,
-        metrics.at_threshold.recall,
-    )
-}
-
 #[derive(Debug)]
 struct Gate {
     require: Require,
     inputs: Arc<Inputs>,
     names: Names,
+    /// Where the proxy decides. It is no part of the model: another one must not mean another model.
+    threshold: f64,
 }
 
 #[async_trait]
@@ -310,6 +324,6 @@ impl Check for Gate {
                 .into());
             }
         }
-        Ok(vec![metrics_words(metrics)])
+        Ok(known.metrics_words(self.threshold).into_iter().collect())
     }
 }
