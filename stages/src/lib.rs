@@ -14,10 +14,10 @@ pub mod deploy_proxy;
 mod elf;
 #[cfg(test)]
 mod fixture;
+mod http;
 pub mod inputs;
 mod log_group;
 pub mod names;
-mod not_wired;
 pub mod package;
 mod policy;
 pub mod resource;

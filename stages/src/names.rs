@@ -88,7 +88,7 @@ impl Names {
             pipeline: name.to_owned(),
             bucket,
             model_key,
-            evaluation_key: format!("{MODELS}{fingerprint}/evaluation.json"),
+            evaluation_key: evaluation_key(&fingerprint),
             proxy_role: format!("{name}-{region}-proxy"),
             execution_role,
             image,
@@ -136,6 +136,11 @@ impl Names {
 
 /// Prefix of every model's folder in the bucket.
 pub(crate) const MODELS: &str = "models/";
+
+/// Key of what is known about a model, by the short form of its fingerprint.
+pub(crate) fn evaluation_key(fingerprint: &str) -> String {
+    format!("{MODELS}{fingerprint}/evaluation.json")
+}
 
 fn image(site: &Site, container: &spec::ContainerVersion) -> String {
     let registry = spec::regions::xgboost_registry(&site.region).unwrap_or_default();

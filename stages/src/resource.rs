@@ -62,6 +62,10 @@ pub trait Check: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// What can be seen before it is tried, for the plan. Never writes.
+    async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
+        Ok(Facts::default())
+    }
     /// Tries it.
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError>;
 }
@@ -209,6 +213,8 @@ pub struct Ctx<'a> {
     pub limits: &'a Limits,
     /// Told what is being waited for, one line at a time.
     pub say: &'a (dyn Fn(String) + Send + Sync),
+    /// The day on which it all happens, for people.
+    pub today: &'a str,
     /// Ends every wait.
     pub stop: &'a CancellationToken,
 }

@@ -413,6 +413,14 @@ pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -
     Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
 }
 
+/// The whole of a small object.
+pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<Vec<u8>, StageError> {
+    let subject = format!("object `{key}`");
+    let answer = clients.s3.get_object().bucket(bucket).key(key).send().await;
+    let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
+    Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
+}
+
 /// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
 async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
     let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);

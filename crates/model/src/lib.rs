@@ -122,6 +122,14 @@ impl Model {
         }
     }
 
+    /// Returns one weight per feature, in log odds; a model of trees has none.
+    pub fn weights(&self) -> &[f32] {
+        match &self.booster {
+            Booster::Trees { .. } => &[],
+            Booster::Linear { weights, .. } => weights,
+        }
+    }
+
     /// Returns the sum that a row reaches before it becomes a score.
     ///
     /// NaN is a missing value. As in `XGBoost`, a row that is too short lacks its last features, and is not refused:

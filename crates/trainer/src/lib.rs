@@ -9,26 +9,34 @@
 mod data;
 mod engine;
 mod evaluate;
+mod evaluation;
 mod generate;
+mod scores;
 mod split;
 mod table;
+mod threshold;
 mod train;
 mod warnings;
 
 pub use data::{BadCell, DataError, Place, ReadProgress, read};
 pub use engine::{EngineError, GradientBoosting, LogisticRegression};
-pub use evaluate::{AtThreshold, Metrics, at_threshold, average_precision, brier_score, log_loss, measure, roc_auc};
+pub use evaluate::{Metrics, average_precision, average_precision_interval, brier_score, log_loss, measure, roc_auc};
+pub use evaluation::{
+    Counts, Evaluation, GoldenRow, Importance, JudgeError, Judged, LEARNING_CURVE_POINTS, LearningCurve, judge,
+};
 pub use generate::{GENERATED_FEATURES, GENERATED_LABEL, generate};
+pub use scores::{Scores, ScoresError, Step};
 pub use split::{Split, SplitError};
 pub use table::{Table, write_csv};
-pub use train::{Algorithm, Counts, Evaluation, GoldenRow, Options, Progress, TrainError, Trained, train};
+pub use threshold::{AtThreshold, Threshold, ThresholdError, at_threshold};
+pub use train::{Algorithm, Options, Progress, TrainError, Trained, train};
 pub use warnings::{ColumnWarning, Leak};
 
 /// Names what trains: part of a model's fingerprint, so that another trainer means another model.
 ///
 /// It changes whenever the same rows and options would give another model or other metrics: with this crate's own
 /// arithmetic (the leading number) and with the version of either engine.
-pub const VERSION: &str = "1+forust-ml-0.8.0+linfa-logistic-0.8.1";
+pub const VERSION: &str = "2+forust-ml-0.8.0+linfa-logistic-0.8.1";
 
 #[cfg(test)]
 mod tests {

@@ -6,12 +6,12 @@ use ndarray::{Array1, Array2, ArrayView1, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedLogistic};
-use crate::evaluate::measure;
+use crate::evaluation::judge_scores;
 use crate::split::Parts;
-use crate::{EngineError, GradientBoosting, LogisticRegression, Metrics, Split, SplitError, Table, VERSION};
-
-/// Rows that are kept with their scores, to try a deployed model with.
-const GOLDEN_ROWS: usize = 8;
+use crate::{
+    Counts, EngineError, Evaluation, GradientBoosting, JudgeError, LogisticRegression, Split, SplitError, Table,
+    VERSION,
+};
 
 /// How far the written model's f32 scores may be from the trainer's f64 scores, for each hundred trees begun.
 ///
@@ -19,21 +19,13 @@ const GOLDEN_ROWS: usize = 8;
 const DRIFT_LIMIT: f64 = 1e-6;
 
 /// What to train, and how to judge it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Options {
     /// How to learn.
     pub algorithm: Algorithm,
     /// What is held back for the evaluation.
     pub split: Split,
-    /// Where [`Metrics::at_threshold`] decides, 0 to 1; the model does not depend on it.
-    pub threshold: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { algorithm: Algorithm::default(), split: Split::default(), threshold: 0.5 }
-    }
 }
 
 /// How to learn.
@@ -59,48 +51,6 @@ pub struct Trained {
     pub model_json: Vec<u8>,
     /// How good it is.
     pub evaluation: Evaluation,
-}
-
-/// Everything to know about a trained model that its file does not say. Its JSON form is kept beside the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Evaluation {
-    /// [`VERSION`] of the trainer.
-    pub trainer_version: String,
-    /// Name of the column that is predicted.
-    pub label: String,
-    /// Names of the columns that it is predicted from, in order.
-    pub features: Vec<String>,
-    /// How it was trained.
-    pub options: Options,
-    /// What it was trained on.
-    pub train: Counts,
-    /// What it was judged on.
-    pub test: Counts,
-    /// What the written model reaches on the test rows.
-    pub metrics: Metrics,
-    /// Test rows from the lowest score to the highest, with the scores of the written model.
-    pub golden_rows: Vec<GoldenRow>,
-}
-
-/// How many rows there were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Counts {
-    /// All of them.
-    pub rows: usize,
-    /// Those with the label 1.
-    pub positives: usize,
-}
-
-/// A row and the score that a deployed model must give it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct GoldenRow {
-    /// As wide as the model; none where the value is missing.
-    pub features: Vec<Option<f32>>,
-    /// An f32, widened.
-    pub score: f64,
 }
 
 /// What training is about to do.
@@ -139,6 +89,9 @@ pub enum TrainError {
         /// NaN.
         score: f64,
     },
+    /// The scores tell nothing.
+    #[error("could not judge the model")]
+    Judge(#[from] JudgeError),
     /// The written model cannot be read: an internal error.
     #[error("the model that was written cannot be read back")]
     Unreadable(#[source] model::ModelError),
@@ -175,20 +128,25 @@ pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress))
     let model_json = model.to_json();
     progress(Progress::Checking { model_bytes: model_json.len() });
     let model = Model::read(&model_json).map_err(TrainError::Unreadable)?;
-    let scores: Vec<f64> = test.records().rows().into_iter().map(|it| model.score(&narrow(it)).into()).collect();
+    let scores: Vec<f32> = test.records().rows().into_iter().map(|it| model.score(&narrow(it))).collect();
     refuse_drift(&trained, &scores, drift_limit(&options.algorithm))?;
 
     progress(Progress::Evaluating);
-    let labels = test.targets().to_vec();
+    let row = |index| narrow(test.records().row(index));
+    let judged = judge_scores(&model, &features, &test.targets().to_vec(), &scores, &row)?;
     let evaluation = Evaluation {
         trainer_version: VERSION.to_owned(),
         label,
         features,
         options: options.clone(),
         train: train_counts,
-        test: test_counts,
-        metrics: measure(&labels, &scores, options.threshold),
-        golden_rows: golden_rows(test.records(), &scores),
+        test: judged.test,
+        metrics: judged.metrics,
+        test_scores: judged.test_scores,
+        importance: judged.importance,
+        learning_curve: None,
+        warnings: Vec::new(),
+        golden_rows: judged.golden_rows,
     };
     Ok(Trained { model_json, evaluation })
 }
@@ -245,8 +203,8 @@ fn drift_limit(algorithm: &Algorithm) -> f64 {
     }
 }
 
-fn refuse_drift(trained: &Array1<f64>, written: &[f64], limit: f64) -> Result<(), TrainError> {
-    for (row, (trained, written)) in trained.iter().copied().zip(written.iter().copied()).enumerate() {
+fn refuse_drift(trained: &Array1<f64>, written: &[f32], limit: f64) -> Result<(), TrainError> {
+    for (row, (trained, written)) in trained.iter().copied().zip(written.iter().copied().map(f64::from)).enumerate() {
         if trained.is_nan() {
             return Err(TrainError::NotAScore { row, score: trained });
         }
@@ -255,34 +213,6 @@ fn refuse_drift(trained: &Array1<f64>, written: &[f64], limit: f64) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Chooses the rows nearest to scores evenly apart, so that every part of the range is tried, from lowest to highest.
-fn golden_rows(rows: &Array2<f64>, scores: &[f64]) -> Vec<GoldenRow> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let chosen = match order.as_slice() {
-        few if few.len() <= GOLDEN_ROWS => few.to_vec(),
-        [lowest, between @ .., highest] => {
-            let (low, high) = (scores[*lowest], scores[*highest]);
-            let mut chosen = vec![*lowest, *highest];
-            let mut left = between.to_vec();
-            for step in 1..GOLDEN_ROWS - 1 {
-                let aim = low + (high - low) * step as f64 / (GOLDEN_ROWS - 1) as f64;
-                let far = |row: usize| (scores[row] - aim).abs();
-                let nearest = (0..left.len()).min_by(|a, b| far(left[*a]).total_cmp(&far(left[*b])));
-                chosen.extend(nearest.map(|it| left.swap_remove(it)));
-            }
-            chosen.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(a.cmp(b)));
-            chosen
-        }
-        [] | [_] => order,
-    };
-    let golden = chosen.into_iter().map(|row| GoldenRow {
-        features: narrow(rows.row(row)).into_iter().map(|it| Some(it).filter(|it| !it.is_nan())).collect(),
-        score: scores[row],
-    });
-    golden.collect()
 }
 
 #[cfg(test)]

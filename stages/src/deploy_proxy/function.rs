@@ -44,7 +44,8 @@ pub(super) fn environment(spec: &Spec, names: &Names) -> BTreeMap<&'static str, 
         features: spec.train.features().to_vec(),
         decision_field: response.decision.clone(),
         score_field: response.score.clone(),
-        threshold: crate::not_wired::threshold(response.threshold),
+        // One that training chooses is added when it is known.
+        threshold: 0.0,
     };
     config.variables()
 }

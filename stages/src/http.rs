@@ -1,0 +1,121 @@
+//! Requests over HTTP that are no calls of an SDK: the public URL, and files on the web.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::inputs::with_sources;
+use crate::{Ctx, StageError};
+
+/// How often a file may be said to be elsewhere.
+const REDIRECTS: usize = 5;
+/// For the answer to begin, and between two pieces of it.
+const SILENCE: Duration = Duration::from_mins(1);
+const PIECE_BYTES: usize = 1 << 17;
+/// Progress is told at every so many percent.
+const TELL_PERCENT: u64 = 10;
+
+/// Sends a request, over TLS when its URL says so.
+pub(crate) async fn send(request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
+    let builder = Client::builder(TokioExecutor::new());
+    let answer = if request.uri().scheme_str() == Some("https") {
+        let https = HttpsConnectorBuilder::new().with_native_roots().map_err(|error| error.to_string())?;
+        builder.build(https.https_only().enable_http1().build()).request(request).await
+    } else {
+        builder.build_http().request(request).await
+    };
+    answer.map_err(|error| with_sources(&error))
+}
+
+/// Downloads a file, and returns the SHA-256 of it in hexadecimal digits.
+pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Result<String, StageError> {
+    let failed = |why: String| StageError::here(format!("could not download {url}"), why);
+    let mut at: Uri = url.parse().map_err(|error| failed(format!("{error}")))?;
+    for _ in 0..=REDIRECTS {
+        let request = Request::get(&at).header("user-agent", "runner").body(Full::default());
+        let request = request.map_err(|error| failed(error.to_string()))?;
+        let answer = tokio::time::timeout(SILENCE, send(request)).await;
+        let answer = answer.map_err(|_| failed(format!("no answer in {} s", SILENCE.as_secs())))?.map_err(failed)?;
+        match answer.status() {
+            StatusCode::OK => {
+                let length = answer.headers().get("content-length").and_then(|it| it.to_str().ok()?.parse().ok());
+                return copy(ctx, url, length, read(answer.into_body()), file).await;
+            }
+            status if status.is_redirection() => {
+                at = elsewhere(&at, &answer).ok_or_else(|| failed(format!("{at} answered {status} to nowhere")))?;
+            }
+            status => return Err(failed(format!("{at} answered {status}"))),
+        }
+    }
+    Err(failed(format!("it was said to be elsewhere more than {REDIRECTS} times")))
+}
+
+/// Where a redirection leads; never from TLS to none.
+fn elsewhere(at: &Uri, answer: &Response<Incoming>) -> Option<Uri> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let next = match location.parse::<Uri>().ok()? {
+        whole if whole.scheme().is_some() => whole,
+        _ if location.starts_with('/') => format!("{}://{}{location}", at.scheme_str()?, at.authority()?).parse().ok()?,
+        _ => return None,
+    };
+    (at.scheme_str() != Some("https") || next.scheme_str() == Some("https")).then_some(next)
+}
+
+fn read(body: Incoming) -> impl AsyncRead + Unpin {
+    let pieces = futures::StreamExt::map(http_body_util::BodyDataStream::new(body), |piece| {
+        piece.map_err(std::io::Error::other)
+    });
+    Box::pin(tokio_util::io::StreamReader::new(pieces))
+}
+
+/// Copies a stream of so many bytes, tells how far it is, and returns the SHA-256 in hexadecimal digits.
+pub(crate) async fn copy(
+    ctx: &Ctx<'_>,
+    what: &str,
+    length: Option<u64>,
+    mut stream: impl AsyncRead + Unpin,
+    file: &mut File,
+) -> Result<String, StageError> {
+    let failed = |why: String| StageError::here(format!("could not download {what}"), why);
+    let mut hash = Sha256::new();
+    let (mut done, mut told) = (0_u64, 0);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = tokio::time::timeout(SILENCE, stream.read(&mut piece)).await;
+        let read = read.map_err(|_| failed(format!("nothing came for {} s", SILENCE.as_secs())))?;
+        let read = read.map_err(|error| failed(with_sources(&error)))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&piece[..read]);
+        file.write_all(&piece[..read]).map_err(|error| failed(error.to_string()))?;
+        done += read as u64;
+        if let Some(percent) = length.filter(|length| *length > 0).map(|length| done * 100 / length)
+            && percent >= told + TELL_PERCENT
+        {
+            told = percent - percent % TELL_PERCENT;
+            (ctx.say)(format!("downloading {what}: {told} % of {:.1} MB", length.unwrap_or(done) as f64 / 1e6));
+        }
+    }
+    if let Some(length) = length.filter(|length| *length != done) {
+        return Err(failed(format!("it ended after {done} of {length} bytes")));
+    }
+    Ok(hex::encode(hash.finalize()))
+}
+
+/// The whole body of an answer as text.
+pub(crate) async fn text(answer: Response<Incoming>) -> Result<String, String> {
+    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}

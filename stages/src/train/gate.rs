@@ -1,0 +1,203 @@
+//! The gate: what the evaluation must reach before anything is deployed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use plan::{Facts, ResourceId};
+use spec::Require;
+use trainer::{Metrics, Threshold, at_threshold};
+
+use super::{GATE, Known, Live, MODEL, live};
+use crate::{Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, StageError, package};
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) require: Require,
+    pub(super) inputs: Arc<Inputs>,
+    pub(super) names: Names,
+    pub(super) threshold: Threshold,
+}
+
+/// One line of `require`.
+struct Rule {
+    /// As a plan names it.
+    fact: &'static str,
+    words: &'static str,
+    limit: Option<f64>,
+    at_least: bool,
+    measured: f64,
+}
+
+#[async_trait]
+impl Check for Gate {
+    fn id(&self) -> ResourceId {
+        GATE
+    }
+
+    fn kind(&self) -> &'static str {
+        "gate"
+    }
+
+    fn name(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn desired(&self) -> Facts {
+        let unmeasured = [f64::NAN; 7];
+        let facts = self.rules(unmeasured).into_iter().fold(Facts::default(), |facts, rule| match rule.limit {
+            Some(limit) => {
+                facts.field(rule.fact, format!("at {} {limit}", if rule.at_least { "least" } else { "most" }))
+            }
+            None => facts,
+        });
+        match self.require.not_worse_than_live {
+            Some(0.0) => facts.field("not_worse_than_live", "average precision at least that of the live model"),
+            Some(much) => facts.field("not_worse_than_live", format!("average precision at most {much} below it")),
+            None => facts,
+        }
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![MODEL]
+    }
+
+    /// The metrics of this model, if it was trained before, and those of the live one.
+    async fn look(&self, clients: &Clients) -> Result<Facts, StageError> {
+        let own = clients.cache.model(&self.inputs.model.fingerprint);
+        let own = own.map(|cached| Known::from_json(&clients.cache.read(&cached.evaluation)?)).transpose()?;
+        let words = |known: &Known| known.metrics_words(known.threshold(self.threshold).ok()?);
+        let mut facts = Facts::default();
+        if let Some(words) = own.as_ref().and_then(words) {
+            facts = facts.field("this_model", words);
+        }
+        match self.other(clients).await? {
+            Some(live) => {
+                let words = live.known.as_ref().and_then(words);
+                Ok(facts.field("live_model", words.unwrap_or_else(|| format!("`{}`, of unknown metrics", live.name))))
+            }
+            None => Ok(facts),
+        }
+    }
+
+    async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError> {
+        let known = Known::load(ctx.clients, &self.names, &self.inputs).await?;
+        let (Some(metrics), Some(scores)) = (known.metrics(), known.test_scores()) else {
+            return Ok(vec!["trained elsewhere: its metrics are not known; `test-data` would tell".to_owned()]);
+        };
+        let other = self.other(ctx.clients).await?;
+        let threshold = known.threshold(self.threshold).map_err(|error| {
+            refused(format!("the model has no such threshold: {error}"), "lower what `threshold` asks for".to_owned())
+        })?;
+        let report = self.report(ctx, &known, threshold, other.as_ref())?;
+        let at = at_threshold(scores, threshold);
+        let Metrics { average_precision, roc_auc, log_loss, brier_score, .. } = *metrics;
+        let measured = [average_precision, roc_auc, at.precision, at.recall, at.f1, log_loss, brier_score];
+        let failed = self.rules(measured).into_iter().find(|rule| !rule.holds());
+        if let Some(rule) = failed {
+            return Err(refused(rule.refusal(), report.hint()));
+        }
+        let mut evidence: Evidence = known.metrics_words(threshold).into_iter().collect();
+        if let Some(live) = &other {
+            evidence.push(self.compare(metrics, live, &report)?);
+        }
+        evidence.push(format!("report: {}", report.0.display()));
+        Ok(evidence)
+    }
+}
+
+impl Gate {
+    /// Every limit on a metric, and what was measured, in the same order.
+    fn rules(&self, [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score]: [f64; 7]) -> [Rule; 7] {
+        let require = &self.require;
+        let rule = |fact, words, limit, at_least, measured| Rule { fact, words, limit, at_least, measured };
+        [
+            rule("average_precision", "average precision", require.average_precision, true, average_precision),
+            rule("roc_auc", "ROC AUC", require.roc_auc, true, roc_auc),
+            rule("precision", "precision", require.precision, true, precision),
+            rule("recall", "recall", require.recall, true, recall),
+            rule("f1", "F1", require.f1, true, f1),
+            rule("log_loss", "log loss", require.log_loss, false, log_loss),
+            rule("brier_score", "Brier score", require.brier_score, false, brier_score),
+        ]
+    }
+
+    /// The live model, unless it is this one.
+    async fn other(&self, clients: &Clients) -> Result<Option<Live>, StageError> {
+        let live = live(clients, &self.names).await?;
+        Ok(live.filter(|live| live.fingerprint != package::short(&self.inputs.model.fingerprint)))
+    }
+
+    /// Says how this model compares with the live one, or refuses it. Each was judged by test rows of its own time.
+    fn compare(&self, metrics: &Metrics, live: &Live, report: &Report) -> Result<String, StageError> {
+        let Some(lives) = live.known.as_ref().and_then(Known::metrics) else {
+            return Ok(format!("the live model `{}` has no known metrics to compare with", live.name));
+        };
+        let (new, old) = (metrics.average_precision, lives.average_precision);
+        match self.require.not_worse_than_live {
+            Some(allowed) if new < old - allowed => {
+                let summary = format!(
+                    "the model's average precision is {new:.4}, more than {allowed} below the {old:.4} of the live model"
+                );
+                Err(refused(summary, report.hint()))
+            }
+            _ => Ok(format!("live until now: `{}`, average precision {old:.4}", live.name)),
+        }
+    }
+
+    /// Writes the page for people beside the model, also for a model that does not pass.
+    fn report(&self, ctx: &Ctx<'_>, known: &Known, threshold: f64, other: Option<&Live>) -> Result<Report, StageError> {
+        let path = ctx.cache.report(&self.inputs.model.fingerprint);
+        if let Some(page) = page(known, &self.names, &self.inputs, threshold, other, ctx.today) {
+            ctx.cache.write(&path, page.as_bytes())?;
+        }
+        Ok(Report(path))
+    }
+}
+
+/// Where the page was written.
+struct Report(PathBuf);
+
+impl Report {
+    fn hint(&self) -> String {
+        format!(
+            "nothing was deployed; look at {}, mend the data or the parameters, or ask for less by `require`",
+            self.0.display()
+        )
+    }
+}
+
+/// The evaluation as a page for people; none when the model's metrics are not known.
+pub(super) fn page(
+    known: &Known,
+    names: &Names,
+    inputs: &Inputs,
+    threshold: f64,
+    other: Option<&Live>,
+    today: &str,
+) -> Option<String> {
+    let subject = known.subject()?;
+    let live = other.and_then(|live| {
+        let known = live.known.as_ref()?;
+        Some(report::Live { name: &live.name, threshold, subject: known.subject()? })
+    });
+    let model = package::short(&inputs.model.fingerprint);
+    let headline = report::Headline { pipeline: &names.pipeline, model: &model, date: today };
+    Some(report::html(subject, &headline, threshold, live.as_ref()))
+}
+
+impl Rule {
+    fn holds(&self) -> bool {
+        self.limit.is_none_or(|limit| if self.at_least { self.measured >= limit } else { self.measured <= limit })
+    }
+
+    fn refusal(&self) -> String {
+        let (words, measured, limit) = (self.words, self.measured, self.limit.unwrap_or_default());
+        let side = if self.at_least { "below" } else { "above" };
+        format!("the model's {words} is {measured:.4}, {side} the required {limit}")
+    }
+}
+
+fn refused(summary: String, hint: String) -> StageError {
+    CheckError { summary, hint: Some(hint) }.into()
+}
