@@ -187,6 +187,7 @@ fn training_instances(checker: &mut Checker<'_>, raw: RawTrainingInstances) -> T
     let path = |key: &str| at(&format!("instances.{key}"));
     let default = TrainingInstances::default();
     let instance_type = raw.r#type.unwrap_or(default.instance_type);
+    // Source: `TrainingInstanceType` of the SageMaker API, which has no such machine.
     if instance_type.starts_with("ml.t2.") {
         let message = format!("{} serves models, but trains none", quoted(&instance_type));
         let complaint = checker.places.complain(&path("type"), message);
