@@ -30,12 +30,11 @@ pub(super) fn data(checker: &mut Checker<'_>, path: &str, raw: TextOr<RawData>) 
         }
         (None, None, Some(text), None) => {
             let url = url(checker, &at("url"), &text);
-            let sha256 = match raw.sha256 {
-                Some(text) => sha256(checker, &at("sha256"), &text),
-                None => {
-                    lacks_sha256(checker, &at("url"));
-                    None
-                }
+            let sha256 = if let Some(text) = raw.sha256 {
+                sha256(checker, &at("sha256"), &text)
+            } else {
+                lacks_sha256(checker, &at("url"));
+                None
             };
             Some(Data::Url { url: url?, sha256: sha256? })
         }

@@ -178,9 +178,10 @@ fn keys(checker: &mut Checker<'_>, shapes: &Shapes, shape: &Shape, item: &Item) 
                     Known::Not(known) => {
                         let message = format!("unknown key {}", quoted(&entry.key));
                         let complaint = checker.places.complain_at(entry.key_at.clone(), message);
-                        let complaint = match OF_GRADIENT_BOOSTING.contains(&entry.key.as_str()) {
-                            true => complaint.help(format!("only `gradient-boosting` has `{}`", entry.key)),
-                            false => complaint,
+                        let complaint = if OF_GRADIENT_BOOSTING.contains(&entry.key.as_str()) {
+                            complaint.help(format!("only `gradient-boosting` has `{}`", entry.key))
+                        } else {
+                            complaint
                         };
                         checker.say(suggest(complaint, &entry.key, "known keys", &known));
                         clean = false;

@@ -46,10 +46,10 @@ fn fit(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<F
     };
     let is_split = raw.test_data.is_none();
     let test_data = match raw.test_data {
-        None => Some(None),
-        Some(raw) => data(checker, &at("test-data"), raw).map(Some),
+        None => Ok(None),
+        Some(raw) => data(checker, &at("test-data"), raw).map(Some).ok_or(Wrong),
     };
-    if let (Some(rows), Some(Some(test_rows))) = (&rows, &test_data)
+    if let (Some(rows), Ok(Some(test_rows))) = (&rows, &test_data)
         && rows == test_rows
     {
         let complaint = checker.places.complain(&at("test-data"), "`test-data` names the rows that are learnt from");
@@ -62,7 +62,7 @@ fn fit(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<F
     let on = on(checker, raw.on.as_deref(), raw.instances, algorithm.as_ref(), &features);
     Some(Fit {
         data: rows?,
-        test_data: test_data?,
+        test_data: test_data.ok()?,
         label,
         features: features.names,
         algorithm: algorithm?,
@@ -187,6 +187,7 @@ fn training_instances(checker: &mut Checker<'_>, raw: RawTrainingInstances) -> T
     let path = |key: &str| at(&format!("instances.{key}"));
     let default = TrainingInstances::default();
     let instance_type = raw.r#type.unwrap_or(default.instance_type);
+    // Source: `TrainingInstanceType` of the SageMaker API, which has no such machine.
     if instance_type.starts_with("ml.t2.") {
         let message = format!("{} serves models, but trains none", quoted(&instance_type));
         let complaint = checker.places.complain(&path("type"), message);
@@ -213,7 +214,7 @@ fn import(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Optio
     let measured = raw.test_data.is_some();
     let test_data = test_data(checker, raw.test_data, raw.label, &features);
     let require = require(checker, raw.require, measured);
-    Some(Import { model: model?, features: features.names, test_data: test_data?, require })
+    Some(Import { model: model?, features: features.names, test_data: test_data.ok()?, require })
 }
 
 fn command(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<Command> {
@@ -227,19 +228,25 @@ fn command(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Opti
             checker.say(complaint.help("a program and its arguments: `command: [python, train_model.py]`"));
         }
     }
-    let model = match raw.model.as_deref() {
-        Some(model) => local_path(checker, &at("model"), model),
-        None => {
-            let complaint = checker.places.complain_key(&at("command"), "`command` needs a `model`");
-            checker.say(complaint.help("it names the file that the command writes: `model: model.tar.gz`"));
-            None
-        }
+    let model = if let Some(model) = raw.model.as_deref() {
+        local_path(checker, &at("model"), model)
+    } else {
+        let complaint = checker.places.complain_key(&at("command"), "`command` needs a `model`");
+        checker.say(complaint.help("it names the file that the command writes: `model: model.tar.gz`"));
+        None
     };
     let inputs = inputs(checker, raw.inputs.as_deref(), model.as_deref());
     let measured = raw.test_data.is_some();
     let test_data = test_data(checker, raw.test_data, raw.label, &features);
     let require = require(checker, raw.require, measured);
-    Some(Command { command, inputs: inputs?, model: model?, features: features.names, test_data: test_data?, require })
+    Some(Command {
+        command,
+        inputs: inputs?,
+        model: model?,
+        features: features.names,
+        test_data: test_data.ok()?,
+        require,
+    })
 }
 
 /// What the command reads. Did it also read what it writes, it would never be up to date.
@@ -309,22 +316,25 @@ fn exclude(checker: &mut Checker<'_>, raw: &RawTrain, key: &str, why: &str) {
     }
 }
 
-/// Rows to judge a model by that comes without any; the outer option is none when something is wrong.
+/// Something is wrong, and has been complained about.
+struct Wrong;
+
+/// Rows to judge a model by that comes without any.
 fn test_data(
     checker: &mut Checker<'_>,
     raw: Option<TextOr<RawData>>,
     label: Option<String>,
     features: &Features,
-) -> Option<Option<TestData>> {
+) -> Result<Option<TestData>, Wrong> {
     let Some(raw) = raw else {
         if label.is_some() {
             let complaint = checker.places.complain_key(&at("label"), "`label` needs `test-data`");
             checker.say(complaint.help("it names the column that holds the truth about those rows"));
         }
-        return Some(None);
+        return Ok(None);
     };
     let label = label.unwrap_or_else(default_label);
     check_label(checker, &label, features);
-    let data = data(checker, &at("test-data"), raw)?;
-    Some(Some(TestData { data, label }))
+    let data = data(checker, &at("test-data"), raw).ok_or(Wrong)?;
+    Ok(Some(TestData { data, label }))
 }

@@ -76,7 +76,7 @@ pub(crate) enum RawStageName {
 #[expect(dead_code, reason = "only its schema is used")]
 #[schemars(rename = "StageBlock")]
 pub(crate) enum RawStageBlock {
-    Train(Option<RawTrain>),
+    Train(Option<Box<RawTrain>>),
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),

@@ -1,7 +1,5 @@
 //! What `deploy-proxy` may look like.
 
-#![expect(clippy::doc_markdown, reason = "editors show these comments as they are")]
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 

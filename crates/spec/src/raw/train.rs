@@ -1,7 +1,5 @@
 //! What `train` may look like.
 
-#![expect(clippy::doc_markdown, reason = "editors show these comments as they are")]
-
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

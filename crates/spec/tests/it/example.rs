@@ -71,6 +71,7 @@ fn every_stage_may_be_left_out_or_left_empty() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the snapshot is whole")]
 fn the_defaults_are_the_documented_ones() {
     let mut spec = parse("name: fraud").unwrap();
     let Train::Fit(fit) = &mut spec.train else { panic!("a pipeline trains") };
