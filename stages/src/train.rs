@@ -50,6 +50,7 @@ pub(crate) fn options(fit: &Fit) -> trainer::Options {
             depth: boosting.depth,
             l2: boosting.l2,
             min_leaf_weight: boosting.min_leaf_weight,
+            ..trainer::GradientBoosting::default()
         }),
         Algorithm::LogisticRegression(regression) => {
             trainer::Algorithm::LogisticRegression(trainer::LogisticRegression {

@@ -1,8 +1,8 @@
 //! Data in, model and evaluation out.
 //!
 //! [`read_csv`] or [`generate`] gives a [`Table`], [`train`] makes of it an `XGBoost` model file and an [`Evaluation`].
-//! Gradient boosting is `forust-ml`'s, logistic regression linfa's own; both are driven through linfa's traits. Nothing
-//! here prints, reads the environment or knows a cloud.
+//! The trees that are boosted are `forust-ml`'s, random forests and logistic regression linfa's; all are driven through
+//! linfa's traits. Nothing here prints, reads the environment or knows a cloud.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
 
@@ -15,7 +15,10 @@ mod table;
 mod train;
 
 pub use data::{BadCell, DataError, read_csv};
-pub use engine::{EngineError, GradientBoosting, LogisticRegression};
+pub use engine::{
+    ClassWeight, EarlyStopping, EngineError, GradientBoosting, LearningCurve, LogisticRegression, Monotone,
+    RandomForest,
+};
 pub use evaluate::{AtThreshold, Metrics, at_threshold, average_precision, brier_score, log_loss, measure, roc_auc};
 pub use generate::{GENERATED_FEATURES, GENERATED_LABEL, generate};
 pub use split::{Split, SplitError};
@@ -25,8 +28,8 @@ pub use train::{Algorithm, Counts, Evaluation, GoldenRow, Options, Progress, Tra
 /// Names what trains: part of a model's fingerprint, so that another trainer means another model.
 ///
 /// It changes whenever the same rows and options would give another model or other metrics: with this crate's own
-/// arithmetic (the leading number) and with the version of either engine.
-pub const VERSION: &str = "1+forust-ml-0.8.0+linfa-logistic-0.8.1";
+/// arithmetic (the leading number) and with the version of any engine.
+pub const VERSION: &str = "2+forust-ml-0.8.0+linfa-logistic-0.8.1+linfa-trees-0.8.1";
 
 #[cfg(test)]
 mod tests {
@@ -39,7 +42,7 @@ mod tests {
             let (_, after) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).unwrap();
             after.split_once('"').unwrap().0
         };
-        let engines = ["forust-ml", "linfa-logistic"].map(|it| format!("+{it}-{}", version_of(it)));
+        let engines = ["forust-ml", "linfa-logistic", "linfa-trees"].map(|it| format!("+{it}-{}", version_of(it)));
         assert!(VERSION.ends_with(&engines.concat()), "{VERSION} is built with {engines:?}");
     }
 }

@@ -1,14 +1,19 @@
 //! From rows to a model file that is proved to be the model that was trained.
 
+use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace};
 use model::Model;
 use ndarray::{Array1, Array2, ArrayView1, ShapeBuilder};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedLogistic};
+use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedForest, UncheckedLogistic};
 use crate::evaluate::measure;
 use crate::split::Parts;
-use crate::{EngineError, GradientBoosting, LogisticRegression, Metrics, Split, SplitError, Table, VERSION};
+use crate::{
+    EngineError, GradientBoosting, LearningCurve, LogisticRegression, Metrics, RandomForest, Split, SplitError, Table,
+    VERSION,
+};
 
 /// Rows that are kept with their scores, to try a deployed model with.
 const GOLDEN_ROWS: usize = 8;
@@ -42,6 +47,8 @@ impl Default for Options {
 pub enum Algorithm {
     /// `forust-ml`'s; copes with missing values.
     GradientBoosting(GradientBoosting),
+    /// linfa's trees; refuses missing values.
+    RandomForest(RandomForest),
     /// linfa's; refuses missing values.
     LogisticRegression(LogisticRegression),
 }
@@ -79,6 +86,8 @@ pub struct Evaluation {
     pub test: Counts,
     /// What the written model reaches on the test rows.
     pub metrics: Metrics,
+    /// How learning went, where it goes tree after tree.
+    pub learning_curve: Option<LearningCurve>,
     /// Test rows from the lowest score to the highest, with the scores of the written model.
     pub golden_rows: Vec<GoldenRow>,
 }
@@ -166,18 +175,21 @@ pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress))
     let (train_counts, test_counts) = (count(&train), count(&test));
 
     progress(Progress::Fitting { train: train_counts, test: test_counts });
-    let (model, trained) = match &options.algorithm {
-        Algorithm::GradientBoosting(it) => learn(&UncheckedBoosting::new(it.clone()), &train, &test, &features),
+    let Learned { model, scores: trained, learning_curve } = match &options.algorithm {
+        Algorithm::GradientBoosting(it) => {
+            learn(&UncheckedBoosting::new(it.clone(), &features), train, &test, &features)
+        }
+        Algorithm::RandomForest(it) => learn(&UncheckedForest::new(it.clone(), &features), train, &test, &features),
         Algorithm::LogisticRegression(it) => {
-            learn(&UncheckedLogistic::new(it.clone(), &features), &train, &test, &features)
+            learn(&UncheckedLogistic::new(it.clone(), &features), train, &test, &features)
         }
     }?;
-    drop(train);
 
     let model_json = model.to_json();
     progress(Progress::Checking { model_bytes: model_json.len() });
     let model = Model::read(&model_json).map_err(TrainError::Unreadable)?;
-    let scores: Vec<f64> = test.records().rows().into_iter().map(|it| model.score(&narrow(it)).into()).collect();
+    let score = |row: usize| f64::from(model.score(&narrow(test.records().row(row))));
+    let scores: Vec<f64> = (0..test.records().nrows()).into_par_iter().map(score).collect();
     refuse_drift(&trained, &scores, drift_limit(&options.algorithm))?;
 
     progress(Progress::Evaluating);
@@ -190,26 +202,32 @@ pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress))
         train: train_counts,
         test: test_counts,
         metrics: measure(&labels, &scores, options.threshold),
+        learning_curve,
         golden_rows: golden_rows(test.records(), &scores),
     };
     Ok(Trained { model_json, evaluation })
 }
 
-/// Fits, and scores the test rows with what was fitted.
-fn learn<P, O>(
-    parameters: &P,
-    train: &Rows,
-    test: &Rows,
-    features: &[String],
-) -> Result<(Model, Array1<f64>), EngineError>
+/// What is left of learning.
+struct Learned {
+    model: Model,
+    /// By the engine, of the test rows.
+    scores: Array1<f64>,
+    learning_curve: Option<LearningCurve>,
+}
+
+/// Fits, forgets the rows to train on, and scores the test rows with what was fitted.
+fn learn<P, O>(parameters: &P, train: Rows, test: &Rows, features: &[String]) -> Result<Learned, EngineError>
 where
-    P: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
+    P: ParamGuard<Error = EngineError>,
+    P::Checked: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
     O: Fitted + PredictInplace<Array2<f64>, Array1<f64>>,
 {
-    let fitted = parameters.fit(train)?;
+    let fitted = parameters.check_ref()?.fit(&train)?;
+    drop(train);
     let mut scores = fitted.default_target(test.records());
     fitted.predict_inplace(test.records(), &mut scores);
-    Ok((fitted.export(features)?, scores))
+    Ok(Learned { model: fitted.export(features)?, scores, learning_curve: fitted.learning_curve().cloned() })
 }
 
 /// Copies rows out of a table, column after column; f64 holds every f32.
@@ -237,6 +255,7 @@ fn narrow(row: ArrayView1<f64>) -> Vec<f32> {
 fn drift_limit(algorithm: &Algorithm) -> f64 {
     match algorithm {
         Algorithm::GradientBoosting(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
+        Algorithm::RandomForest(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
         Algorithm::LogisticRegression(_) => DRIFT_LIMIT,
     }
 }

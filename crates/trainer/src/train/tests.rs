@@ -147,7 +147,7 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     evaluation.metrics = measure(&[true, false], &[0.75, 0.25], 0.5);
     insta::assert_snapshot!(serde_json::to_string_pretty(&evaluation).unwrap(), @r#"
     {
-      "trainer-version": "1+forust-ml-0.8.0+linfa-logistic-0.8.1",
+      "trainer-version": "2+forust-ml-0.8.0+linfa-logistic-0.8.1+linfa-trees-0.8.1",
       "label": "Class",
       "features": [
         "V1"
@@ -158,8 +158,17 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
             "trees": 1,
             "learning-rate": 0.3,
             "depth": 6,
+            "l1": 0.0,
             "l2": 1.0,
-            "min-leaf-weight": 1.0
+            "min-leaf-weight": 1.0,
+            "subsample": 1.0,
+            "column-sample": 1.0,
+            "class-weight": {
+              "positive": 1.0
+            },
+            "early-stopping": null,
+            "monotone": {},
+            "seed": 42
           }
         },
         "split": {
@@ -191,6 +200,16 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
           "recall": 1.0,
           "f1": 1.0
         }
+      },
+      "learning-curve": {
+        "trees": [
+          1
+        ],
+        "train-log-loss": [
+          0.4396542381867535
+        ],
+        "validation-log-loss": null,
+        "best": 1
       },
       "golden-rows": [
         {

@@ -1,0 +1,45 @@
+//! How the loss goes down, tree after tree.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Points of a curve at most.
+const POINTS: u32 = 200;
+
+/// Rows that are summed in one go, whatever the number of threads, so that the sum is always the same.
+const CHUNK_ROWS: usize = 16_384;
+
+/// The log loss after so many trees; with a class weight, weighted as in training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LearningCurve {
+    /// Numbers of trees, ascending; 200 at most, and with early stopping those tried in vain as well.
+    pub trees: Vec<u32>,
+    /// On the rows that the trees are grown on, for each number of trees.
+    pub train_log_loss: Vec<f64>,
+    /// On the rows that early stopping watches, for each number of trees.
+    pub validation_log_loss: Option<Vec<f64>>,
+    /// How many trees the model has: without early stopping all, with it those up to the least loss.
+    pub best: u32,
+}
+
+/// Whether a curve of so many trees at most has a point after this many.
+pub(super) fn is_point(trees: u32, of: u32) -> bool {
+    trees.is_multiple_of(of.div_ceil(POINTS)) || trees == of
+}
+
+/// The mean log loss of margins; `positive` is how many times a positive row counts.
+///
+/// Computed from the margin: a score rounded to 1 would have no logarithm left.
+pub(super) fn log_loss(labels: &[bool], margins: &[f64], positive: f64) -> f64 {
+    let of_chunk = |(labels, margins): (&[bool], &[f64])| {
+        labels.iter().zip(margins).fold((0.0, 0.0), |(loss, weight), (label, margin)| {
+            let (towards, counts) = if *label { (*margin, positive) } else { (-margin, 1.0) };
+            (loss + counts * ((-towards).max(0.0) + (-towards.abs()).exp().ln_1p()), weight + counts)
+        })
+    };
+    let chunks: Vec<(f64, f64)> =
+        labels.par_chunks(CHUNK_ROWS).zip(margins.par_chunks(CHUNK_ROWS)).map(of_chunk).collect();
+    let (loss, weight) = chunks.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    loss / weight
+}
