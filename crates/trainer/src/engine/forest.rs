@@ -179,3 +179,6 @@ impl Fitted for Forest {
         Ok(Model::added(features, trees.collect::<Result<_, _>>()?)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

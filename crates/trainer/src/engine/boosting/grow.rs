@@ -185,7 +185,9 @@ impl<'a> Round<'a> {
             return;
         };
         for (rows, value) in places.leaves(tree) {
-            rows.iter().for_each(|row| margins[*row] += value);
+            for row in rows {
+                margins[*row] += value;
+            }
         }
         let values: Vec<f64> = left_out.par_iter().map(|row| value(*row)).collect();
         left_out.iter().zip(values).for_each(|(row, value)| margins[*row] += value);

@@ -1,5 +1,7 @@
 //! One tree of a forest, made the same whenever it is fitted.
 
+use std::cmp::Ordering;
+
 use linfa::dataset::DatasetBase;
 use linfa_trees::{DecisionTree, TreeNode};
 use model::{Node, TreeError, threshold_from_f64};
@@ -32,7 +34,11 @@ struct Rows {
 impl Rows {
     /// What most rows are, if there is such a class.
     fn majority(self) -> Option<bool> {
-        (self.negative != self.positive).then_some(self.positive > self.negative)
+        match self.positive.total_cmp(&self.negative) {
+            Ordering::Less => Some(false),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(true),
+        }
     }
 
     fn and(self, other: Self) -> Self {
@@ -59,6 +65,12 @@ impl VotingTree {
         let mut tree = Self { nodes: Vec::new() };
         tree.push(&branch(fitted.root_node(), rows, all, &translate));
         tree
+    }
+
+    /// A tree that votes for the positive class whatever the row.
+    #[cfg(test)]
+    pub(super) fn unanimous() -> Self {
+        Self { nodes: vec![Voting::Leaf { vote: true, cover: 1.0 }] }
     }
 
     /// Whether the tree is for the positive class.
