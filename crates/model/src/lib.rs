@@ -93,6 +93,12 @@ impl Model {
         Self::of_trees(features.len() as u64, features.to_vec(), Objective::BinaryLogistic, base_margin, trees)
     }
 
+    /// Makes a `reg:squarederror` model of trees, whose leaves add up to the score itself.
+    pub fn added(features: &[String], trees: Vec<Tree>) -> Result<Self, ModelError> {
+        check_writable_names(features)?;
+        Self::of_trees(features.len() as u64, features.to_vec(), Objective::SquaredError, 0.0, trees)
+    }
+
     /// Makes a `binary:logistic` model of one weight per feature and a bias, in log odds.
     pub fn linear(features: &[String], weights: Vec<f32>, bias: f32) -> Result<Self, ModelError> {
         check_writable_names(features)?;

@@ -10,7 +10,7 @@ use crate::{Metrics, Options, Scores, Table, measure};
 const GOLDEN_ROWS: usize = 8;
 
 /// The most points that a [`LearningCurve`] has.
-pub const LEARNING_CURVE_POINTS: usize = 200;
+pub const LEARNING_CURVE_POINTS: u32 = 200;
 
 /// Everything to know about a trained model that its file does not say. Its JSON form is kept beside the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,17 +97,17 @@ pub struct Importance {
     pub weight: Option<f32>,
 }
 
-/// How the loss fell from tree to tree; at most [`LEARNING_CURVE_POINTS`] points.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The log loss after so many trees; with a class weight, weighted as in training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LearningCurve {
-    /// Numbers of trees, rising.
+    /// Numbers of trees, rising; at most [`LEARNING_CURVE_POINTS`], and with early stopping those tried in vain as well.
     pub trees: Vec<u32>,
-    /// Log loss on the rows learned from, after so many trees.
+    /// On the rows that the trees are grown on, for each number of trees.
     pub train_log_loss: Vec<f64>,
-    /// Log loss on the rows held back for early stopping, after so many trees.
+    /// On the rows that early stopping watches, for each number of trees.
     pub validation_log_loss: Option<Vec<f64>>,
-    /// How many trees the model has.
+    /// How many trees the model has: without early stopping all, with it those up to the least loss.
     pub best: u32,
 }
 

@@ -1,8 +1,8 @@
 //! Data in, model and evaluation out.
 //!
 //! [`read`] or [`generate`] gives a [`Table`], [`train`] makes of it an `XGBoost` model file and an [`Evaluation`].
-//! Gradient boosting is `forust-ml`'s, logistic regression linfa's own; both are driven through linfa's traits. Nothing
-//! here prints, reads the environment or knows a cloud.
+//! The trees that are boosted are `forust-ml`'s, random forests and logistic regression linfa's; all are driven through
+//! linfa's traits. Nothing here prints, reads the environment or knows a cloud.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
 
@@ -19,7 +19,9 @@ mod train;
 mod warnings;
 
 pub use data::{BadCell, DataError, Place, ReadProgress, read};
-pub use engine::{EngineError, GradientBoosting, LogisticRegression};
+pub use engine::{
+    ClassWeight, EarlyStopping, EngineError, GradientBoosting, LogisticRegression, Monotone, RandomForest,
+};
 pub use evaluate::{Metrics, average_precision, average_precision_interval, brier_score, log_loss, measure, roc_auc};
 pub use evaluation::{
     Counts, Evaluation, GoldenRow, Importance, JudgeError, Judged, LEARNING_CURVE_POINTS, LearningCurve, judge,
@@ -35,8 +37,8 @@ pub use warnings::{ColumnWarning, Leak};
 /// Names what trains: part of a model's fingerprint, so that another trainer means another model.
 ///
 /// It changes whenever the same rows and options would give another model or other metrics: with this crate's own
-/// arithmetic (the leading number) and with the version of either engine.
-pub const VERSION: &str = "2+forust-ml-0.8.0+linfa-logistic-0.8.1";
+/// arithmetic (the leading number) and with the version of any engine.
+pub const VERSION: &str = "2+forust-ml-0.8.0+linfa-logistic-0.8.1+linfa-trees-0.8.1";
 
 #[cfg(test)]
 mod tests {
@@ -49,7 +51,7 @@ mod tests {
             let (_, after) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).unwrap();
             after.split_once('"').unwrap().0
         };
-        let engines = ["forust-ml", "linfa-logistic"].map(|it| format!("+{it}-{}", version_of(it)));
+        let engines = ["forust-ml", "linfa-logistic", "linfa-trees"].map(|it| format!("+{it}-{}", version_of(it)));
         assert!(VERSION.ends_with(&engines.concat()), "{VERSION} is built with {engines:?}");
     }
 }

@@ -1,16 +1,17 @@
 //! From rows to a model file that is proved to be the model that was trained.
 
+use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace};
 use model::Model;
 use ndarray::{Array1, Array2, ArrayView1, ShapeBuilder};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedLogistic};
+use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedForest, UncheckedLogistic};
 use crate::evaluation::judge_scores;
-use crate::split::Parts;
 use crate::{
-    Counts, EngineError, Evaluation, GradientBoosting, JudgeError, LogisticRegression, Split, SplitError, Table,
-    VERSION,
+    Counts, EngineError, Evaluation, GradientBoosting, JudgeError, LearningCurve, LogisticRegression, RandomForest,
+    Split, SplitError, Table, VERSION,
 };
 
 /// How far the written model's f32 scores may be from the trainer's f64 scores, for each hundred trees begun.
@@ -34,6 +35,8 @@ pub struct Options {
 pub enum Algorithm {
     /// `forust-ml`'s; copes with missing values.
     GradientBoosting(GradientBoosting),
+    /// linfa's trees; refuses missing values.
+    RandomForest(RandomForest),
     /// linfa's; refuses missing values.
     LogisticRegression(LogisticRegression),
 }
@@ -109,26 +112,48 @@ pub enum TrainError {
 
 /// Trains a model, writes it, and judges what was written on rows that were held back.
 ///
-/// The same rows and options give the same bytes, on one thread or many.
-pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Trained, TrainError> {
-    let parts = options.split.of(&rows)?;
+/// These are `test`, with the same columns; without it, they are split off the rows. The same rows and options give the
+/// same bytes, on one thread or many.
+pub fn train(
+    rows: Table,
+    test: Option<Table>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Trained, TrainError> {
     let (label, features) = (rows.label().to_owned(), rows.features().to_vec());
-    let [train, test] = gather(rows, &parts);
+    let warnings = rows.warnings().iter().map(ToString::to_string).collect();
+    let [train, test] = match test {
+        None => {
+            let parts = options.split.of(&rows)?;
+            gather(rows, [&parts.train, &parts.test])
+        }
+        Some(test) if test.features().len() != features.len() => {
+            return Err(JudgeError::Width { columns: test.features().len(), features: features.len() }.into());
+        }
+        Some(test) => [rows, test].map(|table| {
+            let all: Vec<usize> = (0..table.len()).collect();
+            let [rows] = gather(table, [&all]);
+            rows
+        }),
+    };
     let (train_counts, test_counts) = (count(&train), count(&test));
 
     progress(Progress::Fitting { train: train_counts, test: test_counts });
-    let (model, trained) = match &options.algorithm {
-        Algorithm::GradientBoosting(it) => learn(&UncheckedBoosting::new(it.clone()), &train, &test, &features),
+    let Learned { model, scores: trained, learning_curve } = match &options.algorithm {
+        Algorithm::GradientBoosting(it) => {
+            learn(&UncheckedBoosting::new(it.clone(), &features), train, &test, &features)
+        }
+        Algorithm::RandomForest(it) => learn(&UncheckedForest::new(it.clone(), &features), train, &test, &features),
         Algorithm::LogisticRegression(it) => {
-            learn(&UncheckedLogistic::new(it.clone(), &features), &train, &test, &features)
+            learn(&UncheckedLogistic::new(it.clone(), &features), train, &test, &features)
         }
     }?;
-    drop(train);
 
     let model_json = model.to_json();
     progress(Progress::Checking { model_bytes: model_json.len() });
     let model = Model::read(&model_json).map_err(TrainError::Unreadable)?;
-    let scores: Vec<f32> = test.records().rows().into_iter().map(|it| model.score(&narrow(it))).collect();
+    let score = |row: usize| model.score(&narrow(test.records().row(row)));
+    let scores: Vec<f32> = (0..test.records().nrows()).into_par_iter().map(score).collect();
     refuse_drift(&trained, &scores, drift_limit(&options.algorithm))?;
 
     progress(Progress::Evaluating);
@@ -144,44 +169,49 @@ pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress))
         metrics: judged.metrics,
         test_scores: judged.test_scores,
         importance: judged.importance,
-        learning_curve: None,
-        warnings: Vec::new(),
+        learning_curve,
+        warnings,
         golden_rows: judged.golden_rows,
     };
     Ok(Trained { model_json, evaluation })
 }
 
-/// Fits, and scores the test rows with what was fitted.
-fn learn<P, O>(
-    parameters: &P,
-    train: &Rows,
-    test: &Rows,
-    features: &[String],
-) -> Result<(Model, Array1<f64>), EngineError>
-where
-    P: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
-    O: Fitted + PredictInplace<Array2<f64>, Array1<f64>>,
-{
-    let fitted = parameters.fit(train)?;
-    let mut scores = fitted.default_target(test.records());
-    fitted.predict_inplace(test.records(), &mut scores);
-    Ok((fitted.export(features)?, scores))
+/// What is left of learning.
+struct Learned {
+    model: Model,
+    /// By the engine, of the test rows.
+    scores: Array1<f64>,
+    learning_curve: Option<LearningCurve>,
 }
 
-/// Moves the rows of either part out of a table; f64 holds every f32.
+/// Fits, forgets the rows to train on, and scores the test rows with what was fitted.
+fn learn<P, O>(parameters: &P, train: Rows, test: &Rows, features: &[String]) -> Result<Learned, EngineError>
+where
+    P: ParamGuard<Error = EngineError>,
+    P::Checked: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
+    O: Fitted + PredictInplace<Array2<f64>, Array1<f64>>,
+{
+    let fitted = parameters.check_ref()?.fit(&train)?;
+    drop(train);
+    let mut scores = fitted.default_target(test.records());
+    fitted.predict_inplace(test.records(), &mut scores);
+    Ok(Learned { model: fitted.export(features)?, scores, learning_curve: fitted.learning_curve().cloned() })
+}
+
+/// Moves the rows of each part out of a table; f64 holds every f32.
 ///
 /// A column is freed once it is moved, so that the table is never in memory twice.
-fn gather(table: Table, parts: &Parts) -> [Rows; 2] {
+fn gather<const N: usize>(table: Table, parts: [&[usize]; N]) -> [Rows; N] {
     let (width, labels) = (table.features().len(), table.labels().to_vec());
-    let parts = [parts.train.as_slice(), parts.test.as_slice()];
     let mut values = parts.map(|rows| Vec::with_capacity(rows.len() * width));
     for column in table.into_columns() {
         for (values, rows) in values.iter_mut().zip(parts) {
             values.extend(rows.iter().map(|row| f64::from(column[*row])));
         }
     }
-    let [train, test] = values;
-    [(train, parts[0]), (test, parts[1])].map(|(values, rows)| {
+    let mut parts = parts.into_iter();
+    values.map(|values| {
+        let rows = parts.next().unwrap_or_default();
         #[expect(clippy::expect_used, reason = "each column gave a value for every row")]
         let values = Array2::from_shape_vec((rows.len(), width).f(), values).expect("as many values as cells");
         Rows::new(values, rows.iter().map(|row| labels[*row]).collect())
@@ -199,6 +229,7 @@ fn narrow(row: ArrayView1<f64>) -> Vec<f32> {
 fn drift_limit(algorithm: &Algorithm) -> f64 {
     match algorithm {
         Algorithm::GradientBoosting(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
+        Algorithm::RandomForest(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
         Algorithm::LogisticRegression(_) => DRIFT_LIMIT,
     }
 }

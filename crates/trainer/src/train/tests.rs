@@ -4,7 +4,7 @@ use super::*;
 use crate::{GoldenRow, LearningCurve, Scores, generate, measure, read};
 
 fn quietly(rows: Table, options: &Options) -> Result<Trained, TrainError> {
-    train(rows, options, &mut |_| ())
+    train(rows, None, options, &mut |_| ())
 }
 
 fn logistic() -> Options {
@@ -112,7 +112,7 @@ fn progress_is_told_in_order() {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 1, ..GradientBoosting::default() }),
         ..Options::default()
     };
-    let trained = train(generate(1_000, 1).unwrap(), &options, &mut |it| told.push(it)).unwrap();
+    let trained = train(generate(1_000, 1).unwrap(), None, &options, &mut |it| told.push(it)).unwrap();
     let (train, test) = (Counts { rows: 799, positives: 1 }, Counts { rows: 201, positives: 1 });
     let model_bytes = trained.model_json.len();
     assert_eq!(told, [Progress::Fitting { train, test }, Progress::Checking { model_bytes }, Progress::Evaluating]);
@@ -153,8 +153,17 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
             "trees": 1,
             "learning-rate": 0.3,
             "depth": 6,
+            "l1": 0.0,
             "l2": 1.0,
-            "min-leaf-weight": 1.0
+            "min-leaf-weight": 1.0,
+            "subsample": 1.0,
+            "column-sample": 1.0,
+            "class-weight": {
+              "positive": 1.0
+            },
+            "early-stopping": null,
+            "monotone": {},
+            "seed": 42
           }
         },
         "split": {
