@@ -1,0 +1,244 @@
+//! Drawing: `plotters` puts marks in placeholder colours, which become classes of the style sheet.
+
+use std::fmt::Write as _;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::RelativeSize;
+
+use crate::axis::Axis;
+use crate::words;
+
+/// Drawn units for one unit of the page: `plotters` rounds to whole ones, which would show.
+const SCALE: i32 = 4;
+/// Units of the page; on a phone it is drawn at three quarters of it.
+const WIDTH: i32 = 480;
+const HEIGHT: i32 = 340;
+/// In units of the page.
+const FONT: f64 = 13.0;
+/// By how much `plotters` shrinks a font in SVG.
+const FONT_SHRINK: f64 = 1.24;
+/// A mean width of a letter, as a share of the font's size.
+const LETTER: f64 = 0.56;
+
+/// What something is drawn with. The style sheet gives each a colour and, where lines meet, a pattern of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Text,
+    Axis,
+    Grid,
+    /// The model.
+    Model,
+    /// The model, fainter.
+    ModelPale,
+    /// What it is compared with: the live model, or the other one of two.
+    Other,
+    /// What chance or perfection would give.
+    Reference,
+    /// What was chosen.
+    Chosen,
+}
+
+impl Ink {
+    const ALL: [Self; 8] =
+        [Self::Text, Self::Axis, Self::Grid, Self::Model, Self::ModelPale, Self::Other, Self::Reference, Self::Chosen];
+
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Axis => "axis",
+            Self::Grid => "grid",
+            Self::Model => "model",
+            Self::ModelPale => "model-pale",
+            Self::Other => "other",
+            Self::Reference => "reference",
+            Self::Chosen => "chosen",
+        }
+    }
+
+    /// A colour that stands for it until [`dress`].
+    fn placeholder(self) -> RGBColor {
+        RGBColor(1, 2, self as u8)
+    }
+
+    fn line(self, width: f64) -> ShapeStyle {
+        self.placeholder().stroke_width((width * f64::from(SCALE)) as u32)
+    }
+}
+
+type Coordinates = Cartesian2d<Axis, Axis>;
+
+/// A chart that is being drawn. Positions are in the numbers of the axes.
+pub(crate) struct Plane<'a, 'b> {
+    chart: ChartContext<'a, SVGBackend<'b>, Coordinates>,
+    x: Axis,
+    y: Axis,
+}
+
+/// Where the axes of a chart run.
+pub(crate) struct Frame {
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+}
+
+/// Draws a chart and returns it as an SVG element without a name; see [`crate::figure::Figure`].
+pub(crate) fn draw(frame: Frame, paint: impl FnOnce(&mut Plane<'_, '_>)) -> String {
+    let Frame { x, y } = frame;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, ((WIDTH * SCALE) as u32, (HEIGHT * SCALE) as u32));
+        let root = root.into_drawing_area();
+        let mut plane = Plane { chart: axes(&root, &x, &y), x, y };
+        paint(&mut plane);
+        done(root.present());
+    }
+    dress(&svg)
+}
+
+fn axes<'a, 'b>(
+    root: &'a DrawingArea<SVGBackend<'b>, Shift>,
+    x: &Axis,
+    y: &Axis,
+) -> ChartContext<'a, SVGBackend<'b>, Coordinates> {
+    let longest = y.ticks.iter().map(|it| it.1.chars().count()).max().unwrap_or(0);
+    let left = if y.name.is_empty() { 12.0 } else { 34.0 } + longest as f64 * FONT * LETTER;
+    let mut chart = done(
+        ChartBuilder::on(root)
+            .margin_top(10 * SCALE)
+            .margin_right(18 * SCALE)
+            .margin_bottom(4 * SCALE)
+            .x_label_area_size(46 * SCALE)
+            .y_label_area_size((left * f64::from(SCALE)) as i32)
+            .build_cartesian_2d(x.clone(), y.clone()),
+    );
+    let text = ("sans-serif", FONT * FONT_SHRINK * f64::from(SCALE)).into_font().color(&Ink::Text.placeholder());
+    let mut mesh = chart.configure_mesh();
+    mesh.axis_style(Ink::Axis.line(1.0))
+        .bold_line_style(Ink::Grid.line(1.0))
+        .max_light_lines(0)
+        .set_all_tick_mark_size(RelativeSize::Smaller(0.012))
+        .label_style(text.clone())
+        .axis_desc_style(text);
+    mesh.x_desc(&x.name).y_desc(&y.name);
+    done(mesh.draw());
+    chart
+}
+
+impl Plane<'_, '_> {
+    fn at(&self, point: (f64, f64)) -> (f64, f64) {
+        (self.x.place(point.0), self.y.place(point.1))
+    }
+
+    /// A line through points.
+    pub(crate) fn line(&mut self, ink: Ink, points: impl IntoIterator<Item = (f64, f64)>) {
+        let points: Vec<_> = points.into_iter().map(|it| self.at(it)).collect();
+        let width = if ink == Ink::Reference { 1.5 } else { 2.25 };
+        done(self.chart.draw_series(LineSeries::new(points, ink.line(width))).map(|_| ()));
+    }
+
+    /// A line across the chart at a number of the x axis.
+    pub(crate) fn upright(&mut self, ink: Ink, x: f64) {
+        let (low, high) = self.y.range;
+        let x = self.x.place(x);
+        done(self.chart.draw_series(LineSeries::new([(x, low), (x, high)], ink.line(1.5))).map(|_| ()));
+    }
+
+    /// A filled area between two corners.
+    pub(crate) fn bar(&mut self, ink: Ink, from: (f64, f64), to: (f64, f64)) {
+        let corners = [self.at(from), self.at(to)];
+        done(self.chart.draw_series([Rectangle::new(corners, ink.placeholder().filled())]).map(|_| ()));
+    }
+
+    /// A disc.
+    pub(crate) fn disc(&mut self, ink: Ink, point: (f64, f64)) {
+        let disc = Circle::new(self.at(point), 5 * SCALE, ink.placeholder().filled());
+        done(self.chart.draw_series([disc]).map(|_| ()));
+    }
+
+    /// A ring around what lies below it.
+    pub(crate) fn ring(&mut self, ink: Ink, point: (f64, f64)) {
+        let ring = Circle::new(self.at(point), 7 * SCALE, ink.line(2.5));
+        done(self.chart.draw_series([ring]).map(|_| ()));
+    }
+}
+
+/// Draws horizontal bars, the first one at the top, each with a name to its left and its value behind it.
+pub(crate) fn bars(x_name: &str, rows: &[(String, f64, String)]) -> String {
+    const NAME_LETTERS: usize = 20;
+    const ROW: i32 = 20;
+    let least = rows.iter().map(|it| it.1).fold(0.0, f64::min);
+    let most = rows.iter().map(|it| it.1).fold(0.0, f64::max);
+    let values = rows.iter().map(|it| it.2.chars().count()).max().unwrap_or(0) as f64 * FONT * LETTER + 8.0;
+    let names: Vec<String> = rows.iter().map(|it| words::short(&it.0, NAME_LETTERS)).collect();
+    let letters = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
+    let left = 16.0 + letters as f64 * FONT * 0.62;
+    let right = f64::from(WIDTH) - 8.0 - values;
+    let height = ROW * rows.len() as i32 + 50;
+    let axis = Axis::linear(x_name, least, if most > least { most } else { least + 1.0 });
+    let mut svg = String::new();
+    {
+        let size = ((WIDTH * SCALE) as u32, (height * SCALE) as u32);
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        let pixel = |value: f64| (value * f64::from(SCALE)).round() as i32;
+        let (low, high) = axis.range;
+        let leftmost = if least < 0.0 { left + values } else { left };
+        let at = |value: f64| pixel(leftmost + (value - low) / (high - low) * (right - leftmost));
+        let bottom = f64::from(ROW * rows.len() as i32 + 6);
+        let size = FONT * FONT_SHRINK * f64::from(SCALE);
+        let text = |horizontal, vertical| {
+            let font = ("sans-serif", size).into_font().color(&Ink::Text.placeholder());
+            font.pos(plotters::style::text_anchor::Pos::new(horizontal, vertical))
+        };
+        use plotters::style::text_anchor::{HPos, VPos};
+        for (place, label) in &axis.ticks {
+            let line = vec![(at(*place), pixel(2.0)), (at(*place), pixel(bottom))];
+            done(root.draw(&PathElement::new(line, Ink::Grid.line(1.0))));
+            done(root.draw(&Text::new(
+                label.clone(),
+                (at(*place), pixel(bottom + 6.0)),
+                text(HPos::Center, VPos::Top),
+            )));
+        }
+        let middle = (pixel(f64::midpoint(leftmost, right)), pixel(f64::from(height) - 4.0));
+        done(root.draw(&Text::new(axis.name.clone(), middle, text(HPos::Center, VPos::Bottom))));
+        for (index, ((_, value, shown), name)) in rows.iter().zip(names).enumerate() {
+            let top = f64::from(ROW * index as i32) + 5.0;
+            let centre = pixel(top + 7.0);
+            let bar = Rectangle::new([(at(0.0), pixel(top)), (at(*value), pixel(top + 14.0))], fill(*value));
+            done(root.draw(&bar));
+            done(root.draw(&Text::new(name, (pixel(left - 8.0), centre), text(HPos::Right, VPos::Center))));
+            let (side, gap) = if *value < 0.0 { (HPos::Right, -5.0) } else { (HPos::Left, 5.0) };
+            done(root.draw(&Text::new(shown.clone(), (at(*value) + pixel(gap), centre), text(side, VPos::Center))));
+        }
+        let axis_line = vec![(at(0.0), pixel(2.0)), (at(0.0), pixel(bottom))];
+        done(root.draw(&PathElement::new(axis_line, Ink::Axis.line(1.0))));
+        done(root.present());
+    }
+    dress(&svg)
+}
+
+fn fill(value: f64) -> ShapeStyle {
+    let ink = if value < 0.0 { Ink::Other } else { Ink::Model };
+    ink.placeholder().filled()
+}
+
+/// Puts classes in the place of colours, and lets the page decide on the size.
+fn dress(svg: &str) -> String {
+    let mut svg = svg.to_owned();
+    for ink in Ink::ALL {
+        let RGBColor(red, green, blue) = ink.placeholder();
+        let mut colour = String::new();
+        let _ = write!(colour, "#{red:02X}{green:02X}{blue:02X}");
+        for how in ["fill", "stroke"] {
+            svg = svg.replace(&format!(" {how}=\"{colour}\""), &format!(" class=\"{how} {}\"", ink.class()));
+        }
+    }
+    let (_, svg) = svg.split_once("viewBox=").unwrap_or_default();
+    format!("<svg viewBox={}", svg.trim_end().replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", ""))
+}
+
+/// Drawing writes into memory, and every axis has a length.
+#[expect(clippy::expect_used, reason = "no input reaches an error here: there is no file, no font and no empty axis")]
+fn done<T, E: std::error::Error + Send + Sync>(result: Result<T, DrawingAreaErrorKind<E>>) -> T {
+    result.expect("drawing into memory does not fail")
+}
