@@ -158,7 +158,8 @@ fn walk<const N: usize>(
                     let node = [left, right][which];
                     last[feature as usize] = frames.len() as u32;
                     let product = &frames[frames.len() - 1].product;
-                    frames.push(Frame::below(rule, product, edge, Step { node, feature, outer, known, unknown }));
+                    let step = Step { node, feature, outer, known, unknown };
+                    frames.push(Frame::below(rule, product, edge, &step));
                 }
                 continue;
             }
@@ -200,8 +201,8 @@ impl<const N: usize> Frame<N> {
         }
     }
 
-    fn below(rule: &Rule<N>, product: &[f64; N], outer: &Self, step: Step) -> Self {
-        let Step { node, feature, outer: outer_at, known, unknown } = step;
+    fn below(rule: &Rule<N>, product: &[f64; N], outer: &Self, step: &Step) -> Self {
+        let Step { node, feature, outer: outer_at, known, unknown } = *step;
         let (mut inverse, mut below) = ([0.0; N], [0.0; N]);
         for point in 0..N {
             let factor = known * rule.at[point] + unknown * (1.0 - rule.at[point]);

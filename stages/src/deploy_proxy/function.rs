@@ -45,6 +45,7 @@ pub(super) fn environment(spec: &Spec, names: &Names) -> BTreeMap<&'static str, 
         decision_field: response.decision.clone(),
         score_field: response.score.clone(),
         threshold: response.threshold,
+        reasons: 0,
     };
     config.variables()
 }
