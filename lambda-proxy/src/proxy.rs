@@ -139,23 +139,21 @@ fn body(event: Event) -> Result<Vec<u8>, Refusal> {
 
 impl Answer {
     fn scored(config: &Config, reply: &Reply) -> Self {
-        let mut body = format!(
-            "{{{}: {}, {}: {}",
-            json_string(&config.decision_field),
-            reply.score >= config.threshold,
-            json_string(&config.score_field),
-            json_number(reply.score),
-        );
-        let reasons = reply.strongest(config.reasons.into());
-        if let Some(reasons) = &reasons {
+        let reasons = reply.strongest(config.reasons.into()).map(|reasons| {
             let reasons = reasons.iter().map(|(feature, contribution)| {
                 let feature = json_string(&config.features[*feature]);
                 format!("{{\"feature\": {feature}, \"contribution\": {}}}", json_number(*contribution))
             });
-            let reasons = reasons.collect::<Vec<_>>().join(", ");
-            body += &format!(", {}: [{reasons}]", json_string(REASONS_FIELD));
-        }
-        body.push('}');
+            format!(", {}: [{}]", json_string(REASONS_FIELD), reasons.collect::<Vec<_>>().join(", "))
+        });
+        let body = format!(
+            "{{{}: {}, {}: {}{}}}",
+            json_string(&config.decision_field),
+            reply.score >= config.threshold,
+            json_string(&config.score_field),
+            json_number(reply.score),
+            reasons.as_deref().unwrap_or_default(),
+        );
         let reasons_unavailable = config.reasons > 0 && reasons.is_none();
         Self { response: Response::new(200, body), failure: None, reasons_unavailable }
     }
