@@ -23,14 +23,23 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
             strays.map_err(|error| failed(&*resource, error))?,
         ))
     });
-    looks
-        .buffered(CONCURRENCY)
-        .try_fold(World::default(), |mut world, (id, observation, strays)| async {
-            world.observed.insert(id, observation);
-            world.strays.extend(strays);
-            Ok(world)
-        })
-        .await
+    let world = looks.buffered(CONCURRENCY).try_fold(World::default(), |mut world, (id, observation, strays)| async {
+        world.observed.insert(id, observation);
+        world.strays.extend(strays);
+        Ok(world)
+    });
+    let checks = declared.items().iter().filter_map(|item| match item {
+        Item::Check(check) => Some(check.clone()),
+        Item::Resource(_) => None,
+    });
+    let seen = futures::future::try_join_all(checks.map(|check| async move {
+        let doing = format!("look at {} `{}`", check.kind(), check.name());
+        let seen = check.look(clients).await;
+        Ok((check.id(), seen.map_err(|error| failure(&check.id(), doing, error))?))
+    }));
+    let (mut world, seen) = futures::try_join!(world, seen)?;
+    world.seen = seen.into_iter().collect();
+    Ok(world)
 }
 
 /// Looks at files on this machine alone, where there is no cloud yet.
@@ -47,5 +56,9 @@ pub(crate) fn observe_cache(declared: &Declared, cache: &Cache) -> Result<World,
 
 fn failed(resource: &dyn Resource, error: StageError) -> Failure {
     let doing = format!("look at {} `{}`", resource.kind(), resource.name());
-    Failure::Stage { stage: resource.id().stage().to_owned(), doing, error: Box::new(error), others: 0 }
+    failure(&resource.id(), doing, error)
+}
+
+fn failure(id: &plan::ResourceId, doing: String, error: StageError) -> Failure {
+    Failure::Stage { stage: id.stage().to_owned(), doing, error: Box::new(error), others: 0 }
 }

@@ -5,15 +5,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
 use http::header::LOCATION;
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyDataStream, BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::inputs::with_sources;
 use crate::{Ctx, StageError};
@@ -22,7 +22,6 @@ use crate::{Ctx, StageError};
 const REDIRECTS: usize = 5;
 /// For the answer to begin, and between two pieces of it.
 const SILENCE: Duration = Duration::from_mins(1);
-const PIECE_BYTES: usize = 1 << 17;
 /// Progress is told at every so many percent.
 const TELL_PERCENT: u64 = 10;
 
@@ -50,7 +49,8 @@ pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Resul
         match answer.status() {
             StatusCode::OK => {
                 let length = answer.headers().get("content-length").and_then(|it| it.to_str().ok()?.parse().ok());
-                return copy(ctx, url, length, read(answer.into_body()), file).await;
+                let pieces = BodyDataStream::new(answer.into_body()).map_err(|error| with_sources(&error));
+                return copy(ctx, url, length, pieces, file).await;
             }
             status if status.is_redirection() => {
                 at = elsewhere(&at, &answer).ok_or_else(|| failed(format!("{at} answered {status} to nowhere")))?;
@@ -72,35 +72,24 @@ fn elsewhere(at: &Uri, answer: &Response<Incoming>) -> Option<Uri> {
     (at.scheme_str() != Some("https") || next.scheme_str() == Some("https")).then_some(next)
 }
 
-fn read(body: Incoming) -> impl AsyncRead + Unpin {
-    let pieces = futures::StreamExt::map(http_body_util::BodyDataStream::new(body), |piece| {
-        piece.map_err(std::io::Error::other)
-    });
-    Box::pin(tokio_util::io::StreamReader::new(pieces))
-}
-
 /// Copies a stream of so many bytes, tells how far it is, and returns the SHA-256 in hexadecimal digits.
 pub(crate) async fn copy(
     ctx: &Ctx<'_>,
     what: &str,
     length: Option<u64>,
-    mut stream: impl AsyncRead + Unpin,
+    mut pieces: impl Stream<Item = Result<Bytes, String>> + Unpin,
     file: &mut File,
 ) -> Result<String, StageError> {
     let failed = |why: String| StageError::here(format!("could not download {what}"), why);
     let mut hash = Sha256::new();
     let (mut done, mut told) = (0_u64, 0);
-    let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let read = tokio::time::timeout(SILENCE, stream.read(&mut piece)).await;
-        let read = read.map_err(|_| failed(format!("nothing came for {} s", SILENCE.as_secs())))?;
-        let read = read.map_err(|error| failed(with_sources(&error)))?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&piece[..read]);
-        file.write_all(&piece[..read]).map_err(|error| failed(error.to_string()))?;
-        done += read as u64;
+        let piece = tokio::time::timeout(SILENCE, pieces.try_next()).await;
+        let piece = piece.map_err(|_| failed(format!("nothing came for {} s", SILENCE.as_secs())))?;
+        let Some(piece) = piece.map_err(failed)? else { break };
+        hash.update(&piece);
+        file.write_all(&piece).map_err(|error| failed(error.to_string()))?;
+        done += piece.len() as u64;
         if let Some(percent) = length.filter(|length| *length > 0).map(|length| done * 100 / length)
             && percent >= told + TELL_PERCENT
         {

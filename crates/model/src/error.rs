@@ -176,6 +176,12 @@ pub enum TreeError {
         /// The node.
         node: usize,
     },
+    /// A leaf lies deeper than [`crate::DEPTH_LIMIT`].
+    #[error("there are more than {limit} splits on the way to a leaf")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
     /// A split looks at a feature that the model lacks.
     #[error("node {node} splits by feature {feature}, but there are {features} features")]
     FeatureOutOfRange {

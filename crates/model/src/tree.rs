@@ -2,6 +2,9 @@
 
 use crate::error::TreeError;
 
+/// The most splits on the way to a leaf: far beyond what training gives, and what bounds the memory that explaining takes.
+pub const DEPTH_LIMIT: usize = 4096;
+
 /// One node of a [`Tree`]. Children are positions in the tree's list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Node {
@@ -29,6 +32,14 @@ pub enum Node {
         /// Sum of the second derivatives of the training rows that came here.
         cover: f32,
     },
+}
+
+impl Node {
+    pub(crate) fn cover(&self) -> f32 {
+        match *self {
+            Self::Split { cover, .. } | Self::Leaf { cover, .. } => cover,
+        }
+    }
 }
 
 /// A decision tree whose root is its first node and whose nodes all have one way from the root.
@@ -96,9 +107,12 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
     }
     let mut met = vec![false; nodes.len()];
     met[0] = true;
-    let mut open = vec![0];
-    while let Some(node) = open.pop() {
+    let mut open = vec![(0, 0)];
+    while let Some((node, depth)) = open.pop() {
         let Node::Split { left, right, .. } = nodes[node] else { continue };
+        if depth == DEPTH_LIMIT {
+            return Err(TreeError::TooDeep { limit: DEPTH_LIMIT });
+        }
         for child in [left, right] {
             let index = usize::try_from(child).ok().filter(|index| *index < nodes.len());
             let Some(index) = index else {
@@ -110,7 +124,7 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
             if std::mem::replace(&mut met[index], true) {
                 return Err(TreeError::SharedNode { node: index });
             }
-            open.push(index);
+            open.push((index, depth + 1));
         }
     }
     match met.iter().position(|met| !met) {

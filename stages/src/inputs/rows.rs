@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use futures::stream;
 use spec::{Complaint, Data, Spec};
 use trainer::{DataError, ReadProgress, Table};
 
@@ -145,7 +146,11 @@ impl Rows {
                 let answer = request.set_if_match(etag.clone()).send().await;
                 let answer = answer.about("s3:GetObject", format!("object `{uri}`"))?;
                 let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
-                http::copy(ctx, &uri, length, answer.body.into_async_read(), part.as_file_mut()).await?
+                let pieces = stream::unfold(answer.body, |mut body| async {
+                    let piece = body.next().await?;
+                    Some((piece.map_err(|error| with_sources(&error)), body))
+                });
+                http::copy(ctx, &uri, length, Box::pin(pieces), part.as_file_mut()).await?
             }
             Origin::Generated { .. } | Origin::File(_) => return Ok(path),
         };
