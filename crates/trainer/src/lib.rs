@@ -9,6 +9,7 @@
 mod data;
 mod engine;
 mod evaluate;
+mod fit;
 mod generate;
 mod split;
 mod table;
@@ -17,6 +18,7 @@ mod train;
 pub use data::{BadCell, DataError, read_csv};
 pub use engine::{EngineError, GradientBoosting, LogisticRegression};
 pub use evaluate::{AtThreshold, Metrics, at_threshold, average_precision, brier_score, log_loss, measure, roc_auc};
+pub use fit::fit;
 pub use generate::{GENERATED_FEATURES, GENERATED_LABEL, generate};
 pub use split::{Split, SplitError};
 pub use table::{Table, write_csv};
