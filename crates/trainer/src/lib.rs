@@ -10,6 +10,7 @@ mod data;
 mod engine;
 mod evaluate;
 mod evaluation;
+mod fit;
 mod generate;
 mod scores;
 mod split;
@@ -26,6 +27,7 @@ pub use evaluate::{Metrics, average_precision, average_precision_interval, brier
 pub use evaluation::{
     Counts, Evaluation, GoldenRow, Importance, JudgeError, Judged, LEARNING_CURVE_POINTS, LearningCurve, judge,
 };
+pub use fit::fit;
 pub use generate::{GENERATED_FEATURES, GENERATED_LABEL, generate};
 pub use scores::{Scores, ScoresError, Step};
 pub use split::{Split, SplitError};

@@ -39,6 +39,13 @@ enum Command {
         #[arg(default_value = "serve")]
         mode: String,
     },
+    /// The training image's program, as the local cloud starts it
+    #[command(hide = true)]
+    XgboostTrain {
+        /// As SageMaker calls it
+        #[arg(default_value = "train")]
+        mode: String,
+    },
 }
 
 /// Which pipeline, and where.
@@ -73,6 +80,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Status(arguments) => status::run(arguments).await,
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
+        Command::XgboostTrain { .. } => Ok(local::xgboost_train()),
     }
 }
 

@@ -12,6 +12,7 @@ fn config(dir: &Path) -> Config {
         secret_access_key: "secret".to_owned(),
         base_url: String::new(),
         model_server: Vec::new(),
+        training_program: Vec::new(),
         delays: Delays::default(),
     }
 }
