@@ -66,13 +66,10 @@ fn find(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Tra
         let path = entry.path();
         let is_hidden = entry.file_name().to_string_lossy().starts_with(['.', '_']);
         if path.is_dir() {
-            match depth.checked_sub(1) {
-                Some(depth) => find(&path, depth, files)?,
-                None => {
-                    let text = format!("Folder depth exceed the limit: {MAX_FOLDER_DEPTH}.");
-                    return Err(TrainFailure::User(text));
-                }
-            }
+            let Some(depth) = depth.checked_sub(1) else {
+                return Err(TrainFailure::User(format!("Folder depth exceed the limit: {MAX_FOLDER_DEPTH}.")));
+            };
+            find(&path, depth, files)?;
         } else if !is_hidden {
             files.push(path);
         }

@@ -167,9 +167,8 @@ fn check(name: &str, value: &str) -> Result<(), TrainFailure> {
         return wrong(format!("Extraneous hyperparameter found: {name}"));
     };
     let (range, only) = match takes {
-        Takes::Nothing => return unsupported(),
         Takes::Word(words) if value.split(',').all(|word| words.contains(&word.trim())) => return Ok(()),
-        Takes::Word(_) => return unsupported(),
+        Takes::Nothing | Takes::Word(_) => return unsupported(),
         Takes::Number(range) => (range, None),
         Takes::Only(range, only) => (range, Some(*only)),
     };

@@ -4,6 +4,8 @@
 //! contract: hyperparameters, channels and log lines are the image's, the engine is crate `trainer`'s. What the image
 //! can do and this cannot is refused, never left out. Read for it: `aws/sagemaker-xgboost-container`, algorithm mode.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
+
 mod channel;
 mod hyperparameters;
 mod rounds;

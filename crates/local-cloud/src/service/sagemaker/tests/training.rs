@@ -218,14 +218,13 @@ async fn a_role_that_may_not_do_its_part_fails_the_job_at_that_part() {
         json!(["s3:ListBucket", "s3:GetObject", "ecr:*"]),
     ] {
         allow(&cloud, actions, "*").await;
-        match call(&cloud, "CreateTrainingJob", job("")).await {
-            Err(refused) => told.push(refused),
-            Ok(_) => {
-                let failed = ended(&cloud).await;
-                told.push(format!("{}: {}", phases(&failed), failed["FailureReason"].as_str().unwrap_or("none")));
-                call(&cloud, "DeleteTrainingJob", json!({ "TrainingJobName": "Fraud-1" })).await.unwrap();
-            }
+        if let Err(refused) = call(&cloud, "CreateTrainingJob", job("")).await {
+            told.push(refused);
+            continue;
         }
+        let failed = ended(&cloud).await;
+        told.push(format!("{}: {}", phases(&failed), failed["FailureReason"].as_str().unwrap_or("none")));
+        call(&cloud, "DeleteTrainingJob", json!({ "TrainingJobName": "Fraud-1" })).await.unwrap();
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
     ValidationException: No S3 objects found under S3 URL "s3://data/in/train" given in input data source. Please ensure that the bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and that the role "arn:aws:iam::123456789012:role/ex" has "s3:ListBucket" permissions on bucket "data".

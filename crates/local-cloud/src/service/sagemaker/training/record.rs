@@ -87,7 +87,8 @@ impl Secondary {
         }
     }
 
-    /// What AWS says with it.
+    /// What AWS says with it. Source: API reference, `SecondaryStatusTransition`, and the field; the text for
+    /// `MaxRuntimeExceeded` is unverified, and AWS warns that all of them change.
     fn message(self) -> &'static str {
         match self {
             Self::Starting => "Starting the training job",

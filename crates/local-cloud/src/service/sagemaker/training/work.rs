@@ -23,7 +23,7 @@ use crate::Cloud;
 const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
-/// Where the role needs every one of these. Source: SageMaker roles, `CreateTrainingJob`.
+/// What the role needs on the image's repository to pull it. Source: SageMaker roles, `CreateTrainingJob`.
 const PULL: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"];
 
 /// What a job came to.
@@ -154,7 +154,8 @@ fn report(error: &str) {
 fn may_pull(cloud: &Cloud, asked: &Asked) -> Result<(), String> {
     let Some(image) = Image::parse(&asked.image) else { return Ok(()) };
     let repository = cloud.sagemaker.names.repository_arn(&image);
-    if PULL.iter().all(|action| cloud.iam.authorize(&asked.role, action, &repository).is_ok()) {
+    let may = |action: &str, on: &str| cloud.iam.authorize(&asked.role, action, on).is_ok();
+    if may("ecr:GetAuthorizationToken", "*") && PULL.iter().all(|action| may(action, &repository)) {
         return Ok(());
     }
     Err("ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are \
