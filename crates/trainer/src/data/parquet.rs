@@ -91,9 +91,11 @@ fn is_unsigned(field: &Type) -> Result<bool, String> {
     let info = field.get_basic_info();
     let is_unsigned = match (info.logical_type_ref(), info.converted_type()) {
         (Some(LogicalType::Integer(it)), _) => !it.is_signed,
-        // Nulls alone.
-        (Some(LogicalType::Unknown), _) | (None, Converted::NONE) => false,
-        (None, Converted::INT_8 | Converted::INT_16 | Converted::INT_32 | Converted::INT_64) => false,
+        // Unknown is what nulls alone are.
+        (Some(LogicalType::Unknown), _)
+        | (None, Converted::NONE | Converted::INT_8 | Converted::INT_16 | Converted::INT_32 | Converted::INT_64) => {
+            false
+        }
         (None, Converted::UINT_8 | Converted::UINT_16 | Converted::UINT_32 | Converted::UINT_64) => true,
         (Some(other), _) => {
             let described = format!("{other:?}");
@@ -141,12 +143,13 @@ impl Reading<'_> {
         let mut wide: Vec<f64> = Vec::new();
         self.chunk(index, group, self.label, self.asked.label, &mut wide)?;
         for (row, value) in (1..).zip(&wide) {
-            if *value != 0.0 && *value != 1.0 {
+            let is_positive = value.total_cmp(&1.0).is_eq();
+            if !is_positive && *value != 0.0 {
                 let found = if value.is_nan() { "a missing value".to_owned() } else { format!("`{value}`") };
                 let problem = || format!("{found} is neither 0 nor 1");
                 bad.note(|| Place::Row(self.rows_before + row), Some(self.asked.label), problem);
             }
-            labels.push(*value == 1.0);
+            labels.push(is_positive);
         }
         self.rows_before += wide.len() as u64;
         self.bad.append(bad);

@@ -74,7 +74,9 @@ fn refusal(bytes: &[u8], features: &[&str]) -> String {
 
 const TWO: &str = "optional float V1; optional int32 Class;";
 
-fn two(groups: Vec<(Vec<Option<f32>>, Vec<Option<i32>>)>) -> Vec<u8> {
+type Two = (Vec<Option<f32>>, Vec<Option<i32>>);
+
+fn two(groups: Vec<Two>) -> Vec<u8> {
     let groups: Vec<Vec<Values>> = groups.into_iter().map(|(v1, class)| vec![Floats(v1), Ints(class)]).collect();
     written(TWO, Compression::SNAPPY, &groups)
 }
@@ -115,7 +117,7 @@ fn every_codec_and_several_row_groups_are_read() {
         Compression::LZ4_RAW,
     ];
     for codec in codecs {
-        let value = |row: u16| (row % 7 != 0).then(|| f32::from(row) / 3.0);
+        let value = |row: u16| (!row.is_multiple_of(7)).then(|| f32::from(row) / 3.0);
         let group = |rows: std::ops::Range<u16>| {
             vec![Floats(rows.clone().map(value).collect()), Ints(rows.map(|it| Some((it % 2).into())).collect())]
         };
