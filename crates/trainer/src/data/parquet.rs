@@ -1,6 +1,7 @@
 //! Columns of Apache Parquet.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -18,7 +19,8 @@ const BATCH: usize = 8_192;
 
 /// Reads every row, row group by row group; tells `progress` the bytes of the column chunks that it is done with.
 pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64)) -> Result<Table, DataError> {
-    let file = SerializedFileReader::new(file).map_err(|error| damaged(asked, "in its metadata".to_owned(), error))?;
+    let file = whatever_happens(|| SerializedFileReader::new(file))
+        .map_err(|error| damaged(asked, "in its metadata".to_owned(), error))?;
     let columns = columns(&file);
     let names: Vec<String> = columns.iter().map(|it| it.name.clone()).collect();
     let wanted = Wanted::find(asked, &names)?;
@@ -30,7 +32,8 @@ pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64))
     let mut values = vec![Vec::new(); asked.features.len()];
     let mut done_bytes = 0;
     for index in 0..file.num_row_groups() {
-        let group = file.get_row_group(index).map_err(|error| damaged(asked, in_group(index), error))?;
+        let group =
+            whatever_happens(|| file.get_row_group(index)).map_err(|error| damaged(asked, in_group(index), error))?;
         reading.group(index, &*group, &mut labels, &mut values)?;
         done_bytes += u64::try_from(group.metadata().compressed_size()).unwrap_or_default();
         progress(done_bytes);
@@ -174,8 +177,8 @@ impl Reading<'_> {
         let place = || format!("{}, column `{name}`", in_group(index));
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         let before = values.len();
-        let reader = group.get_column_reader(number.leaf);
-        reader.and_then(|it| decode(it, number, rows, values)).map_err(|error| damaged(self.asked, place(), error))?;
+        whatever_happens(|| decode(group.get_column_reader(number.leaf)?, number, rows, values))
+            .map_err(|error| damaged(self.asked, place(), error))?;
         let read = values.len() - before;
         if read == rows {
             return Ok(());
@@ -273,6 +276,14 @@ fn append<T: DataType, C: Cell>(
         }
     }
     Ok(())
+}
+
+/// Makes an error of a panic: some damage makes the decoder panic, such as indices into a dictionary that is not there.
+///
+/// What it has written by then is thrown away with the error.
+fn whatever_happens<T>(decode: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ParquetError::General("the decoder could make nothing of it".to_owned())))
 }
 
 fn in_group(index: usize) -> String {
