@@ -35,7 +35,7 @@ pub struct ReadProgress {
 /// What the file is, its first bytes tell, whatever it is called. An empty cell, a null and a NaN of Parquet are missing
 /// values; a label may not be missing. Columns that are not asked for are not looked at. Every row of CSV, and every row
 /// group of Parquet, is read before the first bad cell is reported, so that one run shows them all. `progress` is told
-/// of every megabyte or row group, and of the end.
+/// every few thousand rows of CSV, after every row group of Parquet, and at the end.
 pub fn read(
     path: &Path,
     label: &str,

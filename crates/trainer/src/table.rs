@@ -115,3 +115,21 @@ pub fn write_csv(table: &Table, out: impl Write) -> io::Result<()> {
     }
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_selected_by_name_in_the_order_asked_for() {
+        let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut table = Table::new("Class", names(&["a", "b", "c"]));
+        table.push(&[1.0, 2.0, 3.0], true);
+        table.push(&[4.0, 5.0, 6.0], false);
+        let selected = table.clone().select(&names(&["c", "a"])).unwrap();
+        assert_eq!([selected.row(0), selected.row(1)], [[3.0, 1.0], [6.0, 4.0]]);
+        assert_eq!((selected.features(), selected.labels()), (&names(&["c", "a"])[..], &[true, false][..]));
+        assert!(table.clone().select(&names(&["d"])).is_none());
+        assert!(table.select(&names(&["a", "a"])).is_none());
+    }
+}

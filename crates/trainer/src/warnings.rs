@@ -94,13 +94,14 @@ impl Table {
         let columns = self.columns().iter().zip(self.features()).enumerate();
         let warnings = columns.filter_map(|(index, (column, feature))| {
             let alike = seen.entry(hash(column)).or_default();
-            let earlier = alike.iter().find(|it| column.iter().map(bits).eq(self.columns()[**it].iter().map(bits)));
+            let earlier = alike.iter().find(|it| bits_of(column).eq(bits_of(&self.columns()[**it])));
             let earlier = earlier.copied();
             if earlier.is_none() {
                 alike.push(index);
             }
             let feature = feature.clone();
-            if let Some(value) = constant(column) {
+            if is_constant(column) {
+                let value = Some(column[0]).filter(|it| !it.is_nan());
                 return Some(ColumnWarning::Constant { feature, value });
             }
             if let Some(of) = earlier {
@@ -113,21 +114,28 @@ impl Table {
 }
 
 /// All that tells one value from another: every missing value is the same.
-fn bits(value: &f32) -> u32 {
+fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
+}
+
+fn bits_of(column: &[f32]) -> impl Iterator<Item = u32> {
+    column.iter().copied().map(bits)
 }
 
 fn hash(column: &[f32]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    column.iter().for_each(|it| bits(it).hash(&mut hasher));
+    for it in bits_of(column) {
+        it.hash(&mut hasher);
+    }
     hasher.finish()
 }
 
-/// The only value there is, of which none is one too; nothing if there are several, or no rows.
-fn constant(column: &[f32]) -> Option<Option<f32>> {
-    let (first, rest) = column.split_first()?;
-    let is_same = |it: &f32| it == first || (it.is_nan() && first.is_nan());
-    rest.iter().all(is_same).then(|| Some(*first).filter(|it| !it.is_nan()))
+/// Whether there is one value, of which none is one too; not if there are no rows.
+fn is_constant(column: &[f32]) -> bool {
+    let Some((first, rest)) = column.split_first() else { return false };
+    // Adding 0 makes of -0 the 0 that it is.
+    let plain = |it: f32| bits(it + 0.0);
+    rest.iter().all(|it| plain(*it) == plain(*first))
 }
 
 /// What the rows of one label have in a column.

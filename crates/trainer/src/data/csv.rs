@@ -152,7 +152,7 @@ impl Reading<'_> {
 
 /// The line that a row begins in: a quoted cell may hold line ends of its own.
 fn first_line(row: &ByteRecord, end: &End) -> Place {
-    let inside = row.as_slice().iter().filter(|it| **it == b'\n').count() as u64;
+    let inside = row.as_slice().split(|it| *it == b'\n').count() as u64 - 1;
     let own_end = u64::from(!end.is_open);
     Place::Line(end.next_line.saturating_sub(inside + own_end))
 }

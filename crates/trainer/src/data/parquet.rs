@@ -1,6 +1,7 @@
 //! Columns of Apache Parquet.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -18,7 +19,8 @@ const BATCH: usize = 8_192;
 
 /// Reads every row, row group by row group; tells `progress` the bytes of the column chunks that it is done with.
 pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64)) -> Result<Table, DataError> {
-    let file = SerializedFileReader::new(file).map_err(|error| damaged(asked, "in its metadata".to_owned(), error))?;
+    let file = whatever_happens(|| SerializedFileReader::new(file))
+        .map_err(|error| damaged(asked, "in its metadata".to_owned(), error))?;
     let columns = columns(&file);
     let names: Vec<String> = columns.iter().map(|it| it.name.clone()).collect();
     let wanted = Wanted::find(asked, &names)?;
@@ -30,7 +32,8 @@ pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64))
     let mut values = vec![Vec::new(); asked.features.len()];
     let mut done_bytes = 0;
     for index in 0..file.num_row_groups() {
-        let group = file.get_row_group(index).map_err(|error| damaged(asked, in_group(index), error))?;
+        let group =
+            whatever_happens(|| file.get_row_group(index)).map_err(|error| damaged(asked, in_group(index), error))?;
         reading.group(index, &*group, &mut labels, &mut values)?;
         done_bytes += u64::try_from(group.metadata().compressed_size()).unwrap_or_default();
         progress(done_bytes);
@@ -91,9 +94,11 @@ fn is_unsigned(field: &Type) -> Result<bool, String> {
     let info = field.get_basic_info();
     let is_unsigned = match (info.logical_type_ref(), info.converted_type()) {
         (Some(LogicalType::Integer(it)), _) => !it.is_signed,
-        // Nulls alone.
-        (Some(LogicalType::Unknown), _) | (None, Converted::NONE) => false,
-        (None, Converted::INT_8 | Converted::INT_16 | Converted::INT_32 | Converted::INT_64) => false,
+        // Unknown is what nulls alone are.
+        (Some(LogicalType::Unknown), _)
+        | (None, Converted::NONE | Converted::INT_8 | Converted::INT_16 | Converted::INT_32 | Converted::INT_64) => {
+            false
+        }
         (None, Converted::UINT_8 | Converted::UINT_16 | Converted::UINT_32 | Converted::UINT_64) => true,
         (Some(other), _) => {
             let described = format!("{other:?}");
@@ -141,12 +146,13 @@ impl Reading<'_> {
         let mut wide: Vec<f64> = Vec::new();
         self.chunk(index, group, self.label, self.asked.label, &mut wide)?;
         for (row, value) in (1..).zip(&wide) {
-            if *value != 0.0 && *value != 1.0 {
+            let is_positive = value.total_cmp(&1.0).is_eq();
+            if !is_positive && *value != 0.0 {
                 let found = if value.is_nan() { "a missing value".to_owned() } else { format!("`{value}`") };
                 let problem = || format!("{found} is neither 0 nor 1");
                 bad.note(|| Place::Row(self.rows_before + row), Some(self.asked.label), problem);
             }
-            labels.push(*value == 1.0);
+            labels.push(is_positive);
         }
         self.rows_before += wide.len() as u64;
         self.bad.append(bad);
@@ -171,8 +177,8 @@ impl Reading<'_> {
         let place = || format!("{}, column `{name}`", in_group(index));
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         let before = values.len();
-        let reader = group.get_column_reader(number.leaf);
-        reader.and_then(|it| decode(it, number, rows, values)).map_err(|error| damaged(self.asked, place(), error))?;
+        whatever_happens(|| decode(group.get_column_reader(number.leaf)?, number, rows, values))
+            .map_err(|error| damaged(self.asked, place(), error))?;
         let read = values.len() - before;
         if read == rows {
             return Ok(());
@@ -270,6 +276,14 @@ fn append<T: DataType, C: Cell>(
         }
     }
     Ok(())
+}
+
+/// Makes an error of a panic: some damage makes the decoder panic, such as indices into a dictionary that is not there.
+///
+/// What it has written by then is thrown away with the error.
+fn whatever_happens<T>(decode: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ParquetError::General("the decoder could make nothing of it".to_owned())))
 }
 
 fn in_group(index: usize) -> String {

@@ -61,8 +61,8 @@ fn a_gzipped_file_is_unpacked_whatever_it_is_called() {
 #[test]
 fn a_gzipped_file_that_is_cut_off_or_overwritten_says_where() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    let rows: String = (0..40_000).map(|row| format!("{row},{},{}\n", row * 7 % 1_000, row % 2)).collect();
-    packed.write_all(format!("V1,V2,Class\n{rows}").as_bytes()).unwrap();
+    let rows: Vec<String> = (0..40_000).map(|row| format!("{row},{},{}\n", row * 7 % 1_000, row % 2)).collect();
+    packed.write_all(format!("V1,V2,Class\n{}", rows.concat()).as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
     let mut overwritten = packed.clone();
     let middle = packed.len() / 2;
@@ -242,7 +242,9 @@ proptest! {
         prop_assume!(rows.iter().any(|it| it.2) && rows.iter().any(|it| !it.2));
         let value = |bits| Some(f32::from_bits(bits)).filter(|it| it.is_finite()).unwrap_or(f32::NAN);
         let mut table = Table::new("Class", vec!["V1".to_owned(), "V2".to_owned()]);
-        rows.iter().for_each(|(v1, v2, label)| table.push(&[value(*v1), value(*v2)], *label));
+        for (v1, v2, label) in &rows {
+            table.push(&[value(*v1), value(*v2)], *label);
+        }
         let mut text = Vec::new();
         write_csv(&table, &mut text).unwrap();
         let bits = |table: &Table| -> Vec<u32> { table.columns().concat().iter().map(|it| it.to_bits()).collect() };

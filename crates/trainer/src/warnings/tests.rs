@@ -80,7 +80,7 @@ proptest! {
             })
         };
         let sides = [(true, true), (true, false), (false, true), (false, false)];
-        let any = (0..=4).any(|it| sides.iter().any(|(missing, above)| decides(f32::from(it as u8), *missing, *above)));
+        let any = (0..=4_u8).any(|it| sides.iter().any(|(missing, above)| decides(f32::from(it), *missing, *above)));
         let both = labels.contains(&true) && labels.contains(&false);
         prop_assert_eq!(leak(&column, &labels).is_some(), both && any);
     }
