@@ -33,7 +33,7 @@ mod tests {
         let options = Options { algorithm: Algorithm::GradientBoosting(parameters.clone()), ..Options::default() };
         let mut kept = Table::new(table.label(), table.features().to_vec());
         for row in options.split.of(&table).unwrap().train {
-            kept.push(table.row(row), table.labels()[row]);
+            kept.push(&table.row(row), table.labels()[row]);
         }
         let trained = train(table, None, &options, &mut |_| {}).unwrap();
         assert_eq!(fit(&kept, &parameters).unwrap().to_json(), trained.model_json);

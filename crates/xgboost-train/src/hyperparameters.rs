@@ -151,6 +151,7 @@ impl Hyperparameters {
             depth: u8::try_from(depth).unwrap_or(u8::MAX),
             l2: number("lambda").map_or(default.l2, |it| it as f32),
             min_leaf_weight: number("min_child_weight").map_or(default.min_leaf_weight, |it| it as f32),
+            ..default
         };
         Ok(Self {
             boosting,

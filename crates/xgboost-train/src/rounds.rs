@@ -33,7 +33,7 @@ fn losses(trees: &[Model], table: &Table) -> Vec<f64> {
         let row = table.row(index);
         let mut margin = 0.0_f32;
         for (sum, tree) in sums.iter_mut().zip(trees) {
-            margin += tree.margin(row);
+            margin += tree.margin(&row);
             *sum += f64::from(loss(margin, *label));
         }
     }
