@@ -101,10 +101,11 @@ fn axes<'a, 'b>(
     y: &Axis,
 ) -> ChartContext<'a, SVGBackend<'b>, Coordinates> {
     let longest = y.ticks.iter().map(|it| it.1.chars().count()).max().unwrap_or(0);
-    let left = if y.name.is_empty() { 12.0 } else { 34.0 } + longest as f64 * FONT * LETTER;
+    let left = if y.name.is_empty() { 12.0 } else { 32.0 } + longest as f64 * FONT * LETTER;
     let mut chart = done(
         ChartBuilder::on(root)
             .margin_top(10 * SCALE)
+            .margin_left(6 * SCALE)
             .margin_right(18 * SCALE)
             .margin_bottom(4 * SCALE)
             .x_label_area_size(46 * SCALE)
@@ -233,7 +234,9 @@ fn dress(svg: &str) -> String {
             svg = svg.replace(&format!(" {how}=\"{colour}\""), &format!(" class=\"{how} {}\"", ink.class()));
         }
     }
+    // The page's own: it needs neither a size nor, within HTML, a namespace.
     let (_, svg) = svg.split_once("viewBox=").unwrap_or_default();
+    let svg = svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
     format!("<svg viewBox={}", svg.trim_end().replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", ""))
 }
 

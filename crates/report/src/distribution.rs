@@ -132,8 +132,13 @@ pub(crate) fn calibration(subject: &Subject<'_>) -> Option<Figure> {
     });
     let words = format!(
         "Test rows in {} groups of rising score. Where scores are probabilities, the share of positives in a group is \
-         its mean score, and the disc lies on the line.",
-        groups.len()
+         its mean score, and the disc lies on the line.{}",
+        groups.len(),
+        if logarithmic && groups.iter().any(|it| it.positives == 0) {
+            " Discs on the lower edge: groups without a positive."
+        } else {
+            ""
+        }
     );
     let legend = vec![
         (Mark::Disc(Ink::Model), "a group".to_owned()),
