@@ -34,13 +34,14 @@ impl Axis {
         let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
         let step = nice((high - low) / TICKS);
         let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
-        let digits = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+        let digits = (-step.log10().floor()).clamp(0.0, 9.0) as i64;
+        let digits = digits.unsigned_abs() as usize;
         let label = |value: f64| {
             let sign = if value < 0.0 { "-" } else { "" };
             if digits > 0 {
                 format!("{value:.digits$}")
             } else {
-                format!("{sign}{}", words::count(value.abs().round() as u64))
+                format!("{sign}{}", words::count((value.round() as i64).unsigned_abs()))
             }
         };
         let ticks = (first..=last).map(|it| it as f64 * step).map(|it| (it, label(it + 0.0))).collect();
@@ -147,6 +148,7 @@ mod tests {
     #[test]
     fn what_lies_outside_is_moved_to_the_edge() {
         let axis = Axis::log("", 0.01, 10.0);
-        assert_eq!([0.0, 0.1, 1e9].map(|it| axis.place(it)), [-2.0, -1.0, 1.0]);
+        let places = [0.0, 0.1, 1e9].map(|it| format!("{:.3}", axis.place(it)));
+        assert_eq!(places, ["-2.000", "-1.000", "1.000"]);
     }
 }

@@ -69,9 +69,10 @@ pub(crate) fn histogram(subject: &Subject<'_>, threshold: f64) -> Figure {
 fn fill(scores: &[f32], low: f64, high: f64) -> Vec<u64> {
     let mut bars = vec![0; BARS];
     for score in scores {
-        let share = (f64::from(*score) - low) / (high - low);
-        // A cast to usize saturates, so nothing is out of range but what is above.
-        bars[((share * BARS as f64) as usize).min(BARS - 1)] += 1;
+        // An infinite score stands at the edge.
+        let share = ((f64::from(*score) - low) / (high - low)).clamp(0.0, 1.0);
+        let bar = (share * BARS as f64) as i64;
+        bars[(bar.unsigned_abs() as usize).min(BARS - 1)] += 1;
     }
     bars
 }

@@ -20,7 +20,7 @@ pub(crate) fn count(number: u64) -> String {
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
-        it if it == 0.0 || it == 100.0 => format!("{it:.0} %"),
+        it if it <= 0.0 || it >= 100.0 => format!("{it:.0} %"),
         it if (1.0..99.9).contains(&it) => format!("{it:.1} %"),
         it if (0.001..99.999).contains(&it) => format!("{it:.3} %"),
         it if it > 99.0 => "above 99.999 %".to_owned(),
@@ -44,9 +44,9 @@ fn significant(number: f64, digits: i32) -> String {
         return "0".to_owned();
     }
     if !(1e-4..1e6).contains(&size) {
-        return format!("{number:.*e}", (digits - 1) as usize);
+        return format!("{number:.*e}", (digits - 1).unsigned_abs() as usize);
     }
-    let decimals = (digits - 1 - size.log10().floor() as i32).clamp(0, 7) as usize;
+    let decimals = (digits - 1 - size.log10().floor() as i32).clamp(0, 7).unsigned_abs() as usize;
     let text = format!("{number:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// Loading takes a second or two; machines that build beside it are slow.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What the page is looked at with.

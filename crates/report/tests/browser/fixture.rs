@@ -60,9 +60,9 @@ pub(crate) fn hostile(mut evaluation: Evaluation) -> Evaluation {
         "مبلغ",
     ];
     for (importance, name) in evaluation.importance.iter_mut().zip(names) {
-        importance.feature = name.to_owned();
+        name.clone_into(&mut importance.feature);
     }
-    evaluation.label = names[1].to_owned();
+    names[1].clone_into(&mut evaluation.label);
     evaluation.warnings = vec![names[0].to_owned(), names[2].repeat(3)];
     evaluation
 }

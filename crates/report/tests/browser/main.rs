@@ -2,7 +2,7 @@
 //!
 //! Without a browser every test here says so and passes; `.ci/run report` sees to it that there is one.
 
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
 mod browser;
 mod fixture;
