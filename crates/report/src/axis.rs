@@ -34,9 +34,15 @@ impl Axis {
         let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
         let step = nice((high - low) / TICKS);
         let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
-        let digits = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+        let digits = (-step.log10().floor()).clamp(0.0, 9.0) as i64;
+        let digits = digits.unsigned_abs() as usize;
         let label = |value: f64| {
-            if digits == 0 && value >= 0.0 { words::count(value.round() as u64) } else { format!("{value:.digits$}") }
+            let sign = if value < 0.0 { "-" } else { "" };
+            if digits > 0 {
+                format!("{value:.digits$}")
+            } else {
+                format!("{sign}{}", words::count((value.round() as i64).unsigned_abs()))
+            }
         };
         let ticks = (first..=last).map(|it| it as f64 * step).map(|it| (it, label(it + 0.0))).collect();
         Self { name: name.into(), range: (low, high), ticks, log: false }
@@ -127,12 +133,22 @@ mod tests {
             Axis::log("", 3e-7, 1.0),
             Axis::log("", 1e-12, 1e-12),
         ];
-        insta::assert_snapshot!(axes.iter().map(ticks).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(axes.iter().map(ticks).collect::<Vec<_>>().join("\n"), @"
+        0.0 0.2 0.4 0.6 0.8 1.0
+        0 20 40 60 80 100
+        500 1,000 1,500 2,000 2,500
+        0.00 0.05 0.10
+        2.6 2.8 3.0 3.2 3.4
+        1 10 100 1,000 10,000 100,000
+        1e-7 1e-6 1e-5 1e-4 0.001 0.01 0.1 1
+        1e-12 1e-11
+        ");
     }
 
     #[test]
     fn what_lies_outside_is_moved_to_the_edge() {
         let axis = Axis::log("", 0.01, 10.0);
-        assert_eq!([0.0, 0.1, 1e9].map(|it| axis.place(it)), [-2.0, -1.0, 1.0]);
+        let places = [0.0, 0.1, 1e9].map(|it| format!("{:.3}", axis.place(it)));
+        assert_eq!(places, ["-2.000", "-1.000", "1.000"]);
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::RelativeSize;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::axis::Axis;
 use crate::words;
@@ -62,7 +63,7 @@ impl Ink {
     }
 
     fn line(self, width: f64) -> ShapeStyle {
-        self.placeholder().stroke_width((width * f64::from(SCALE)) as u32)
+        self.placeholder().stroke_width(pixels(width).unsigned_abs())
     }
 }
 
@@ -86,7 +87,10 @@ pub(crate) fn draw(frame: Frame, paint: impl FnOnce(&mut Plane<'_, '_>)) -> Stri
     let Frame { x, y } = frame;
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, ((WIDTH * SCALE) as u32, (HEIGHT * SCALE) as u32));
+        let root = SVGBackend::with_string(
+            &mut svg,
+            (pixels(f64::from(WIDTH)).unsigned_abs(), pixels(f64::from(HEIGHT)).unsigned_abs()),
+        );
         let root = root.into_drawing_area();
         let mut plane = Plane { chart: axes(&root, &x, &y), x, y };
         paint(&mut plane);
@@ -101,17 +105,19 @@ fn axes<'a, 'b>(
     y: &Axis,
 ) -> ChartContext<'a, SVGBackend<'b>, Coordinates> {
     let longest = y.ticks.iter().map(|it| it.1.chars().count()).max().unwrap_or(0);
-    let left = if y.name.is_empty() { 12.0 } else { 34.0 } + longest as f64 * FONT * LETTER;
+    let left = if y.name.is_empty() { 12.0 } else { 32.0 } + longest as f64 * FONT * LETTER;
     let mut chart = done(
         ChartBuilder::on(root)
             .margin_top(10 * SCALE)
+            .margin_left(6 * SCALE)
             .margin_right(18 * SCALE)
             .margin_bottom(4 * SCALE)
             .x_label_area_size(46 * SCALE)
-            .y_label_area_size((left * f64::from(SCALE)) as i32)
+            .y_label_area_size(pixels(left))
             .build_cartesian_2d(x.clone(), y.clone()),
     );
-    let text = ("sans-serif", FONT * FONT_SHRINK * f64::from(SCALE)).into_font().color(&Ink::Text.placeholder());
+    // Where a text is anchored is the mesh's own choice.
+    let text = text(HPos::Left, VPos::Top);
     let mut mesh = chart.configure_mesh();
     mesh.axis_style(Ink::Axis.line(1.0))
         .bold_line_style(Ink::Grid.line(1.0))
@@ -163,63 +169,103 @@ impl Plane<'_, '_> {
 }
 
 /// Draws horizontal bars, the first one at the top, each with a name to its left and its value behind it.
+///
+/// `plotters` has no axis of names, so their places are reckoned here.
 pub(crate) fn bars(x_name: &str, rows: &[(String, f64, String)]) -> String {
-    const NAME_LETTERS: usize = 20;
-    const ROW: i32 = 20;
-    let least = rows.iter().map(|it| it.1).fold(0.0, f64::min);
-    let most = rows.iter().map(|it| it.1).fold(0.0, f64::max);
-    let values = rows.iter().map(|it| it.2.chars().count()).max().unwrap_or(0) as f64 * FONT * LETTER + 8.0;
-    let names: Vec<String> = rows.iter().map(|it| words::short(&it.0, NAME_LETTERS)).collect();
-    let letters = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
-    let left = 16.0 + letters as f64 * FONT * 0.62;
-    let right = f64::from(WIDTH) - 8.0 - values;
-    let height = ROW * rows.len() as i32 + 50;
-    let axis = Axis::linear(x_name, least, if most > least { most } else { least + 1.0 });
+    let layout = Bars::of(x_name, rows);
     let mut svg = String::new();
     {
-        let size = ((WIDTH * SCALE) as u32, (height * SCALE) as u32);
+        let size = (pixels(f64::from(WIDTH)).unsigned_abs(), pixels(layout.bottom + 44.0).unsigned_abs());
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        let pixel = |value: f64| (value * f64::from(SCALE)).round() as i32;
-        let (low, high) = axis.range;
-        let leftmost = if least < 0.0 { left + values } else { left };
-        let at = |value: f64| pixel(leftmost + (value - low) / (high - low) * (right - leftmost));
-        let bottom = f64::from(ROW * rows.len() as i32 + 6);
-        let size = FONT * FONT_SHRINK * f64::from(SCALE);
-        let text = |horizontal, vertical| {
-            let font = ("sans-serif", size).into_font().color(&Ink::Text.placeholder());
-            font.pos(plotters::style::text_anchor::Pos::new(horizontal, vertical))
-        };
-        use plotters::style::text_anchor::{HPos, VPos};
-        for (place, label) in &axis.ticks {
-            let line = vec![(at(*place), pixel(2.0)), (at(*place), pixel(bottom))];
-            done(root.draw(&PathElement::new(line, Ink::Grid.line(1.0))));
-            done(root.draw(&Text::new(
-                label.clone(),
-                (at(*place), pixel(bottom + 6.0)),
-                text(HPos::Center, VPos::Top),
-            )));
+        layout.draw_axis(&root);
+        for (index, (name, value, shown)) in rows.iter().enumerate() {
+            layout.draw_bar(&root, index, (name, *value, shown));
         }
-        let middle = (pixel(f64::midpoint(leftmost, right)), pixel(f64::from(height) - 4.0));
-        done(root.draw(&Text::new(axis.name.clone(), middle, text(HPos::Center, VPos::Bottom))));
-        for (index, ((_, value, shown), name)) in rows.iter().zip(names).enumerate() {
-            let top = f64::from(ROW * index as i32) + 5.0;
-            let centre = pixel(top + 7.0);
-            let bar = Rectangle::new([(at(0.0), pixel(top)), (at(*value), pixel(top + 14.0))], fill(*value));
-            done(root.draw(&bar));
-            done(root.draw(&Text::new(name, (pixel(left - 8.0), centre), text(HPos::Right, VPos::Center))));
-            let (side, gap) = if *value < 0.0 { (HPos::Right, -5.0) } else { (HPos::Left, 5.0) };
-            done(root.draw(&Text::new(shown.clone(), (at(*value) + pixel(gap), centre), text(side, VPos::Center))));
-        }
-        let axis_line = vec![(at(0.0), pixel(2.0)), (at(0.0), pixel(bottom))];
-        done(root.draw(&PathElement::new(axis_line, Ink::Axis.line(1.0))));
+        let upright = vec![(layout.at(0.0), pixels(2.0)), (layout.at(0.0), pixels(layout.bottom))];
+        done(root.draw(&PathElement::new(upright, Ink::Axis.line(1.0))));
         done(root.present());
     }
     dress(&svg)
 }
 
-fn fill(value: f64) -> ShapeStyle {
-    let ink = if value < 0.0 { Ink::Other } else { Ink::Model };
-    ink.placeholder().filled()
+/// Where bars stand, in units of the page.
+struct Bars {
+    axis: Axis,
+    /// Where names end.
+    names: f64,
+    /// Where the axis begins.
+    left: f64,
+    /// Where it ends.
+    right: f64,
+    bottom: f64,
+}
+
+impl Bars {
+    /// Letters of a name that have room on a phone.
+    const NAME_LETTERS: usize = 20;
+    /// Names are monospaced digits and capitals more often than prose.
+    const NAME_LETTER: f64 = 0.62;
+    const ROW: f64 = 20.0;
+    const BAR: f64 = 14.0;
+
+    fn of(x_name: &str, rows: &[(String, f64, String)]) -> Self {
+        let least = rows.iter().map(|it| it.1).fold(0.0, f64::min);
+        let most = rows.iter().map(|it| it.1).fold(0.0, f64::max);
+        let letters = |of: &dyn Fn(&(String, f64, String)) -> usize| rows.iter().map(of).max().unwrap_or(0) as f64;
+        let names = letters(&|it| it.0.chars().count().min(Self::NAME_LETTERS)) * FONT * Self::NAME_LETTER + 8.0;
+        let values = letters(&|it| it.2.chars().count()) * FONT * LETTER + 8.0;
+        Self {
+            axis: Axis::linear(x_name, least, if most > least { most } else { least + 1.0 }),
+            names,
+            left: names + 8.0 + if least < 0.0 { values } else { 0.0 },
+            right: f64::from(WIDTH) - 8.0 - values,
+            bottom: Self::ROW * rows.len() as f64 + 6.0,
+        }
+    }
+
+    fn at(&self, value: f64) -> i32 {
+        let (low, high) = self.axis.range;
+        pixels(self.left + (value - low) / (high - low) * (self.right - self.left))
+    }
+
+    fn draw_axis(&self, root: &DrawingArea<SVGBackend<'_>, Shift>) {
+        for (place, label) in &self.axis.ticks {
+            let x = self.at(*place);
+            let line = vec![(x, pixels(2.0)), (x, pixels(self.bottom))];
+            done(root.draw(&PathElement::new(line, Ink::Grid.line(1.0))));
+            done(root.draw(&Text::new(label.clone(), (x, pixels(self.bottom + 6.0)), text(HPos::Center, VPos::Top))));
+        }
+        let middle = (pixels(f64::midpoint(self.left, self.right)), pixels(self.bottom + 40.0));
+        done(root.draw(&Text::new(self.axis.name.clone(), middle, text(HPos::Center, VPos::Bottom))));
+    }
+
+    fn draw_bar(
+        &self,
+        root: &DrawingArea<SVGBackend<'_>, Shift>,
+        index: usize,
+        (name, value, shown): (&str, f64, &str),
+    ) {
+        let top = Self::ROW * index as f64 + 5.0;
+        let centre = pixels(top + Self::BAR / 2.0);
+        let ink = if value < 0.0 { Ink::Other } else { Ink::Model };
+        let corners = [(self.at(0.0), pixels(top)), (self.at(value), pixels(top + Self::BAR))];
+        done(root.draw(&Rectangle::new(corners, ink.placeholder().filled())));
+        let name = words::short(name, Self::NAME_LETTERS);
+        done(root.draw(&Text::new(name, (pixels(self.names), centre), text(HPos::Right, VPos::Center))));
+        let (side, gap) = if value < 0.0 { (HPos::Right, -5.0) } else { (HPos::Left, 5.0) };
+        let end = (self.at(value) + pixels(gap), centre);
+        done(root.draw(&Text::new(shown.to_owned(), end, text(side, VPos::Center))));
+    }
+}
+
+fn text(horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    let font = ("sans-serif", FONT * FONT_SHRINK * f64::from(SCALE)).into_font();
+    font.color(&Ink::Text.placeholder()).pos(Pos::new(horizontal, vertical))
+}
+
+/// Units of the page to units of the drawing.
+fn pixels(units: f64) -> i32 {
+    (units * f64::from(SCALE)).round() as i32
 }
 
 /// Puts classes in the place of colours, and lets the page decide on the size.
@@ -233,7 +279,9 @@ fn dress(svg: &str) -> String {
             svg = svg.replace(&format!(" {how}=\"{colour}\""), &format!(" class=\"{how} {}\"", ink.class()));
         }
     }
+    // The page's own: it needs neither a size nor, within HTML, a namespace.
     let (_, svg) = svg.split_once("viewBox=").unwrap_or_default();
+    let svg = svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
     format!("<svg viewBox={}", svg.trim_end().replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", ""))
 }
 

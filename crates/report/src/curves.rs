@@ -3,13 +3,16 @@
 use trainer::{AtThreshold, Scores, Step};
 
 use crate::axis::Axis;
-use crate::chart::{Frame, Ink, Plane, draw};
+use crate::chart::{Frame, Ink, draw};
 use crate::figure::{Figure, Mark};
 use crate::words::{number, percent};
 use crate::{Live, Subject};
 
 /// The most points of a curve: more than a screen has columns.
 pub(crate) const POINTS_LIMIT: usize = 1_000;
+
+/// Thresholds of a curve over them: about one for each column of a chart.
+const THRESHOLDS: u32 = 501;
 
 /// Precision at every recall, as steps, whose area is the average precision.
 pub(crate) fn precision_recall(subject: &Subject<'_>, at: &AtThreshold, live: Option<&Live<'_>>) -> Figure {
@@ -26,7 +29,7 @@ pub(crate) fn precision_recall(subject: &Subject<'_>, at: &AtThreshold, live: Op
         }
         plane.line(Ink::Model, recall_steps(subject.test_scores));
         if called {
-            mark(plane, (at.recall, at.precision));
+            plane.ring(Ink::Chosen, (at.recall, at.precision));
         }
     });
     let interval = subject.metrics.average_precision_interval;
@@ -68,7 +71,7 @@ pub(crate) fn roc(subject: &Subject<'_>, at: &AtThreshold, live: Option<&Live<'_
             plane.line(Ink::Other, roc_points(live.subject.test_scores));
         }
         plane.line(Ink::Model, roc_points(subject.test_scores));
-        mark(plane, (false_rate, at.recall));
+        plane.ring(Ink::Chosen, (false_rate, at.recall));
     });
     let words = format!(
         "Area under the curve {}. At threshold {} the false positive rate is {} and recall {}.",
@@ -91,9 +94,8 @@ pub(crate) fn by_threshold(subject: &Subject<'_>, at: &AtThreshold) -> Figure {
         y: Axis::unit("Precision, recall"),
     };
     let scores = subject.test_scores;
-    let steps = 500_u32;
-    let at_each: Vec<AtThreshold> = (0..=steps)
-        .map(|it| low + (high - low) * f64::from(it) / f64::from(steps))
+    let at_each: Vec<AtThreshold> = (0..THRESHOLDS)
+        .map(|it| low + (high - low) * f64::from(it) / f64::from(THRESHOLDS - 1))
         .map(|it| trainer::at_threshold(scores, it))
         .collect();
     // Where nothing is called positive there is no precision.
@@ -124,7 +126,7 @@ pub(crate) fn by_threshold(subject: &Subject<'_>, at: &AtThreshold) -> Figure {
     }
 }
 
-/// From the lowest to the highest score and threshold; for probabilities from 0 to 1.
+/// From the lowest to the highest finite score and threshold, never of no length; for probabilities from 0 to 1.
 pub(crate) fn score_range(scores: &Scores, threshold: Option<f64>) -> (f64, f64) {
     if scores.are_probabilities() {
         return (0.0, 1.0);
@@ -132,11 +134,12 @@ pub(crate) fn score_range(scores: &Scores, threshold: Option<f64>) -> (f64, f64)
     let both = || [scores.positives(), scores.negatives()].into_iter();
     let ends = both().flat_map(|it| it.first().into_iter().chain(it.last())).map(|it| f64::from(*it));
     let ends = ends.chain(threshold).filter(|it| it.is_finite());
-    ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| (low.min(it), high.max(it)))
-}
-
-fn mark(plane: &mut Plane<'_, '_>, point: (f64, f64)) {
-    plane.ring(Ink::Chosen, point);
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| (low.min(it), high.max(it)));
+    match (low, high) {
+        _ if low < high => (low, high),
+        _ if low.is_finite() => (low - 0.5, low + 0.5),
+        _ => (0.0, 1.0),
+    }
 }
 
 fn compared(live: Option<&Live<'_>>) -> Vec<(Mark, String)> {

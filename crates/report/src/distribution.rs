@@ -69,9 +69,10 @@ pub(crate) fn histogram(subject: &Subject<'_>, threshold: f64) -> Figure {
 fn fill(scores: &[f32], low: f64, high: f64) -> Vec<u64> {
     let mut bars = vec![0; BARS];
     for score in scores {
-        let share = (f64::from(*score) - low) / (high - low);
-        // A cast to usize saturates, so nothing is out of range but what is above.
-        bars[((share * BARS as f64) as usize).min(BARS - 1)] += 1;
+        // An infinite score stands at the edge.
+        let share = ((f64::from(*score) - low) / (high - low)).clamp(0.0, 1.0);
+        let bar = (share * BARS as f64) as i64;
+        bars[(bar.unsigned_abs() as usize).min(BARS - 1)] += 1;
     }
     bars
 }
@@ -132,8 +133,13 @@ pub(crate) fn calibration(subject: &Subject<'_>) -> Option<Figure> {
     });
     let words = format!(
         "Test rows in {} groups of rising score. Where scores are probabilities, the share of positives in a group is \
-         its mean score, and the disc lies on the line.",
-        groups.len()
+         its mean score, and the disc lies on the line.{}",
+        groups.len(),
+        if logarithmic && groups.iter().any(|it| it.positives == 0) {
+            " Discs on the lower edge: groups without a positive."
+        } else {
+            ""
+        }
     );
     let legend = vec![
         (Mark::Disc(Ink::Model), "a group".to_owned()),

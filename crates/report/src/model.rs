@@ -5,7 +5,7 @@ use trainer::{Importance, LearningCurve};
 use crate::axis::Axis;
 use crate::chart::{Frame, Ink, bars, draw};
 use crate::figure::{Figure, Mark};
-use crate::words::{count, number, percent};
+use crate::words::{count, number};
 
 /// Features that have a bar.
 const BARS_LIMIT: usize = 20;
@@ -17,7 +17,9 @@ pub(crate) fn importance(importance: &[Importance]) -> Option<Figure> {
     let (title, words, svg) = if weights.is_empty() {
         let total: f64 = importance.iter().map(|it| it.gain).sum();
         let rows: Vec<_> = importance.iter().filter(|it| it.gain > 0.0).take(BARS_LIMIT).collect();
-        let bar = |it: &&Importance| (it.feature.clone(), 100.0 * it.gain / total, percent(it.gain / total));
+        let bar = |it: &&Importance| {
+            (it.feature.clone(), 100.0 * it.gain / total, format!("{:.1} %", 100.0 * it.gain / total))
+        };
         let rows: Vec<_> = rows.iter().map(bar).collect();
         let words = format!(
             "How much splits by a feature improved the training loss: the {} of {} features with the largest share.",

@@ -3,11 +3,8 @@
 use maud::{Markup, html};
 use trainer::AtThreshold;
 
-use crate::words::{count, number, percent};
+use crate::words::{count, difference, number, percent};
 use crate::{Live, Subject};
-
-/// Differences below this are none: they do not show in four digits.
-const SAME: f64 = 5e-5;
 
 /// Which way a metric should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,21 +84,21 @@ fn rows(subject: &Subject<'_>, at: &AtThreshold, live: Option<&Live<'_>>) -> Vec
 }
 
 fn value(value: Option<f64>) -> Markup {
-    html! { @match value { Some(it) => (number(it)), None => span.unknown { "not known" } } }
+    html! { @match value { Some(it) => span.value { (number(it)) }, None => span.unknown { "no probabilities" } } }
 }
 
 /// Says by sign and word which of two is better, never by colour alone.
 fn compared(row: &Row) -> Markup {
     let (Some(this), Some(live)) = (row.this, row.live) else { return html! { "–" } };
-    let difference = this - live;
-    if difference.abs() < SAME {
-        return html! { span.same { "= same" } };
+    // What reads the same is the same.
+    if number(this) == number(live) {
+        return html! { span.same.value { "= same" } };
     }
-    let by = number(difference.abs());
+    let by = difference((this - live).abs());
     let chance = row.interval.is_some_and(|[low, high]| (low..=high).contains(&live));
     html! {
-        @if (difference > 0.0) == (row.better == Better::More) { span.better { "▲ better by " (by) } }
-        @else { span.worse { "▼ worse by " (by) } }
+        @if (this > live) == (row.better == Better::More) { span.better { "▲ better by " span.value { (by) } } }
+        @else { span.worse { "▼ worse by " span.value { (by) } } }
         @if chance { br; span.interval { "within the 95 % interval" } }
     }
 }
@@ -126,12 +123,12 @@ pub(crate) fn confusion(subject: &Subject<'_>, at: &AtThreshold) -> Markup {
                 }
                 tbody {
                     tr {
-                        th scope="row" { "Positive" br; span.interval { (subject.label) " = 1" } }
+                        th scope="row" { "Positive" br; span.interval { span.name { (subject.label) } " = 1" } }
                         td.right { (cell(at.true_positives, positives, "found")) }
                         td.wrong { (cell(at.false_negatives, positives, "missed")) }
                     }
                     tr {
-                        th scope="row" { "Negative" br; span.interval { (subject.label) " = 0" } }
+                        th scope="row" { "Negative" br; span.interval { span.name { (subject.label) } " = 0" } }
                         td.wrong { (cell(at.false_positives, negatives, "false alarms")) }
                         td.right { (cell(at.true_negatives, negatives, "left alone")) }
                     }

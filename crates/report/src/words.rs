@@ -16,35 +16,49 @@ pub(crate) fn count(number: u64) -> String {
     out
 }
 
-/// Writes a share as a percentage with as many digits as it takes to see that it is not 0.
+/// Writes a share as a percentage with as many digits as it takes to tell it from nothing and from everything.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
-        it if it == 0.0 || it >= 99.95 => format!("{it:.0} %"),
-        it if it >= 1.0 => format!("{it:.1} %"),
-        it if it >= 0.001 => format!("{it:.3} %"),
+        it if it <= 0.0 || it >= 100.0 => format!("{it:.0} %"),
+        it if (1.0..99.9).contains(&it) => format!("{it:.1} %"),
+        it if (0.001..99.999).contains(&it) => format!("{it:.3} %"),
+        it if it > 99.0 => "above 99.999 %".to_owned(),
         it => format!("{it:.0e} %"),
     }
 }
 
 /// Writes a number with four significant digits.
 pub(crate) fn number(number: f64) -> String {
+    significant(number, 4)
+}
+
+/// Writes a difference with two significant digits.
+pub(crate) fn difference(number: f64) -> String {
+    significant(number, 2)
+}
+
+fn significant(number: f64, digits: i32) -> String {
     let size = number.abs();
     if number == 0.0 {
         return "0".to_owned();
     }
     if !(1e-4..1e6).contains(&size) {
-        return format!("{number:.3e}");
+        return format!("{number:.*e}", (digits - 1).unsigned_abs() as usize);
     }
-    let digits = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
-    let text = format!("{number:.digits$}");
+    let decimals = (digits - 1 - size.log10().floor() as i32).clamp(0, 7).unsigned_abs() as usize;
+    let text = format!("{number:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// The parameters of a training, by name; whatever the trainer comes to know is shown without a change here.
 pub(crate) fn options(options: &Options) -> Vec<(String, String)> {
     let mut flat = Vec::new();
-    flatten("", &serde_json::to_value(options).unwrap_or_default(), &mut flat);
+    let mut value = serde_json::to_value(options).unwrap_or_default();
+    // Its name tells what is below: `gradient-boosting / trees`.
+    let algorithm = value.get_mut("algorithm").map(Value::take).unwrap_or_default();
+    flatten("", &algorithm, &mut flat);
+    flatten("", &value, &mut flat);
     flat
 }
 
@@ -89,6 +103,9 @@ mod tests {
             percent(0.5),
             percent(1.0),
             percent(0.000_000_2),
+            percent(0.999_505),
+            percent(0.999_999_999),
+            difference(0.005_223),
             number(0.0),
             number(0.5),
             number(0.123_456),
@@ -99,6 +116,6 @@ mod tests {
             short("V14", 5),
             short("a very long name", 6),
         ];
-        insta::assert_snapshot!(shown.join(" | "), @"");
+        insta::assert_snapshot!(shown.join(" | "), @"0 | 999 | 1,000 | 56,962 | 1,234,567 | 0 % | 0.173 % | 50.0 % | 100 % | 2e-5 % | 99.950 % | above 99.999 % | 0.0052 | 0 | 0.5 | 0.1235 | -12 | 149.6 | 1.230e-5 | 100 | V14 | a ver…");
     }
 }

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_brier_score_is_the_mean_squared_error() {
-        near(brier_score(&of(&[true, false], &[0.75, 0.5])).unwrap(), (0.0625 + 0.25) / 2.0);
+        near(brier_score(&of(&[true, false], &[0.75, 0.5])).unwrap(), 0.156_25);
     }
 
     #[test]
@@ -181,7 +181,9 @@ mod tests {
         let [low, high] = average_precision_interval(1.0, 35);
         near(low, 0.025_f64.powf(1.0 / 35.0));
         near(high, 1.0);
-        assert_eq!(average_precision_interval(0.0, 0), [0.0, 1.0]);
+        let [low, high] = average_precision_interval(0.0, 0);
+        near(low, 0.0);
+        near(high, 1.0);
     }
 
     proptest! {

@@ -146,6 +146,7 @@ fn rounded_down(share: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "a threshold is one of the scores, to the last bit")]
 mod tests {
     use proptest::prelude::*;
 

@@ -7,7 +7,7 @@ use trainer::{
 };
 
 /// Fitted to generated rows; with a learning curve.
-pub fn boosted(rows: &Table) -> Evaluation {
+pub(crate) fn boosted(rows: &Table) -> Evaluation {
     let options = Options {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 60, ..GradientBoosting::default() }),
         ..Options::default()
@@ -19,18 +19,18 @@ pub fn boosted(rows: &Table) -> Evaluation {
 }
 
 /// Fitted to the same rows; without one.
-pub fn logistic(rows: &Table) -> Evaluation {
+pub(crate) fn logistic(rows: &Table) -> Evaluation {
     let options =
         Options { algorithm: Algorithm::LogisticRegression(LogisticRegression::default()), ..Options::default() };
     train(rows.clone(), &options, &mut |_| ()).unwrap().evaluation
 }
 
-pub fn rows(count: u64) -> Table {
+pub(crate) fn rows(count: u64) -> Table {
     generate(count, 42).unwrap()
 }
 
 /// Eight rows of scores that mean little.
-pub fn tiny() -> Judged {
+pub(crate) fn tiny() -> Judged {
     let labels = [true, false, true, false, false, true, false, false];
     let test_scores = Scores::new(&labels, &[0.9, 0.8, 0.35, 0.35, 0.1, 0.55, 0.02, 0.6]).unwrap();
     Judged {
@@ -43,7 +43,7 @@ pub fn tiny() -> Judged {
 }
 
 /// Scores that are margins, given by a linear model.
-pub fn margins(rows: &Table) -> Judged {
+pub(crate) fn margins(rows: &Table) -> Judged {
     let weights: Vec<f32> = (0..rows.features().len() as u8).map(|it| f32::from(it % 7) / 3.0 - 1.0).collect();
     let json = Model::linear(rows.features(), weights, -1.0).unwrap().to_json();
     let raw = String::from_utf8(json).unwrap().replace("binary:logistic", "binary:logitraw");
@@ -51,7 +51,7 @@ pub fn margins(rows: &Table) -> Judged {
 }
 
 /// Names as an attacker chooses them, and as careless people do.
-pub fn hostile(mut evaluation: Evaluation) -> Evaluation {
+pub(crate) fn hostile(mut evaluation: Evaluation) -> Evaluation {
     let names = [
         "</text></svg><script>document.title='owned'</script>",
         "<img src=x onerror=\"document.title='owned'\">",
@@ -60,9 +60,9 @@ pub fn hostile(mut evaluation: Evaluation) -> Evaluation {
         "مبلغ",
     ];
     for (importance, name) in evaluation.importance.iter_mut().zip(names) {
-        importance.feature = name.to_owned();
+        name.clone_into(&mut importance.feature);
     }
-    evaluation.label = names[1].to_owned();
+    names[1].clone_into(&mut evaluation.label);
     evaluation.warnings = vec![names[0].to_owned(), names[2].repeat(3)];
     evaluation
 }
