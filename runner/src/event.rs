@@ -73,6 +73,43 @@ impl Audience {
     }
 }
 
+/// A bar for rows that are read before anything is planned; on a terminal only, and not for what takes no time.
+#[derive(Default)]
+pub(crate) struct ReadingBar(std::cell::OnceCell<ProgressBar>);
+
+impl ReadingBar {
+    /// Shows how many bytes of the file have been read.
+    pub(crate) fn show(&self, progress: trainer::ReadProgress) {
+        let bar = self.0.get_or_init(|| {
+            let bar = ProgressBar::new(progress.total_bytes);
+            if let Ok(style) = ProgressStyle::with_template(
+                "reading the data {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go",
+            ) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+        if progress.done_bytes >= progress.total_bytes {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Today, as in `2026-01-31`, by this machine's clock and zone.
+pub(crate) fn today() -> String {
+    jiff::Zoned::now().date().to_string()
+}
+
 /// Seconds, with as many digits as a person cares for.
 pub(crate) fn seconds(time: Duration) -> String {
     match time.as_secs_f64() {

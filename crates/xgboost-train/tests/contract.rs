@@ -51,7 +51,7 @@ fn csv(table: &Table, rows: std::ops::Range<usize>) -> String {
 fn part(table: &Table, rows: std::ops::Range<usize>) -> Table {
     let mut part = Table::new(table.label(), table.features().to_vec());
     for index in rows {
-        part.push(table.row(index), table.labels()[index]);
+        part.push(&table.row(index), table.labels()[index]);
     }
     part
 }
@@ -76,7 +76,7 @@ fn the_model_that_is_left_scores_as_the_trainers_and_is_alone_in_its_folder() {
     let reference = trainer::fit(&table, &parameters).unwrap();
     let mut differing = 0;
     for index in 0..table.len() {
-        let score = |model: &Model| model.score(table.row(index)).to_bits();
+        let score = |model: &Model| model.score(&table.row(index)).to_bits();
         differing += usize::from(score(&model) != score(&reference));
     }
     assert_eq!(differing, 0);
@@ -103,8 +103,9 @@ fn every_round_is_told_with_its_losses_which_are_the_models() {
     [2]	train-logloss:0.21021	validation-logloss:0.20963
     ");
     let validation = part(&table, 2000..3000);
-    let scores: Vec<f64> = (0..1000).map(|index| model.score(validation.row(index)).into()).collect();
-    let loss = trainer::log_loss(validation.labels(), &scores);
+    let scores: Vec<f32> = (0..1000).map(|index| model.score(&validation.row(index))).collect();
+    let scores = trainer::Scores::new(validation.labels(), &scores).unwrap();
+    let loss = trainer::log_loss(&scores).unwrap();
     assert!(log.ends_with(&format!("\tvalidation-logloss:{loss:.5}\n")), "{loss}");
 }
 
@@ -124,8 +125,8 @@ fn stopping_early_keeps_the_trees_up_to_the_best_round_on_the_validation_rows() 
     let rows = part(&table, 1000..3000);
     let loss = |trees: usize| {
         let model = Model::boosted(whole.feature_names(), 0.0, whole.trees()[..trees].to_vec()).unwrap();
-        let scores: Vec<f64> = (0..rows.len()).map(|index| model.score(rows.row(index)).into()).collect();
-        trainer::log_loss(rows.labels(), &scores)
+        let scores: Vec<f32> = (0..rows.len()).map(|index| model.score(&rows.row(index))).collect();
+        trainer::log_loss(&trainer::Scores::new(rows.labels(), &scores).unwrap()).unwrap()
     };
     let losses: Vec<f64> = (1..=60).map(loss).collect();
     let is_best = |at: &usize| losses[at + 1..].iter().take(4).all(|later| *later >= losses[*at]);

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use spec::{Command, Complaint, Fit, Import, Spec, TestData, Train};
 
 use super::rows::{Columns, Objects, OnRead, Rows};
-use super::{file_sha256, unreadable, with_sources};
+use super::{file_sha256, unreadable};
 use crate::package::short;
 use crate::{Cache, train};
 

@@ -37,11 +37,8 @@ pub(super) async fn run(
     let child = process.kill_on_drop(true).spawn();
     let mut child = child.map_err(|error| failed(format!("`{program}` cannot be started: {error}")))?;
     let last = std::sync::Mutex::new(VecDeque::new());
-    let (status, (), ()) = futures::join!(
-        child.wait(),
-        show(ctx, child_stream(child.stdout.take()), &last),
-        show(ctx, child_stream(child.stderr.take()), &last),
-    );
+    let (stdout, stderr) = (child_stream(child.stdout.take()), child_stream(child.stderr.take()));
+    let (status, (), ()) = futures::join!(child.wait(), show(ctx, stdout, &last), show(ctx, stderr, &last));
     let status = status.map_err(|error| failed(error.to_string()))?;
     let last: Vec<String> = last.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into();
     if !status.success() {

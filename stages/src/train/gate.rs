@@ -26,7 +26,8 @@ struct Rule {
     words: &'static str,
     limit: Option<f64>,
     at_least: bool,
-    measured: f64,
+    /// None: these scores have no such metric.
+    measured: Option<f64>,
 }
 
 #[async_trait]
@@ -44,7 +45,7 @@ impl Check for Gate {
     }
 
     fn desired(&self) -> Facts {
-        let unmeasured = [f64::NAN; 7];
+        let unmeasured = [None; 7];
         let facts = self.rules(unmeasured).into_iter().fold(Facts::default(), |facts, rule| match rule.limit {
             Some(limit) => {
                 facts.field(rule.fact, format!("at {} {limit}", if rule.at_least { "least" } else { "most" }))
@@ -92,7 +93,9 @@ impl Check for Gate {
         let report = self.report(ctx, &known, threshold, other.as_ref())?;
         let at = at_threshold(scores, threshold);
         let Metrics { average_precision, roc_auc, log_loss, brier_score, .. } = *metrics;
-        let measured = [average_precision, roc_auc, at.precision, at.recall, at.f1, log_loss, brier_score];
+        let [average_precision, roc_auc, precision, recall, f1] =
+            [average_precision, roc_auc, at.precision, at.recall, at.f1].map(Some);
+        let measured = [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score];
         let failed = self.rules(measured).into_iter().find(|rule| !rule.holds());
         if let Some(rule) = failed {
             return Err(refused(rule.refusal(), report.hint()));
@@ -108,7 +111,8 @@ impl Check for Gate {
 
 impl Gate {
     /// Every limit on a metric, and what was measured, in the same order.
-    fn rules(&self, [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score]: [f64; 7]) -> [Rule; 7] {
+    fn rules(&self, measured: [Option<f64>; 7]) -> [Rule; 7] {
+        let [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score] = measured;
         let require = &self.require;
         let rule = |fact, words, limit, at_least, measured| Rule { fact, words, limit, at_least, measured };
         [
@@ -188,13 +192,17 @@ pub(super) fn page(
 
 impl Rule {
     fn holds(&self) -> bool {
-        self.limit.is_none_or(|limit| if self.at_least { self.measured >= limit } else { self.measured <= limit })
+        let Some(limit) = self.limit else { return true };
+        self.measured.is_some_and(|measured| if self.at_least { measured >= limit } else { measured <= limit })
     }
 
     fn refusal(&self) -> String {
-        let (words, measured, limit) = (self.words, self.measured, self.limit.unwrap_or_default());
+        let (words, limit) = (self.words, self.limit.unwrap_or_default());
         let side = if self.at_least { "below" } else { "above" };
-        format!("the model's {words} is {measured:.4}, {side} the required {limit}")
+        match self.measured {
+            Some(measured) => format!("the model's {words} is {measured:.4}, {side} the required {limit}"),
+            None => format!("the model's scores are no probabilities, so there is no {words} to require"),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Known {
     /// What a report shows; none when there were no rows to judge it by.
     pub fn subject(&self) -> Option<report::Subject<'_>> {
         match self {
-            Self::Trained(evaluation) => Some(report::Subject::trained(evaluation)),
+            Self::Trained(evaluation) => Some(report::Subject::from(&**evaluation)),
             Self::Judged { label, judged, warnings, .. } => {
                 Some(report::Subject { warnings, ..report::Subject::judged(label, judged) })
             }
@@ -94,11 +94,9 @@ impl Known {
         let at = at_threshold(scores, threshold);
         let [low, high] = metrics.average_precision_interval;
         Some(format!(
-            "average precision {:.4} ({low:.2} to {high:.2}), ROC AUC {:.4}, log loss {:.5}; \
-             at {} precision {:.3}, recall {:.3}, F1 {:.3}",
+            "average precision {:.4} ({low:.2} to {high:.2}), ROC AUC {:.4}; at {} precision {:.3}, recall {:.3}, F1 {:.3}",
             metrics.average_precision,
             metrics.roc_auc,
-            metrics.log_loss,
             rounded(at.threshold),
             at.precision,
             at.recall,
