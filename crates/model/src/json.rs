@@ -13,15 +13,15 @@ use crate::value::{Budget, ListBuilder, TOO_MANY_VALUES, Value};
 /// `XGBoost` writes numbers that are none as `NaN` and `Infinity`, which JSON lacks: for one as the threshold of every
 /// split by category.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, ModelError> {
-    parse_strictly(text, Value::Null).or_else(|error| {
+    parse_strictly(text, &Value::Null).or_else(|error| {
         let Some(text) = with_null_for_nan(text) else { return Err(error) };
-        parse_strictly(&text, Value::Number(f64::NAN)).map_err(|_| error)
+        parse_strictly(&text, &Value::Number(f64::NAN)).map_err(|_| error)
     })
 }
 
-fn parse_strictly(text: &[u8], null: Value) -> Result<Value, ModelError> {
+fn parse_strictly(text: &[u8], null: &Value) -> Result<Value, ModelError> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Parser { budget: &Budget::new(), null: &null }.deserialize(&mut deserializer)?;
+    let value = Parser { budget: &Budget::new(), null }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
