@@ -79,7 +79,7 @@ pub(crate) struct ReadingBar(std::cell::OnceCell<ProgressBar>);
 
 impl ReadingBar {
     /// Shows how many bytes of the file have been read.
-    pub(crate) fn show(&self, progress: trainer::ReadProgress) {
+    pub(crate) fn show(&self, progress: stages::inputs::ReadProgress) {
         let bar = self.0.get_or_init(|| {
             let bar = ProgressBar::new(progress.total_bytes);
             if let Ok(style) = ProgressStyle::with_template(

@@ -26,7 +26,7 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
     let world = looks.buffered(CONCURRENCY).try_fold(World::default(), |mut world, (id, observation, strays)| async {
         world.observed.insert(id, observation);
         world.strays.extend(strays);
-        Ok(world)
+        Ok::<_, Failure>(world)
     });
     let checks = declared.items().iter().filter_map(|item| match item {
         Item::Check(check) => Some(check.clone()),
@@ -37,7 +37,7 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
         let seen = check.look(clients).await;
         Ok((check.id(), seen.map_err(|error| failure(&check.id(), doing, error))?))
     }));
-    let (mut world, seen) = futures::try_join!(world, seen)?;
+    let (mut world, seen): (World, Vec<_>) = futures::try_join!(world, seen)?;
     world.seen = seen.into_iter().collect();
     Ok(world)
 }

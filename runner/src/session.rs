@@ -26,7 +26,7 @@ pub(crate) struct Session {
     pub(crate) limits: Limits,
     /// None: the local cloud is not there, so nothing is but files on this machine.
     pub(crate) clients: Option<Clients>,
-    cache: Cache,
+    pub(crate) cache: Cache,
     /// Where it acts, for the first line.
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.

@@ -66,7 +66,9 @@ fn elsewhere(at: &Uri, answer: &Response<Incoming>) -> Option<Uri> {
     let location = answer.headers().get(LOCATION)?.to_str().ok()?;
     let next = match location.parse::<Uri>().ok()? {
         whole if whole.scheme().is_some() => whole,
-        _ if location.starts_with('/') => format!("{}://{}{location}", at.scheme_str()?, at.authority()?).parse().ok()?,
+        _ if location.starts_with('/') => {
+            format!("{}://{}{location}", at.scheme_str()?, at.authority()?).parse().ok()?
+        }
         _ => return None,
     };
     (at.scheme_str() != Some("https") || next.scheme_str() == Some("https")).then_some(next)

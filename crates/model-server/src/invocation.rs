@@ -24,8 +24,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
 /// The most contributions in one answer: some 12 MiB of text, where the body that asks for them may be of two bytes a row.
 const CONTRIBUTIONS_LIMIT: u64 = 1 << 20;
-/// The most work for one answer, in steps of about a nanosecond each; `InvokeEndpoint` waits 60 s for an answer.
-const CONTRIBUTION_STEPS_LIMIT: u64 = 10_000_000_000;
+/// The most work for one answer, in steps of up to ten nanoseconds each; `InvokeEndpoint` waits 60 s for an answer.
+const CONTRIBUTION_STEPS_LIMIT: u64 = 1_000_000_000;
 
 #[derive(Clone, Copy)]
 enum Format {

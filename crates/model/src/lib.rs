@@ -187,7 +187,7 @@ impl Model {
         contributions.into_iter().map(|contribution| contribution as f32).collect()
     }
 
-    /// Estimates how many steps, each of about a nanosecond, [`Model::contributions`] takes for one row.
+    /// Estimates how many steps, each of up to ten nanoseconds, [`Model::contributions`] takes for one row.
     pub fn contribution_steps(&self) -> u64 {
         match &self.booster {
             Booster::Trees { explainer, .. } => explainer.steps(),

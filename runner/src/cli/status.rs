@@ -57,8 +57,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     for (stage, kind, name, state) in &rows {
         anstream::println!("{stage:<stages$}  {kind:<kinds$}  {state:<states$}  {name}");
     }
-    let threshold = session.spec.deploy_proxy.response.threshold;
-    if let Some(words) = known.and_then(|it| it.metrics_words(threshold)) {
+    let rule = stages::train::threshold(session.spec.deploy_proxy.response.threshold);
+    if let Some(words) = known.and_then(|it| it.metrics_words(it.threshold(rule).ok()?)) {
         anstream::println!("{words}");
     }
     match url {

@@ -160,7 +160,8 @@ impl Rows {
             Origin::Generated { .. } | Origin::File(_) => None,
         };
         if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
-            let why = format!("its SHA-256 is {found}, and pipeline.yaml says {wanted}: it is not the file that was meant");
+            let why =
+                format!("its SHA-256 is {found}, and pipeline.yaml says {wanted}: it is not the file that was meant");
             return Err(StageError::here(format!("could not use {}", self.words), why));
         }
         part.persist(&path)

@@ -68,11 +68,7 @@ where
 }
 
 /// Says every line, and keeps the last ones. Output that is no text is shown as well as it can be.
-async fn show(
-    ctx: &Ctx<'_>,
-    stream: Box<dyn AsyncRead + Unpin + Send>,
-    last: &std::sync::Mutex<VecDeque<String>>,
-) {
+async fn show(ctx: &Ctx<'_>, stream: Box<dyn AsyncRead + Unpin + Send>, last: &std::sync::Mutex<VecDeque<String>>) {
     let mut lines = BufReader::new(stream);
     let mut line = vec![];
     while let Ok(1..) = lines.read_until(b'\n', &mut line).await {

@@ -9,7 +9,7 @@ use spec::Require;
 use trainer::{Metrics, Threshold, at_threshold};
 
 use super::{GATE, Known, Live, MODEL, live};
-use crate::{Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, StageError, package};
+use crate::{Cache, Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, StageError, package, upload};
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -72,7 +72,7 @@ impl Check for Gate {
         if let Some(words) = own.as_ref().and_then(words) {
             facts = facts.field("this_model", words);
         }
-        match self.other(clients).await? {
+        match other(clients, &self.names, &self.inputs).await? {
             Some(live) => {
                 let words = live.known.as_ref().and_then(words);
                 Ok(facts.field("live_model", words.unwrap_or_else(|| format!("`{}`, of unknown metrics", live.name))))
@@ -86,7 +86,7 @@ impl Check for Gate {
         let (Some(metrics), Some(scores)) = (known.metrics(), known.test_scores()) else {
             return Ok(vec!["trained elsewhere: its metrics are not known; `test-data` would tell".to_owned()]);
         };
-        let other = self.other(ctx.clients).await?;
+        let other = other(ctx.clients, &self.names, &self.inputs).await?;
         let threshold = known.threshold(self.threshold).map_err(|error| {
             refused(format!("the model has no such threshold: {error}"), "lower what `threshold` asks for".to_owned())
         })?;
@@ -126,12 +126,6 @@ impl Gate {
         ]
     }
 
-    /// The live model, unless it is this one.
-    async fn other(&self, clients: &Clients) -> Result<Option<Live>, StageError> {
-        let live = live(clients, &self.names).await?;
-        Ok(live.filter(|live| live.fingerprint != package::short(&self.inputs.model.fingerprint)))
-    }
-
     /// Says how this model compares with the live one, or refuses it. Each was judged by test rows of its own time.
     fn compare(&self, metrics: &Metrics, live: &Live, report: &Report) -> Result<String, StageError> {
         let Some(lives) = live.known.as_ref().and_then(Known::metrics) else {
@@ -152,7 +146,7 @@ impl Gate {
     /// Writes the page for people beside the model, also for a model that does not pass.
     fn report(&self, ctx: &Ctx<'_>, known: &Known, threshold: f64, other: Option<&Live>) -> Result<Report, StageError> {
         let path = ctx.cache.report(&self.inputs.model.fingerprint);
-        if let Some(page) = page(known, &self.names, &self.inputs, threshold, other, ctx.today) {
+        if let Some(page) = html(known, &self.names, &self.inputs, threshold, other, ctx.today) {
             ctx.cache.write(&path, page.as_bytes())?;
         }
         Ok(Report(path))
@@ -171,8 +165,42 @@ impl Report {
     }
 }
 
+/// The live model, unless it is this one.
+async fn other(clients: &Clients, names: &Names, inputs: &Inputs) -> Result<Option<Live>, StageError> {
+    let live = live(clients, names).await?;
+    Ok(live.filter(|live| live.fingerprint != package::short(&inputs.model.fingerprint)))
+}
+
+/// What is known about the model as a page for people, beside what serves now; without clients, from the cache alone.
+pub async fn page(
+    clients: Option<&Clients>,
+    cache: &Cache,
+    names: &Names,
+    inputs: &Inputs,
+    threshold: Threshold,
+    today: &str,
+) -> Result<String, StageError> {
+    let nothing = |why: String| StageError::here("there is nothing to show", why);
+    let untrained = || nothing("the model has not been trained yet; `runner apply` trains it".to_owned());
+    let (known, other) = match (cache.model(&inputs.model.fingerprint), clients) {
+        (Some(cached), None) => (Known::from_json(&cache.read(&cached.evaluation)?)?, None),
+        (None, None) => return Err(untrained()),
+        (cached, Some(clients)) => {
+            let remote = upload::object_sha256(clients, names, &names.evaluation_key);
+            if cached.is_none() && remote.await?.is_none() {
+                return Err(untrained());
+            }
+            (Known::load(clients, names, inputs).await?, other(clients, names, inputs).await?)
+        }
+    };
+    let threshold = known.threshold(threshold).map_err(|error| nothing(error.to_string()))?;
+    html(&known, names, inputs, threshold, other.as_ref(), today).ok_or_else(|| {
+        nothing("the model was trained elsewhere, and `test-data` names no rows to judge it by".to_owned())
+    })
+}
+
 /// The evaluation as a page for people; none when the model's metrics are not known.
-pub(super) fn page(
+fn html(
     known: &Known,
     names: &Names,
     inputs: &Inputs,

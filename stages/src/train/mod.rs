@@ -13,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId};
 
+pub use gate::page;
 pub use known::Known;
 pub use live::{Live, live};
 pub use options::threshold;

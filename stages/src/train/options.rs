@@ -18,10 +18,9 @@ pub(crate) fn options(fit: &Fit) -> trainer::Options {
                 ClassWeight::Positive(weight) => trainer::ClassWeight::Positive(weight),
                 ClassWeight::Balanced => trainer::ClassWeight::Balanced,
             },
-            early_stopping: it.early_stopping.map(|it| trainer::EarlyStopping {
-                rounds: it.rounds,
-                validation: it.validation,
-            }),
+            early_stopping: it
+                .early_stopping
+                .map(|it| trainer::EarlyStopping { rounds: it.rounds, validation: it.validation }),
             monotone: it.monotone.iter().map(|(feature, way)| (feature.clone(), monotone(*way))).collect(),
             seed: it.seed,
         }),

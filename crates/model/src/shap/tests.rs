@@ -169,8 +169,11 @@ fn a_linear_model_gives_weight_times_value_and_nothing_for_what_is_missing() {
 fn the_sums_integrate_polynomials_exactly() {
     fn error<const N: usize>() -> f64 {
         let rule = Rule::<N>::new();
-        let integral = |power: i32| (0..N).map(|point| rule.weight[point] * rule.at[point].powi(power)).sum::<f64>();
-        (0..2 * N as i32).map(|power| (integral(power) * f64::from(power + 1) - 1.0).abs()).fold(0.0, f64::max)
+        let integral = |power: usize| {
+            let power = i32::try_from(power).unwrap();
+            (0..N).map(|point| rule.weight[point] * rule.at[point].powi(power)).sum::<f64>()
+        };
+        (0..2 * N).map(|power| (integral(power) * (power + 1) as f64 - 1.0).abs()).fold(0.0, f64::max)
     }
     for error in [error::<4>(), error::<8>(), error::<16>(), error::<64>(), error::<256>()] {
         assert!(error < 1e-11, "{error}");

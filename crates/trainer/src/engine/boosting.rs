@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use super::{EngineError, Fitted, Rows, on_threads, within};
 use crate::LearningCurve;
 
-
 /// Parameters of gradient boosting, as `XGBoost` defines and defaults them.
 ///
 /// One thing differs: what a split gains under [`l1`](Self::l1) is counted by `forust-ml` as `(g² - l1²) / (h + l2)`

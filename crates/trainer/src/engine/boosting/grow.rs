@@ -14,8 +14,8 @@ use ndarray::Array1;
 use rayon::prelude::*;
 
 use super::curve::{is_point, log_loss};
-use crate::LearningCurve;
 use super::{Boosted, ClassWeight, GradientBoosting, START_MARGIN, columns, monotone};
+use crate::LearningCurve;
 use crate::engine::{EngineError, Rows, draw_columns};
 use crate::generate::Random;
 
