@@ -12,7 +12,7 @@ pub(crate) fn boosted(rows: &Table) -> Evaluation {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 60, ..GradientBoosting::default() }),
         ..Options::default()
     };
-    let trained = train(rows.clone(), &options, &mut |_| ()).unwrap();
+    let trained = train(rows.clone(), None, &options, &mut |_| ()).unwrap();
     let mut evaluation = trained.evaluation;
     evaluation.learning_curve = Some(learning_curve(&Model::read(&trained.model_json).unwrap(), rows));
     evaluation
@@ -22,7 +22,7 @@ pub(crate) fn boosted(rows: &Table) -> Evaluation {
 pub(crate) fn logistic(rows: &Table) -> Evaluation {
     let options =
         Options { algorithm: Algorithm::LogisticRegression(LogisticRegression::default()), ..Options::default() };
-    train(rows.clone(), &options, &mut |_| ()).unwrap().evaluation
+    train(rows.clone(), None, &options, &mut |_| ()).unwrap().evaluation
 }
 
 pub(crate) fn rows(count: u64) -> Table {
@@ -74,7 +74,7 @@ fn learning_curve(model: &Model, rows: &Table) -> LearningCurve {
         let first = Model::boosted(rows.features(), 0.0, model.trees()[..count as usize].to_vec()).unwrap();
         let chosen: Vec<usize> = (0..rows.len()).filter(|it| (it % 4 == 0) == held_back).collect();
         let labels: Vec<bool> = chosen.iter().map(|it| rows.labels()[*it]).collect();
-        let scores: Vec<f32> = chosen.iter().map(|it| first.score(rows.row(*it))).collect();
+        let scores: Vec<f32> = chosen.iter().map(|it| first.score(&rows.row(*it))).collect();
         log_loss(&Scores::new(&labels, &scores).unwrap()).unwrap()
     };
     LearningCurve {
