@@ -87,6 +87,17 @@ fn the_votes_of_all_trees_are_worth_exactly_1() {
     }
 }
 
+/// Measured with `XGBoost` 3.2.0 and 1.7.4: they look for the right child beside the left one, not where the file says.
+#[test]
+fn a_right_child_stands_beside_the_left_one() {
+    let model = fit(small()).export(&features()).unwrap();
+    for node in model.trees().iter().flat_map(model::Tree::nodes) {
+        if let model::Node::Split { left, right, .. } = node {
+            assert_eq!(*right, left + 1);
+        }
+    }
+}
+
 #[test]
 fn a_tree_votes_as_linfas_own() {
     let rows = rows();
