@@ -19,8 +19,9 @@ use crate::generate::Random;
 
 /// Parameters of a random forest.
 ///
-/// linfa looks at every sampled row once for each node and each drawn feature. A default forest takes about as many
-/// seconds as there are tens of thousands of rows at 29 features, on two processors.
+/// linfa looks at every sampled row once for each node and each drawn feature, so time grows with rows, features and
+/// nodes: 0.8 processor seconds per tree at 100,000 rows of 29 features with the default parameters, which is less than
+/// a minute for a default forest on two processors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RandomForest {

@@ -63,7 +63,8 @@ impl VotingTree {
     ) -> Self {
         let all = (0..rows.targets().len()).collect();
         let mut tree = Self { nodes: Vec::new() };
-        tree.push(&branch(fitted.root_node(), rows, all, &translate));
+        let root = tree.keep();
+        tree.put(root, &branch(fitted.root_node(), rows, all, &translate));
         tree
     }
 
@@ -105,22 +106,29 @@ impl VotingTree {
         model::Tree::new(nodes.collect())
     }
 
-    /// Appends a branch, and returns its position.
-    fn push(&mut self, branch: &Branch) -> usize {
-        let at = self.nodes.len();
+    /// Puts a branch at a position that is kept for it.
+    ///
+    /// A right child stands next to its left one: `XGBoost` finds it there, whatever the file says about it.
+    fn put(&mut self, at: usize, branch: &Branch) {
         match branch {
             Branch::Leaf(rows) => {
-                self.nodes.push(Voting::Leaf { vote: rows.majority() == Some(true), cover: rows.weight() });
+                self.nodes[at] = Voting::Leaf { vote: rows.majority() == Some(true), cover: rows.weight() };
             }
             Branch::Split { feature, threshold, gain, sides } => {
                 let (feature, threshold, gain) = (*feature, *threshold, *gain);
-                self.nodes.push(Voting::Split { feature, threshold, left: 0, right: 0, gain, cover: 0.0 });
-                let (left, right) = (self.push(&sides[0]), self.push(&sides[1]));
+                let (left, right) = (self.keep(), self.keep());
+                self.put(left, &sides[0]);
+                self.put(right, &sides[1]);
                 let cover = self.nodes[left].cover() + self.nodes[right].cover();
                 self.nodes[at] = Voting::Split { feature, threshold, left, right, gain, cover };
             }
         }
-        at
+    }
+
+    /// Keeps the next position.
+    fn keep(&mut self) -> usize {
+        self.nodes.push(Voting::Leaf { vote: false, cover: 0.0 });
+        self.nodes.len() - 1
     }
 }
 
