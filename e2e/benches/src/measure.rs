@@ -7,14 +7,18 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BenchError, Doing as _, Result};
 use crate::stats::Sample;
+
+/// Longer than anything that is worth waiting for.
+const LIMIT: Duration = Duration::from_mins(20);
 
 /// What a command took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,7 +106,10 @@ impl Job {
         }
         let output = command.output().doing(format!("could not start `{name}`"))?;
         if !output.status.success() {
-            return Err(BenchError::new(format!("`{name}` failed: {}", last_line(&output.stderr))));
+            // The very last line is the measuring process's own.
+            let text = String::from_utf8_lossy(&output.stderr);
+            let own = text.trim_end().rsplit_once('\n').map_or("", |(own, _)| own);
+            return Err(BenchError::new(format!("`{name}` failed: {}", last_line(own.as_bytes()))));
         }
         // The last line is the measuring process's, whatever else was printed.
         let printed = String::from_utf8_lossy(&output.stdout);
@@ -122,9 +129,11 @@ impl Job {
 pub(crate) fn measured(words: &[PathBuf]) -> Result<Usage> {
     let [program, arguments @ ..] = words else { return Err(BenchError::new("no command to measure")) };
     let began = Instant::now();
-    let status = Command::new(program).args(arguments).status();
+    let child = Command::new(program).args(arguments).spawn();
+    let mut child = child.doing(format!("could not start `{}`", program.display()))?;
+    end_when_late(child.id());
+    let status = child.wait().doing("could not wait for the command")?;
     let wall_s = began.elapsed().as_secs_f64();
-    let status = status.doing(format!("could not start `{}`", program.display()))?;
     if !status.success() {
         return Err(BenchError::new(format!("it ended with {status}")));
     }
@@ -133,6 +142,16 @@ pub(crate) fn measured(words: &[PathBuf]) -> Result<Usage> {
     // Linux counts it in KiB.
     let peak_bytes = usage.max_rss() as f64 * 1024.0;
     Ok(Usage { wall_s, cpu_s: cpu.num_microseconds() as f64 / 1e6, peak_bytes, stdout: String::new() })
+}
+
+/// Ends a command that runs for too long. The thread sleeps as long as this process lives, and disturbs nothing.
+fn end_when_late(pid: u32) {
+    std::thread::spawn(move || {
+        std::thread::sleep(LIMIT);
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            _ = kill_process(pid, Signal::KILL);
+        }
+    });
 }
 
 /// The end of what a program said on stderr, which names the cause in most languages.

@@ -1,13 +1,16 @@
 //! A server that runs while it is measured, and is ended with everything that it started.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::{BenchError, Doing as _, Result};
+use crate::measure::last_line;
 
 /// A Python server imports for seconds on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -24,17 +27,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it takes connections. `command` is told the port.
-    pub(crate) fn start(command: impl FnOnce(u16) -> Command) -> Result<Self> {
+    /// Starts it and waits until it takes connections. `command` is told the port; what it says goes to the file `log`.
+    pub(crate) fn start(log: &Path, command: impl FnOnce(u16) -> Command) -> Result<Self> {
         let port = free_port()?;
         let mut command = command(port);
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let said = File::create(log).doing("could not create the server's log")?;
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         let child = command.spawn().doing("could not start the server")?;
         let mut server = Self { child, port };
         let began = Instant::now();
         while TcpStream::connect(server.address()).is_err() {
             if let Some(status) = server.child.try_wait().doing("could not ask for the server")? {
-                return Err(BenchError::new(format!("the server ended with {status}")));
+                let why = last_line(&std::fs::read(log).unwrap_or_default());
+                return Err(BenchError::new(format!("the server ended with {status}: {why}")));
             }
             if began.elapsed() > START_LIMIT {
                 return Err(BenchError::new(format!("the server did not listen within {} s", START_LIMIT.as_secs())));

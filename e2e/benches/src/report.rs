@@ -106,6 +106,9 @@ impl Verdict {
     }
 
     fn judged(what: &str, ours: String, peer: String, ratio: f64, budget: &str, met: bool) -> Self {
+        if !ratio.is_finite() {
+            return Self::not_measured(what, budget, "one side has no figure");
+        }
         let state = if met { State::Met } else { State::Missed };
         Self { what: what.to_owned(), ours, peer, ratio: times(ratio), budget: budget.to_owned(), state }
     }
@@ -246,8 +249,17 @@ mod tests {
         assert!(!met(Verdict::at_most("", 1.01, 100.0, 0.01, seconds, "")));
         assert!(met(Verdict::at_least("", 20.0, 1.0, 20.0, seconds, "")));
         assert!(!met(Verdict::at_least("", 19.9, 1.0, 20.0, seconds, "")));
-        // What is no number keeps no budget.
-        assert!(!met(Verdict::at_most("", f64::NAN, 1.0, 1.0, seconds, "")));
+    }
+
+    #[test]
+    fn a_side_without_a_figure_keeps_no_budget_and_misses_none() {
+        for (ours, peer) in [(f64::NAN, 1.0), (1.0, f64::NAN)] {
+            let verdicts = [
+                Verdict::at_most("", ours, peer, 1.0, seconds, ""),
+                Verdict::at_least("", ours, peer, 1.0, seconds, ""),
+            ];
+            assert!(verdicts.iter().all(|it| matches!(it.state, State::NotMeasured(_))));
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::error::{BenchError, Doing as _, Result};
 use crate::measure::{Job, last_line};
 use crate::peers::{Node, Python};
 use crate::scene::Scene;
+use crate::worker::Counted;
 
-/// The public card transactions have so many rows; the generated ones as well.
+/// As many as the public card transactions are; 80 % of them, 228 thousand, are trained on.
 const ROWS: u64 = 284_807;
 /// Enough to see that the harness works.
 const QUICK_ROWS: u64 = 20_000;
@@ -163,20 +164,30 @@ impl Setup {
         made.map(PathBuf::as_path)
     }
 
-    /// The generated rows, and the public ones where they lie beside the checkout.
+    /// The generated rows, and those of the public set that lie beside the checkout, if any do.
     pub(crate) fn data_sets(&self) -> Result<Vec<DataSet>> {
-        let mut sets = vec![DataSet { name: "generated".to_owned(), csv: self.csv()?.to_owned() }];
-        let public = Self::workspace().ancestors().map(|it| it.join("shared/data/creditcard.csv.gz"));
-        let public = public.chain([Self::workspace().join("../shared/data/creditcard.csv.gz")]).find(|it| it.exists());
-        if let Some(csv) = public.filter(|_| !self.settings.quick) {
-            sets.push(DataSet { name: "public, gzip".to_owned(), csv });
+        let mut sets = vec![self.data_set("generated", self.csv()?)?];
+        let mut beside = Self::workspace().ancestors().map(|it| it.join("shared/data/creditcard.csv.gz"));
+        if let Some(csv) = beside.find(|it| it.exists()) {
+            sets.push(self.data_set("public", &csv)?);
         }
         Ok(sets)
     }
 
+    /// The file may hold a part of the set, so its rows are counted.
+    fn data_set(&self, name: &str, csv: &Path) -> Result<DataSet> {
+        let counted = self.worker("count").arg("--csv").arg(csv).run(&self.settings.harness)?.stdout;
+        let Counted { rows, positives } =
+            serde_json::from_str(&counted).doing("could not read how many rows there are")?;
+        let gzip = if csv.extension().is_some_and(|it| it == "gz") { "gzip, " } else { "" };
+        Ok(DataSet { name: format!("{name}, {gzip}{rows} rows, {positives} positive"), csv: csv.to_owned() })
+    }
+
     /// What [`Setup::data_sets`] lacks, as a sentence.
     pub(crate) fn missing_data(sets: &[DataSet]) -> Option<String> {
-        (sets.len() < 2).then(|| "The public card transactions were not measured: they are left out of a quick run, and else looked for as `shared/data/creditcard.csv.gz` beside the checkout.".to_owned())
+        let missing =
+            "Public card transactions were not measured: no `shared/data/creditcard.csv.gz` lies beside the checkout.";
+        (sets.len() < 2).then(|| missing.to_owned())
     }
 
     /// A model of 100 trees, trained by us on the generated rows.

@@ -55,6 +55,12 @@ pub enum Worker {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// Counts the rows of a CSV file.
+    Count {
+        /// The rows.
+        #[arg(long)]
+        csv: PathBuf,
+    },
     /// Does what the stage `train` does.
     Train {
         /// The rows.
@@ -117,6 +123,21 @@ pub enum Worker {
     },
 }
 
+/// How many rows there are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    /// All of them.
+    pub(crate) rows: usize,
+    /// Those with the label 1.
+    pub(crate) positives: usize,
+}
+
+impl Counted {
+    fn of(rows: &Rows) -> Self {
+        Self { rows: rows.labels.len(), positives: rows.labels.iter().filter(|it| **it).count() }
+    }
+}
+
 /// How long training took, reading left out.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Fitted {
@@ -153,6 +174,7 @@ pub fn run(worker: &Worker) -> Result<Option<String>> {
         Worker::Generate { rows, csv } => ours::generate_csv(*rows, csv).map(|()| None),
         Worker::Shape { index, rows, folder } => shape(*index, *rows, folder).map(|()| None),
         Worker::Folds { csv, folds, folder } => divide(csv, *folds, folder).map(|()| None),
+        Worker::Count { csv } => said(&Counted::of(&ours::read_csv(csv)?)),
         Worker::Train { csv, trees, model } => ours::train_csv(csv, *trees, model).map(|()| None),
         Worker::Fit { train, test, trees, scores } => said(&fit(train, test, *trees, scores)?),
         Worker::Score { model, rows, scores, rounds, singles } => said(&score(model, rows, scores, *rounds, *singles)?),

@@ -32,8 +32,14 @@ impl Item {
     /// Measures it. What cannot be measured becomes a section that says why.
     pub fn section(&self, setup: &Setup) -> Section {
         setup.say(format!("== {}", self.name));
+        let busy =
+            machine::busy().map(|it| format!("Just before, other programs had {:.0} % of the processors.", it * 100.0));
         match (self.run)(setup) {
-            Ok(section) => Section { title: self.title.to_owned(), ..section },
+            Ok(mut section) => {
+                self.title.clone_into(&mut section.title);
+                section.method.extend(busy);
+                section
+            }
             Err(error) => {
                 let why = error.line();
                 setup.say(format!("not measured: {why}"));

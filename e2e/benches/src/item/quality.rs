@@ -49,7 +49,7 @@ fn measure(setup: &Setup, set: &DataSet, section: &mut Section) -> Result<()> {
     let mut table = Table::new(columns);
     let mut all: [Sample; 4] = Default::default();
     for (fold, test) in files.iter().enumerate() {
-        setup.say(format!("{} rows, fold {} of {FOLDS}", set.name, fold + 1));
+        setup.say(format!("{}, fold {} of {FOLDS}", set.name, fold + 1));
         let train: Vec<_> = files.iter().filter(|it| *it != test).map(|it| &**it).collect();
         let (_, ours) = fit_ours(setup, &train, test, TREES)?;
         let (_, peer) = fit_peer(setup, &train, test, TREES)?;
@@ -81,7 +81,7 @@ fn measure(setup: &Setup, set: &DataSet, section: &mut Section) -> Result<()> {
     section.tables.push(table);
     let (what, budget) = ITEM.budget(0);
     section.verdicts.push(Verdict {
-        what: format!("{what}, {} rows", set.name),
+        what: format!("{what}, {}", set.name),
         ours: own_words,
         peer: peer_words,
         ratio: times(ours.mean() / peer.mean()),

@@ -34,7 +34,13 @@ const SAME: f64 = 1e-6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Ours,
-    Peer { workers: usize },
+    Peer {
+        workers: usize,
+    },
+    /// As a careful user of the container would set it up; not its default.
+    Tuned {
+        workers: usize,
+    },
     Trivial,
 }
 
@@ -82,7 +88,7 @@ fn kinds() -> Vec<Kind> {
     let mut kinds = vec![Kind::Ours, Kind::Peer { workers: 1 }];
     // The container's default.
     kinds.extend(Some(Kind::Peer { workers: machine::cores() }).filter(|it| *it != kinds[1]));
-    kinds.push(Kind::Trivial);
+    kinds.extend([Kind::Tuned { workers: machine::cores() }, Kind::Trivial]);
     kinds
 }
 
@@ -92,6 +98,10 @@ fn method() -> Vec<String> {
          connection, all on the loopback interface. The peer is written after AWS's open-source container (gunicorn \
          with gevent workers, Flask, one `DMatrix` a request, one prediction thread), with one worker and with its \
          default, one per core; the better of both counts."
+            .to_owned(),
+        "With several workers the peer's `DMatrix` starts as many threads as there are cores in each of them, and they \
+         spin against each other: that is its default. `OMP_NUM_THREADS=1` cures it, so that row is shown as well; the \
+         budget is not about it."
             .to_owned(),
         "The client is one thread of this harness and takes its share of the same processors. `trivial` is a server that \
          scores nothing: its row is the most that the client can measure. Where ours is near it, the client is what is \
@@ -137,31 +147,37 @@ impl Kind {
             Self::Ours => "ours".to_owned(),
             Self::Peer { workers: 1 } => "gunicorn, 1 worker".to_owned(),
             Self::Peer { workers } => format!("gunicorn, {workers} workers"),
+            Self::Tuned { workers } => format!("gunicorn, {workers} workers, `OMP_NUM_THREADS=1`"),
             Self::Trivial => "trivial: the client's ceiling".to_owned(),
         }
     }
 
     fn start(self, setup: &Setup) -> Result<Server> {
         let model = setup.model()?;
+        let folder = setup.folder("serve")?;
+        let log = folder.join("server.log");
         match self {
             Self::Ours => {
                 let runner = &setup.programs()?.runner;
-                // The folder holds the model and what is known about it; the server wants the model alone.
-                let folder = setup.folder("serve")?;
-                std::fs::copy(model, folder.join("xgboost-model")).doing("could not copy the model")?;
-                Server::start(|port| {
+                // As an archive is unpacked: a folder with the model alone.
+                let models = setup.folder("serve-model")?;
+                std::fs::copy(model, models.join("xgboost-model")).doing("could not copy the model")?;
+                Server::start(&log, |port| {
                     let mut command = Command::new(runner);
                     command.args(["model-server", "serve"]).env("BIND_ADDRESS", "127.0.0.1");
-                    command.env("PORT", port.to_string()).env("MODEL_DIR", folder).env_remove("SAGEMAKER_BIND_TO_PORT");
+                    command.env("PORT", port.to_string()).env("MODEL_DIR", models).env_remove("SAGEMAKER_BIND_TO_PORT");
                     command
                 })
             }
-            Self::Peer { workers } => {
+            Self::Peer { workers } | Self::Tuned { workers } => {
                 let python = setup.serving()?;
-                let server = Server::start(|port| {
+                let server = Server::start(&log, |port| {
                     let mut command = python.command("serve.py");
                     command.arg("--model").arg(model).args(["--port", &port.to_string()]);
-                    command.args(["--workers", &workers.to_string()]);
+                    command.args(["--workers", &workers.to_string()]).env_remove("OMP_NUM_THREADS");
+                    if let Self::Tuned { .. } = self {
+                        command.env("OMP_NUM_THREADS", "1");
+                    }
                     command
                 })?;
                 // It listens before its workers have loaded the model; the first answer comes after that.
@@ -169,7 +185,7 @@ impl Kind {
                 ready.run(server.address())?;
                 Ok(server)
             }
-            Self::Trivial => Server::start(|port| {
+            Self::Trivial => Server::start(&log, |port| {
                 let mut command = Command::new(&setup.settings.harness);
                 command.args(["worker", "trivial", "--port", &port.to_string()]);
                 command

@@ -1,7 +1,7 @@
 //! From a CSV file to a model: our whole process beside Python's.
 
 use super::Item;
-use crate::error::Result;
+use crate::error::{BenchError, Result};
 use crate::measure::{Job, Usages};
 use crate::ours;
 use crate::report::{Section, Table, Verdict, megabytes, seconds, spread, times};
@@ -10,7 +10,7 @@ use crate::setup::{DataSet, Setup};
 pub(super) const ITEM: Item = Item {
     name: "train",
     title: "Training, loading included",
-    budgets: &[("train, time", "no slower"), ("train, memory", "no more memory")],
+    budgets: &[("train, loading included, time", "no slower"), ("train, loading included, memory", "no more memory")],
     run,
 };
 
@@ -22,8 +22,9 @@ fn run(setup: &Setup) -> Result<Section> {
     let sets = setup.data_sets()?;
     let mut method = vec![
         format!(
-            "One process reads the CSV file, trains {TREES} trees of depth 6 on 80 % of its rows (228 thousand of 284,807), \
-             judges on the rest and writes the model; 29 features, two threads."
+            "One process reads the CSV file, trains {TREES} trees of depth 6 on 80 % of its rows, \
+             judges on the rest and writes the model; 29 features, two threads. The budget is about the generated rows; \
+             on few rows the peer's time is mostly that of its imports."
         ),
         "Ours is what the stage `train` runs. The peer reads with pandas, pyarrow and polars, and trains by \
          `QuantileDMatrix` and `hist` with the same parameters. Its quickest reader counts for time, its leanest for \
@@ -32,13 +33,13 @@ fn run(setup: &Setup) -> Result<Section> {
     ];
     method.extend(Setup::missing_data(&sets));
     let mut section = Section { title: String::new(), method, tables: vec![], verdicts: vec![] };
-    for set in &sets {
-        measure(setup, set, &mut section)?;
+    for (place, set) in sets.iter().enumerate() {
+        measure(setup, set, &mut section, place == 0)?;
     }
     Ok(section)
 }
 
-fn measure(setup: &Setup, set: &DataSet, section: &mut Section) -> Result<()> {
+fn measure(setup: &Setup, set: &DataSet, section: &mut Section, judged: bool) -> Result<()> {
     let python = setup.training()?;
     let folder = setup.folder("train")?;
     let ours = setup.worker("train").args(["--trees", TREES]).arg("--csv").arg(&set.csv);
@@ -48,35 +49,78 @@ fn measure(setup: &Setup, set: &DataSet, section: &mut Section) -> Result<()> {
         let job = job.args(["--features", &ours::features().join(",")]).arg("--csv").arg(&set.csv);
         job.arg("--model").arg(folder.join("peer.json"))
     };
-    let names = std::iter::once("ours".to_owned()).chain(READERS.map(|it| format!("Python, {it}")));
-    let jobs = std::iter::once(ours).chain(READERS.map(peer));
-    let mut runs: Vec<(String, Job, Usages)> =
-        names.zip(jobs).map(|(name, job)| (name, job, Usages::default())).collect();
+    let own = Side { name: "ours".to_owned(), job: ours, usages: Usages::default(), failed: None };
+    let peers = READERS.map(|it| Side { name: format!("Python, {it}"), job: peer(it), ..own.clone() });
+    let mut sides: Vec<Side> = std::iter::once(own).chain(peers).collect();
     for round in 1..=setup.rounds(ROUNDS) {
-        setup.say(format!("training on {} rows, round {round}", set.name));
-        for (_, job, usages) in &mut runs {
-            usages.push(&job.run(&setup.settings.harness)?);
+        setup.say(format!("training on {}, round {round}", set.name));
+        for side in &mut sides {
+            side.run(setup);
         }
+    }
+    let [own, peers @ ..] = sides.as_slice() else { return Ok(()) };
+    if let Some(why) = &own.failed {
+        return Err(BenchError::new(why));
     }
     let heading = format!("Data: {}", set.name);
     let mut table = Table::new([&*heading, "Wall time", "CPU time", "Peak memory", "Wall / ours"]);
-    let own_s = runs[0].2.wall_s.median();
-    for (name, _, usages) in &runs {
-        table.row([
-            name.clone(),
-            spread(&usages.wall_s, seconds),
-            spread(&usages.cpu_s, seconds),
-            spread(&usages.peak_bytes, megabytes),
-            times(usages.wall_s.median() / own_s),
-        ]);
+    for side in &sides {
+        table.row(side.cells(own));
     }
     section.tables.push(table);
-    let least = |of: fn(&Usages) -> f64| runs[1..].iter().map(|it| of(&it.2)).fold(f64::INFINITY, f64::min);
-    let (time, memory) = (ITEM.budget(0), ITEM.budget(1));
-    let named = |what: &str| format!("{what}, {} rows", set.name);
-    let peer_s = least(|it| it.wall_s.median());
-    section.verdicts.push(Verdict::at_most(&named(time.0), own_s, peer_s, 1.0, seconds, time.1));
-    let (own_bytes, peer_bytes) = (runs[0].2.peak_bytes.median(), least(|it| it.peak_bytes.median()));
-    section.verdicts.push(Verdict::at_most(&named(memory.0), own_bytes, peer_bytes, 1.0, megabytes, memory.1));
+    if judged {
+        section.verdicts.extend(verdicts(&own.usages, peers));
+    }
     Ok(())
+}
+
+/// One way to do it.
+#[derive(Clone, Debug)]
+struct Side {
+    name: String,
+    job: Job,
+    usages: Usages,
+    /// Why it was given up.
+    failed: Option<String>,
+}
+
+impl Side {
+    fn run(&mut self, setup: &Setup) {
+        if self.failed.is_some() {
+            return;
+        }
+        match self.job.run(&setup.settings.harness) {
+            Ok(usage) => self.usages.push(&usage),
+            Err(error) => self.failed = Some(error.line()),
+        }
+    }
+
+    fn cells(&self, own: &Self) -> [String; 5] {
+        let (name, none) = (self.name.clone(), || "–".to_owned());
+        let Usages { wall_s, cpu_s, peak_bytes } = &self.usages;
+        match &self.failed {
+            Some(why) => [name, format!("not measured: {why}"), none(), none(), none()],
+            None => [
+                name,
+                spread(wall_s, seconds),
+                spread(cpu_s, seconds),
+                spread(peak_bytes, megabytes),
+                times(wall_s.median() / own.usages.wall_s.median()),
+            ],
+        }
+    }
+}
+
+/// Time against the quickest peer, memory against the leanest.
+fn verdicts(own: &Usages, peers: &[Side]) -> [Verdict; 2] {
+    let least = |of: fn(&Usages) -> f64| {
+        let able = peers.iter().filter(|it| it.failed.is_none());
+        able.map(|it| of(&it.usages)).fold(f64::NAN, f64::min)
+    };
+    let (time, memory) = (ITEM.budget(0), ITEM.budget(1));
+    let (peer_s, peer_bytes) = (least(|it| it.wall_s.median()), least(|it| it.peak_bytes.median()));
+    [
+        Verdict::at_most(time.0, own.wall_s.median(), peer_s, 1.0, seconds, time.1),
+        Verdict::at_most(memory.0, own.peak_bytes.median(), peer_bytes, 1.0, megabytes, memory.1),
+    ]
 }
