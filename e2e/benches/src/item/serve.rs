@@ -99,9 +99,9 @@ fn method() -> Vec<String> {
          with gevent workers, Flask, one `DMatrix` a request, one prediction thread), with one worker and with its \
          default, one per core; the better of both counts."
             .to_owned(),
-        "With several workers the peer's `DMatrix` starts as many threads as there are cores in each of them, and they \
-         spin against each other: that is its default. `OMP_NUM_THREADS=1` cures it, so that row is shown as well; the \
-         budget is not about it."
+        "The peer's `DMatrix` starts as many OpenMP threads as there are cores in each worker, and these compete for \
+         the cores: that is its default, and most of the difference with many connections. `OMP_NUM_THREADS=1` cures \
+         it, so that row is shown as well; the budget is about the default."
             .to_owned(),
         "The client is one thread of this harness and takes its share of the same processors. `trivial` is a server that \
          scores nothing: its row is the most that the client can measure. Where ours is near it, the client is what is \
