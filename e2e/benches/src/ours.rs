@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use model::Model;
-use trainer::{Algorithm, GENERATED_FEATURES, GENERATED_LABEL, GradientBoosting, Options, Split, Table};
+use trainer::{Algorithm, GENERATED_FEATURES, GENERATED_LABEL, GradientBoosting, Options, Table};
 
 use crate::error::{Doing as _, Result};
 use crate::rows::{Rows, visit};
@@ -33,7 +33,7 @@ pub(crate) fn read_csv(path: &Path) -> Result<Rows> {
     let table = read(path)?;
     let mut rows = Rows::new(table.features().len());
     for (index, label) in table.labels().iter().enumerate() {
-        rows.push(table.row(index), *label);
+        rows.push(&table.row(index), *label);
     }
     Ok(rows)
 }
@@ -41,7 +41,7 @@ pub(crate) fn read_csv(path: &Path) -> Result<Rows> {
 /// What the stage `train` does: reads, trains on 80 % of the rows, judges on the rest, writes model and evaluation.
 pub(crate) fn train_csv(csv: &Path, trees: u32, model: &Path) -> Result<()> {
     let options = Options { algorithm: boosting(trees), ..Options::default() };
-    let trained = trainer::train(read(csv)?, &options, &mut |_| {}).doing("could not train")?;
+    let trained = trainer::train(read(csv)?, None, &options, &mut |_| {}).doing("could not train")?;
     std::fs::write(model, &trained.model_json).doing("could not write the model")?;
     let evaluation = serde_json::to_vec(&trained.evaluation).doing("could not write the evaluation")?;
     std::fs::write(model.with_extension("evaluation.json"), evaluation).doing("could not write the evaluation")
@@ -59,17 +59,21 @@ pub(crate) fn table(files: &[PathBuf]) -> Result<Table> {
     table.ok_or_else(|| crate::error::BenchError::new("the files hold no rows"))
 }
 
-/// Trains on all rows but one of either class, which the trainer insists on judging by, and reads the model file back.
+/// Trains on all rows, and reads the model file back.
 pub(crate) fn fit(table: Table, trees: u32) -> Result<Model> {
-    const NEXT_TO_NONE: f64 = 1e-9;
-    let split = Split { test: NEXT_TO_NONE, seed: 42 };
-    let options = Options { algorithm: boosting(trees), split, ..Options::default() };
-    let trained = trainer::train(table, &options, &mut |_| {}).doing("could not train")?;
+    let options = Options { algorithm: boosting(trees), ..Options::default() };
+    // The trainer insists on rows to judge by; the judging is the harness's, so one of either class will do.
+    let mut test = Table::new(table.label(), table.features().to_vec());
+    for wanted in [false, true] {
+        let row = table.labels().iter().position(|label| *label == wanted);
+        row.into_iter().for_each(|row| test.push(&table.row(row), wanted));
+    }
+    let trained = trainer::train(table, Some(test), &options, &mut |_| {}).doing("could not train")?;
     Model::read(&trained.model_json).doing("could not read the model back")
 }
 
 fn read(csv: &Path) -> Result<Table> {
-    trainer::read_csv(csv, LABEL, &features()).doing("could not read the rows")
+    trainer::read(csv, LABEL, &features(), &mut |_| {}).doing("could not read the rows")
 }
 
 /// `XGBoost`'s defaults, which are the trainer's too.
