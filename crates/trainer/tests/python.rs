@@ -250,7 +250,7 @@ fn trained(algorithm: Algorithm) -> Vec<u8> {
         table.push(&row.map(|value| if value.is_nan() && !keeps_missing { 0.0 } else { value }), label);
     }
     let options = Options { algorithm, split: Split::default(), ..Options::default() };
-    train(table, &options, &mut |_| {}).unwrap().model_json
+    train(table, None, &options, &mut |_| {}).unwrap().model_json
 }
 
 fn models_of_ours() -> Vec<(&'static str, Vec<u8>)> {
