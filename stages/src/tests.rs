@@ -86,7 +86,7 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
         environment.SCORE_FIELD     fraud_score
-        environment.THRESHOLD       0.5
+        threshold                   0.5
         state                       Active
     + deploy-proxy     http-api           fraud
         function       arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
