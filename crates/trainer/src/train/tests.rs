@@ -119,6 +119,7 @@ fn progress_is_told_in_order() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the form is shown whole")]
 fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     let options = Options {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 1, ..GradientBoosting::default() }),
