@@ -25,7 +25,7 @@ pub struct Headline<'a> {
     pub pipeline: &'a str,
     /// Its name or fingerprint.
     pub model: &'a str,
-    /// When it was trained, as people write it.
+    /// When the page was written, as people write it.
     pub date: &'a str,
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn page(subject: &Subject<'_>, headline: &Headline<'_>, threshold: f6
             body {
                 header {
                     h1 { "Model report: " (headline.pipeline) }
-                    p { "Model " span.name { (headline.model) } ", trained " (headline.date) ", predicts " span.name { (subject.label) } "." }
+                    p { "Model " span.name { (headline.model) } ", which predicts " span.name { (subject.label) } "; as of " (headline.date) "." }
                 }
                 main {
                     @if !subject.warnings.is_empty() {
