@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plan::{Action, Change};
 
+/// How a warning begins.
+const WARNING: &str = "warning: ";
+
 /// Something that happened to one change of the plan.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
@@ -50,6 +53,8 @@ impl Audience {
                 *slot = Some((bar, Instant::now()));
             }
             Event::Said(text) => match (&self.bars, &slot) {
+                // What a bar says is gone with its next words, and a warning must stay.
+                (Some(bars), _) if text.starts_with(WARNING) => _ = bars.println(format!("{stage}: {text}")),
                 (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
                 _ => line(&format!("{stage}: {text}")),
             },

@@ -66,6 +66,10 @@ pub trait Check: Send + Sync {
     async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
         Ok(Facts::default())
     }
+    /// What files on this machine tell of it, so that a plan is right before there is a cloud to ask.
+    fn cached(&self, _: &Cache) -> Result<Facts, StageError> {
+        Ok(Facts::default())
+    }
     /// Tries it.
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError>;
 }

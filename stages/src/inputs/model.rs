@@ -15,8 +15,8 @@ use super::{file_sha256, unreadable};
 use crate::package::short;
 use crate::{Cache, train};
 
-const DATA: &str = "stages.train.data";
-const TEST_DATA: &str = "stages.train.test-data";
+pub(super) const DATA: &str = "stages.train.data";
+pub(super) const TEST_DATA: &str = "stages.train.test-data";
 const MODEL: &str = "stages.train.model";
 
 /// Where the model comes from.
