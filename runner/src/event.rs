@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plan::{Action, Change};
-
-/// How a warning begins.
-const WARNING: &str = "warning: ";
+use stages::resource::STAYS;
 
 /// Something that happened to one change of the plan.
 #[derive(Debug)]
@@ -53,8 +51,9 @@ impl Audience {
                 *slot = Some((bar, Instant::now()));
             }
             Event::Said(text) => match (&self.bars, &slot) {
-                // What a bar says is gone with its next words, and a warning must stay.
-                (Some(bars), _) if text.starts_with(WARNING) => _ = bars.println(format!("{stage}: {text}")),
+                (Some(bars), _) if STAYS.iter().any(|begins| text.starts_with(begins)) => {
+                    _ = bars.println(format!("{stage}: {text}"))
+                }
                 (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
                 _ => line(&format!("{stage}: {text}")),
             },

@@ -47,6 +47,9 @@ pub trait Resource: Send + Sync {
     async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError>;
 }
 
+/// How words begin that stay on the screen when the next are said: warnings, and the output of a user's own program.
+pub const STAYS: [&str; 2] = ["warning: ", "| "];
+
 /// Something to try at every apply. It has no state, so nothing is compared.
 #[async_trait]
 pub trait Check: Send + Sync {

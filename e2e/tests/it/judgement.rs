@@ -87,7 +87,7 @@ fn a_threshold_is_chosen_by_the_test_rows_and_changes_neither_model_nor_endpoint
     for (rule, wanted) in rules {
         scene.write(&with(rule));
         let planned = scene.runner(&["plan"]).exits(0);
-        let changed = format!("        threshold  {} -> {wanted}\n", threshold(&scene));
+        let changed = format!("    threshold  {} -> {wanted}\n", threshold(&scene));
         assert!(planned.stdout.contains(&changed), "{rule}: no `{changed}` in\n{}", planned.stdout);
         aws.clear_requests();
         scene.apply();

@@ -45,7 +45,7 @@ fn a_command_runs_only_when_its_inputs_changed() {
     assert!(planned.stdout.contains("    command  sh src/train.sh\n    inputs   2 files ("), "{}", planned.stdout);
     assert_eq!(runs(&scene), 0);
     let applied = scene.apply();
-    for said in ["train: learning\n", "train: and some noise\n"] {
+    for said in ["train: | learning\n", "train: | and some noise\n"] {
         assert!(applied.stderr.contains(said), "{}", applied.stderr);
     }
     assert!(applied.stdout.contains("trained elsewhere: its metrics are not known"), "{}", applied.stdout);

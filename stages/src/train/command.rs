@@ -99,7 +99,7 @@ async fn show(ctx: &Ctx<'_>, stream: Box<dyn AsyncRead + Unpin + Send>, last: &s
         let words = words.rsplit(|byte| *byte == b'\r').next().unwrap_or_default();
         let text = String::from_utf8_lossy(&words[..words.len().min(LINE_BYTES)]).into_owned();
         line.clear();
-        (ctx.say)(text.clone());
+        (ctx.say)(format!("| {text}"));
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.len() == LAST_LINES {
             last.pop_front();
