@@ -77,6 +77,8 @@ fn a_command_that_makes_no_model_is_an_error_with_its_last_lines() {
         ("sh, src/train.sh", "kill -9 $$\n"),
         ("sh, src/train.sh", "echo done\n"),
         ("sh, src/train.sh", "echo no model > out.json\n"),
+        // What lies there from a run before is not the model of this one.
+        ("sh, src/train.sh", "echo nothing new\n"),
         ("sh, src/train.sh", "head -c 400 src/made.json > out.json\n"),
         ("no-such-program, src/train.sh", ""),
     ] {
@@ -118,6 +120,9 @@ fn a_command_that_makes_no_model_is_an_error_with_its_last_lines() {
     error: stage `train` could not create model-file `ffffffffffff`
       because: `sh src/train.sh` made no model
       because: `out.json` cannot be served: neither JSON nor UBJSON, but something else
+    error: stage `train` could not create model-file `ffffffffffff`
+      because: `sh src/train.sh` made no model
+      because: it ended well and did not write `out.json`
     error: stage `train` could not create model-file `ffffffffffff`
       because: `sh src/train.sh` made no model
       because: `out.json` cannot be served: the JSON text is broken: EOF while parsing a string at line 1 column 400
@@ -181,6 +186,11 @@ fn the_model_of_a_command_is_judged_by_test_rows_too() {
     assert_eq!(runs(&scene), 1);
     // It is known now, and a lower demand needs no other run.
     scene.write(&command("sh, src/train.sh", &more.replace("recall: 1", "recall: 0.1")));
+    scene.apply();
+    assert_eq!(runs(&scene), 1);
+    // Neither do other rows to judge it by.
+    fs::write(scene.path("test.csv"), csv(200, 8)).unwrap();
+    scene.runner(&["plan", "--detailed-exitcode"]).exits(2);
     scene.apply();
     assert_eq!(runs(&scene), 1);
 }

@@ -50,6 +50,8 @@ pub(crate) enum ModelSource {
         dir: PathBuf,
         /// The `XGBoost` release that will serve the model: major and minor.
         release: (u32, u32),
+        /// SHA-256 of all that the model hangs on, which the test rows are no part of.
+        made_from: String,
         test: Option<Rows>,
     },
 }
@@ -155,12 +157,13 @@ impl Reading<'_> {
         let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
         let mut words =
             vec![("command", command.command.join(" ")), ("inputs", format!("{count} ({})", short(&inputs)))];
+        let made_from = fingerprint(&recipe);
         note_test(&mut recipe, &mut words, test.as_ref());
         let (command, dir) = (Box::new(command.clone()), self.base.to_owned());
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
             words,
-            source: ModelSource::Command { command, dir, release, test },
+            source: ModelSource::Command { command, dir, release, made_from, test },
         })
     }
 
