@@ -52,7 +52,7 @@ impl Audience {
             }
             Event::Said(text) => match (&self.bars, &slot) {
                 (Some(bars), _) if STAYS.iter().any(|begins| text.starts_with(begins)) => {
-                    _ = bars.println(format!("{stage}: {text}"))
+                    _ = bars.println(format!("{stage}: {text}"));
                 }
                 (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
                 _ => line(&format!("{stage}: {text}")),

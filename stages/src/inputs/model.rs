@@ -36,7 +36,7 @@ pub(crate) enum ModelSource {
     Fit {
         fit: Box<Fit>,
         data: Rows,
-        test: Option<Rows>,
+        test: Option<Box<Rows>>,
     },
     Import {
         model: Box<Model>,
@@ -75,7 +75,7 @@ impl Reading<'_> {
         if self.cache.model(&input.fingerprint).is_none() {
             let (data, test) = match &input.source {
                 ModelSource::None => (None, None),
-                ModelSource::Fit { data, test, .. } => (Some(data), test.as_ref()),
+                ModelSource::Fit { data, test, .. } => (Some(data), test.as_deref()),
                 ModelSource::Import { test, .. } | ModelSource::Command { test, .. } => (None, test.as_ref()),
             };
             for rows in data.into_iter().chain(test) {
@@ -89,14 +89,14 @@ impl Reading<'_> {
         let columns = |place| Columns { label: &fit.label, features: &fit.features, place };
         let rows = |data, place| Rows::identify(self.spec, data, columns(place), self.base, self.objects);
         let data = rows(&fit.data, DATA)?;
-        let test = fit.test_data.as_ref().map(|test| rows(test, TEST_DATA)).transpose()?;
+        let test = fit.test_data.as_ref().map(|test| rows(test, TEST_DATA).map(Box::new)).transpose()?;
         let options = train::options(fit);
         let mut recipe = json!({
             "trainer": trainer::VERSION, "data": data.identity, "label": fit.label, "features": fit.features,
             "options": options,
         });
         let mut words = vec![("data", data.words.clone())];
-        note_test(&mut recipe, &mut words, test.as_ref());
+        note_test(&mut recipe, &mut words, test.as_deref());
         words.push(("algorithm", train::algorithm_words(&fit.algorithm)));
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
@@ -200,7 +200,7 @@ fn collect(path: &Path, written: &Path, files: &mut Vec<PathBuf>) -> io::Result<
         let name = entry.file_name();
         let left_behind = name == OsStr::new("__pycache__") || name.as_encoded_bytes().starts_with(b".");
         // A folder that links to one above itself would never end.
-        if !left_behind && !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
+        if !(left_behind || entry.file_type()?.is_symlink() && entry.path().is_dir()) {
             collect(&entry.path(), written, files)?;
         }
     }

@@ -16,7 +16,7 @@ pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs) -> Result<(Vec<u8>, Kno
         ModelSource::None => Err(StageError::here("could not make a model", "nothing says from what")),
         ModelSource::Fit { fit, data, test } => {
             let rows = data.table(ctx).await?;
-            let test = table(ctx, test.as_ref()).await?;
+            let test = table(ctx, test.as_deref()).await?;
             fit_here(ctx, rows, test, options(fit)).await
         }
         ModelSource::Import { model, bytes, features, test } => {
