@@ -86,7 +86,7 @@ fn answer(mut stream: TcpStream, answers: &BTreeMap<&str, Vec<u8>>) -> Option<St
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let first = lines.next()?.ok()?;
     // The whole request is read, since closing a connection with unread bytes resets it.
-    while lines.next()?.ok()? != "" {}
+    while !lines.next()?.ok()?.is_empty() {}
     let path = first.split(' ').nth(1)?.to_owned();
     let missing = b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     _ = stream.write_all(answers.get(&*path).map_or(missing, |answer| answer.as_slice()));
