@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plan::{Action, Change};
+use stages::resource::STAYS;
 
 /// Something that happened to one change of the plan.
 #[derive(Debug)]
@@ -50,6 +51,9 @@ impl Audience {
                 *slot = Some((bar, Instant::now()));
             }
             Event::Said(text) => match (&self.bars, &slot) {
+                (Some(bars), _) if STAYS.iter().any(|begins| text.starts_with(begins)) => {
+                    _ = bars.println(format!("{stage}: {text}"));
+                }
                 (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
                 _ => line(&format!("{stage}: {text}")),
             },

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use plan::World;
-use stages::{Cache, Clients, Declared, Item, Resource, StageError};
+use stages::{Cache, Check, Clients, Declared, Item, Resource, StageError};
 
 use crate::failure::Failure;
 
@@ -33,9 +33,8 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
         Item::Resource(_) => None,
     });
     let seen = futures::future::try_join_all(checks.map(|check| async move {
-        let doing = format!("look at {} `{}`", check.kind(), check.name());
         let seen = check.look(clients).await;
-        Ok((check.id(), seen.map_err(|error| failure(&check.id(), doing, error))?))
+        Ok((check.id(), seen.map_err(|error| unseen(&*check, error))?))
     }));
     let (mut world, seen): (World, Vec<_>) = futures::try_join!(world, seen)?;
     world.seen = seen.into_iter().collect();
@@ -46,9 +45,16 @@ pub(crate) async fn observe(declared: &Declared, clients: &Clients) -> Result<Wo
 pub(crate) fn observe_cache(declared: &Declared, cache: &Cache) -> Result<World, Failure> {
     let mut world = World::default();
     for item in declared.items() {
-        let Item::Resource(resource) = item else { continue };
-        if let Some(seen) = resource.cached(cache).map_err(|error| failed(&**resource, error))? {
-            world.observed.insert(resource.id(), seen);
+        match item {
+            Item::Resource(resource) => {
+                if let Some(seen) = resource.cached(cache).map_err(|error| failed(&**resource, error))? {
+                    world.observed.insert(resource.id(), seen);
+                }
+            }
+            Item::Check(check) => {
+                let seen = check.cached(cache).map_err(|error| unseen(&**check, error))?;
+                world.seen.insert(check.id(), seen);
+            }
         }
     }
     Ok(world)
@@ -57,6 +63,10 @@ pub(crate) fn observe_cache(declared: &Declared, cache: &Cache) -> Result<World,
 fn failed(resource: &dyn Resource, error: StageError) -> Failure {
     let doing = format!("look at {} `{}`", resource.kind(), resource.name());
     failure(&resource.id(), doing, error)
+}
+
+fn unseen(check: &dyn Check, error: StageError) -> Failure {
+    failure(&check.id(), format!("look at {} `{}`", check.kind(), check.name()), error)
 }
 
 fn failure(id: &plan::ResourceId, doing: String, error: StageError) -> Failure {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plan::{Goal, Plan, World};
 use spec::{Spec, Target};
 use stages::clients::Connection;
-use stages::inputs::{self, Objects, Tools};
+use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
 
 use crate::event::ReadingBar;
@@ -104,12 +104,7 @@ impl Session {
             (Some(inputs), _) => inputs,
             (None, None) => read(&Objects::new())?,
             (None, Some(clients)) => {
-                let objects = inputs::look(&spec, clients).await.map_err(|error| Failure::Stage {
-                    stage: stages::train::STAGE.name.to_owned(),
-                    doing: "look at the data".to_owned(),
-                    error: Box::new(error),
-                    others: 0,
-                })?;
+                let objects = inputs::look(&spec, clients).await.map_err(|error| unseen(error, local.is_some()))?;
                 read(&objects)?
             }
         };
@@ -130,6 +125,22 @@ impl Session {
     /// Compares.
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
         Ok(plan::plan(&self.declared.desired(), world, goal)?)
+    }
+}
+
+/// Rows in S3 that could not be looked at.
+fn unseen(error: LookError, local: bool) -> Failure {
+    match error {
+        LookError::Missing(complaint) if local => {
+            complaint.help("the local cloud has its own S3; `runner local env` says how other programs reach it").into()
+        }
+        LookError::Missing(complaint) => complaint.into(),
+        LookError::Stage(error) => Failure::Stage {
+            stage: stages::train::STAGE.name.to_owned(),
+            doing: "look at the data".to_owned(),
+            error: Box::new(error),
+            others: 0,
+        },
     }
 }
 

@@ -47,6 +47,11 @@ impl Cache {
         Ok(cached)
     }
 
+    /// Where the model that a command made from these inputs is, or would be: other test rows need no other run.
+    pub fn made(&self, inputs: &str) -> PathBuf {
+        self.dir.join("commands").join(inputs).join("xgboost-model")
+    }
+
     /// Where the model archive of that fingerprint is, or would be.
     pub fn archive(&self, fingerprint: &str) -> PathBuf {
         self.dir.join("models").join(fingerprint).join("model.tar.gz")

@@ -53,7 +53,10 @@ pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Resul
                 return copy(ctx, url, length, pieces, file).await;
             }
             status if status.is_redirection() => {
-                at = elsewhere(&at, &answer).ok_or_else(|| failed(format!("{at} answered {status} to nowhere")))?;
+                at = elsewhere(&at, &answer).ok_or_else(|| {
+                    let to = answer.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+                    failed(format!("{at} answered {status} to `{}`, which is not followed", to.unwrap_or_default()))
+                })?;
             }
             status => return Err(failed(format!("{at} answered {status}"))),
         }
@@ -71,7 +74,12 @@ fn elsewhere(at: &Uri, answer: &Response<Incoming>) -> Option<Uri> {
         }
         _ => return None,
     };
-    (at.scheme_str() != Some("https") || next.scheme_str() == Some("https")).then_some(next)
+    let followed = match next.scheme_str() {
+        Some("https") => true,
+        Some("http") => at.scheme_str() == Some("http"),
+        _ => false,
+    };
+    followed.then_some(next)
 }
 
 /// Copies a stream of so many bytes, tells how far it is, and returns the SHA-256 in hexadecimal digits.

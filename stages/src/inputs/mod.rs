@@ -18,7 +18,7 @@ pub(crate) use model::ModelSource;
 pub use proxy::ProxyInput;
 pub(crate) use proxy::ProxySource;
 pub(crate) use rows::Rows;
-pub use rows::{Objects, OnRead, look, needs_a_look};
+pub use rows::{LookError, Objects, OnRead, look, needs_a_look};
 pub use trainer::ReadProgress;
 
 /// What the pipeline file points at.

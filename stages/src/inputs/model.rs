@@ -15,8 +15,8 @@ use super::{file_sha256, unreadable};
 use crate::package::short;
 use crate::{Cache, train};
 
-const DATA: &str = "stages.train.data";
-const TEST_DATA: &str = "stages.train.test-data";
+pub(super) const DATA: &str = "stages.train.data";
+pub(super) const TEST_DATA: &str = "stages.train.test-data";
 const MODEL: &str = "stages.train.model";
 
 /// Where the model comes from.
@@ -30,14 +30,13 @@ pub struct ModelInput {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum ModelSource {
     /// Not looked at.
     None,
     Fit {
         fit: Box<Fit>,
         data: Rows,
-        test: Option<Rows>,
+        test: Option<Box<Rows>>,
     },
     Import {
         model: Box<Model>,
@@ -51,6 +50,8 @@ pub(crate) enum ModelSource {
         dir: PathBuf,
         /// The `XGBoost` release that will serve the model: major and minor.
         release: (u32, u32),
+        /// SHA-256 of all that the model hangs on, which the test rows are no part of.
+        made_from: String,
         test: Option<Rows>,
     },
 }
@@ -74,7 +75,7 @@ impl Reading<'_> {
         if self.cache.model(&input.fingerprint).is_none() {
             let (data, test) = match &input.source {
                 ModelSource::None => (None, None),
-                ModelSource::Fit { data, test, .. } => (Some(data), test.as_ref()),
+                ModelSource::Fit { data, test, .. } => (Some(data), test.as_deref()),
                 ModelSource::Import { test, .. } | ModelSource::Command { test, .. } => (None, test.as_ref()),
             };
             for rows in data.into_iter().chain(test) {
@@ -88,14 +89,14 @@ impl Reading<'_> {
         let columns = |place| Columns { label: &fit.label, features: &fit.features, place };
         let rows = |data, place| Rows::identify(self.spec, data, columns(place), self.base, self.objects);
         let data = rows(&fit.data, DATA)?;
-        let test = fit.test_data.as_ref().map(|test| rows(test, TEST_DATA)).transpose()?;
+        let test = fit.test_data.as_ref().map(|test| rows(test, TEST_DATA).map(Box::new)).transpose()?;
         let options = train::options(fit);
         let mut recipe = json!({
             "trainer": trainer::VERSION, "data": data.identity, "label": fit.label, "features": fit.features,
             "options": options,
         });
         let mut words = vec![("data", data.words.clone())];
-        note_test(&mut recipe, &mut words, test.as_ref());
+        note_test(&mut recipe, &mut words, test.as_deref());
         words.push(("algorithm", train::algorithm_words(&fit.algorithm)));
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
@@ -156,12 +157,13 @@ impl Reading<'_> {
         let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
         let mut words =
             vec![("command", command.command.join(" ")), ("inputs", format!("{count} ({})", short(&inputs)))];
+        let made_from = fingerprint(&recipe);
         note_test(&mut recipe, &mut words, test.as_ref());
         let (command, dir) = (Box::new(command.clone()), self.base.to_owned());
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
             words,
-            source: ModelSource::Command { command, dir, release, test },
+            source: ModelSource::Command { command, dir, release, made_from, test },
         })
     }
 
@@ -198,8 +200,7 @@ fn collect(path: &Path, written: &Path, files: &mut Vec<PathBuf>) -> io::Result<
         let name = entry.file_name();
         let left_behind = name == OsStr::new("__pycache__") || name.as_encoded_bytes().starts_with(b".");
         // A folder that links to one above itself would never end.
-        let links_to_folder = entry.file_type()?.is_symlink() && entry.path().is_dir();
-        if !(left_behind || links_to_folder) {
+        if !(left_behind || entry.file_type()?.is_symlink() && entry.path().is_dir()) {
             collect(&entry.path(), written, files)?;
         }
     }

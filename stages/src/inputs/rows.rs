@@ -9,8 +9,9 @@ use futures::stream;
 use spec::{Complaint, Data, Spec};
 use trainer::{DataError, ReadProgress, Table};
 
+use super::model::{DATA, TEST_DATA};
 use super::{file_sha256, unreadable, with_sources};
-use crate::cloud_error::Explain;
+use crate::cloud_error::{Explain, if_present};
 use crate::package::short;
 use crate::{Cache, Clients, Ctx, StageError, http};
 
@@ -85,7 +86,7 @@ impl Rows {
                     let message = format!("`{uri}` is in the local cloud, which has never been started");
                     spec.complain(columns.place, message).help("`runner apply` starts it")
                 })?;
-                let words = format!("{uri} ({})", short(&identity));
+                let words = format!("{uri} ({})", short(identity.trim_matches('"')));
                 let (bucket, key, sha256) = (bucket.clone(), key.clone(), sha256.clone());
                 (identity, words, Origin::S3 { bucket, key, etag, sha256 })
             }
@@ -119,7 +120,8 @@ impl Rows {
         (ctx.say)(format!("reading {}", self.words));
         let read = tokio::task::spawn_blocking(move || trainer::read(&path, &label, &features, &mut |_| {})).await;
         let read = read.map_err(|error| StageError::here("reading the data stopped", error))?;
-        read.map_err(|error| StageError::here("could not read the data", error))
+        // Of a file that was brought here the error names the copy.
+        read.map_err(|error| StageError::here(format!("could not use {}", self.words), error))
     }
 
     async fn generated(&self, rows: u64, seed: u64) -> Result<Table, StageError> {
@@ -160,8 +162,7 @@ impl Rows {
             Origin::Generated { .. } | Origin::File(_) => None,
         };
         if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
-            let why =
-                format!("its SHA-256 is {found}, and pipeline.yaml says {wanted}: it is not the file that was meant");
+            let why = format!("its SHA-256 is {found}, and `sha256` is {wanted}: it is not the file that was meant");
             return Err(StageError::here(format!("could not use {}", self.words), why));
         }
         part.persist(&path)
@@ -170,13 +171,24 @@ impl Rows {
     }
 }
 
+/// Why it is not known which rows an object in S3 holds.
+#[derive(Debug)]
+pub enum LookError {
+    /// The pipeline file names an object that is not there.
+    Missing(Complaint),
+    /// S3 did not say.
+    Stage(StageError),
+}
+
 /// Asks S3 for the entity tag of every object that rows come from and that no SHA-256 pins.
-pub async fn look(spec: &Spec, clients: &Clients) -> Result<Objects, StageError> {
+pub async fn look(spec: &Spec, clients: &Clients) -> Result<Objects, LookError> {
     let mut objects = Objects::new();
-    for (bucket, key) in unpinned(spec) {
+    for (place, bucket, key) in unpinned(spec) {
         let uri = uri(bucket, key);
         let answer = clients.s3.head_object().bucket(bucket).key(key).send().await;
-        let answer = answer.about("s3:GetObject", format!("object `{uri}`"))?;
+        let answer = if_present(answer.about("s3:GetObject", format!("object `{uri}`")));
+        let answer = answer.map_err(|error| LookError::Stage(error.into()))?;
+        let answer = answer.ok_or_else(|| LookError::Missing(spec.complain(place, format!("`{uri}` is not there"))))?;
         objects.insert(uri, answer.e_tag().unwrap_or_default().to_owned());
     }
     Ok(objects)
@@ -187,14 +199,16 @@ pub fn needs_a_look(spec: &Spec) -> bool {
     unpinned(spec).next().is_some()
 }
 
-fn unpinned(spec: &Spec) -> impl Iterator<Item = (&str, &str)> {
+/// The key of the pipeline file, the bucket, and the object's key.
+fn unpinned(spec: &Spec) -> impl Iterator<Item = (&'static str, &str, &str)> {
     let (data, test_data) = match &spec.train {
         spec::Train::Fit(fit) => (Some(&fit.data), fit.test_data.as_ref()),
         spec::Train::Import(import) => (None, import.test_data.as_ref().map(|test| &test.data)),
         spec::Train::Command(command) => (None, command.test_data.as_ref().map(|test| &test.data)),
     };
-    data.into_iter().chain(test_data).filter_map(|data| match data {
-        Data::S3 { bucket, key, sha256: None } => Some((bucket.as_str(), key.as_str())),
+    let places = data.map(|data| (DATA, data)).into_iter().chain(test_data.map(|data| (TEST_DATA, data)));
+    places.filter_map(|(place, data)| match data {
+        Data::S3 { bucket, key, sha256: None } => Some((place, bucket.as_str(), key.as_str())),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use plan::{Facts, ResourceId};
 use spec::Require;
-use trainer::{Metrics, Threshold, at_threshold};
+use trainer::{Metrics, Threshold, ThresholdError, at_threshold};
 
 use super::{GATE, Known, Live, MODEL, live};
 use crate::{Cache, Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, StageError, package, upload};
@@ -54,7 +54,8 @@ impl Check for Gate {
         });
         match self.require.not_worse_than_live {
             Some(0.0) => facts.field("not_worse_than_live", "average precision at least that of the live model"),
-            Some(much) => facts.field("not_worse_than_live", format!("average precision at most {much} below it")),
+            Some(much) => facts
+                .field("not_worse_than_live", format!("average precision at most {much} below that of the live model")),
             None => facts,
         }
     }
@@ -65,20 +66,21 @@ impl Check for Gate {
 
     /// The metrics of this model, if it was trained before, and those of the live one.
     async fn look(&self, clients: &Clients) -> Result<Facts, StageError> {
-        let own = clients.cache.model(&self.inputs.model.fingerprint);
-        let own = own.map(|cached| Known::from_json(&clients.cache.read(&cached.evaluation)?)).transpose()?;
-        let words = |known: &Known| known.metrics_words(known.threshold(self.threshold).ok()?);
-        let mut facts = Facts::default();
-        if let Some(words) = own.as_ref().and_then(words) {
-            facts = facts.field("this_model", words);
-        }
+        let facts = self.cached(&clients.cache)?;
         match other(clients, &self.names, &self.inputs).await? {
             Some(live) => {
-                let words = live.known.as_ref().and_then(words);
+                let words = live.known.as_ref().and_then(|known| self.words(known));
                 Ok(facts.field("live_model", words.unwrap_or_else(|| format!("`{}`, of unknown metrics", live.name))))
             }
             None => Ok(facts),
         }
+    }
+
+    fn cached(&self, cache: &Cache) -> Result<Facts, StageError> {
+        let own = cache.model(&self.inputs.model.fingerprint);
+        let own = own.map(|cached| Known::from_json(&cache.read(&cached.evaluation)?)).transpose()?;
+        let words = own.and_then(|known| self.words(&known));
+        Ok(words.into_iter().fold(Facts::default(), |facts, words| facts.field("this_model", words)))
     }
 
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError> {
@@ -87,18 +89,20 @@ impl Check for Gate {
             return Ok(vec!["trained elsewhere: its metrics are not known; `test-data` would tell".to_owned()]);
         };
         let other = other(ctx.clients, &self.names, &self.inputs).await?;
-        let threshold = known.threshold(self.threshold).map_err(|error| {
-            refused(format!("the model has no such threshold: {error}"), "lower what `threshold` asks for".to_owned())
-        })?;
+        let threshold = match known.threshold(self.threshold) {
+            Ok(threshold) => threshold,
+            Err(error) => return Err(self.no_threshold(ctx, &known, other.as_ref(), &error)?),
+        };
         let report = self.report(ctx, &known, threshold, other.as_ref())?;
         let at = at_threshold(scores, threshold);
         let Metrics { average_precision, roc_auc, log_loss, brier_score, .. } = *metrics;
         let [average_precision, roc_auc, precision, recall, f1] =
             [average_precision, roc_auc, at.precision, at.recall, at.f1].map(Some);
         let measured = [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score];
-        let failed = self.rules(measured).into_iter().find(|rule| !rule.holds());
-        if let Some(rule) = failed {
-            return Err(refused(rule.refusal(), report.hint()));
+        let rules = self.rules(measured);
+        let refusals: Vec<String> = rules.iter().filter(|rule| !rule.holds()).map(Rule::refusal).collect();
+        if !refusals.is_empty() {
+            return Err(refused(refusals.join("; "), report.hint()));
         }
         let mut evidence: Evidence = known.metrics_words(threshold).into_iter().collect();
         if let Some(live) = &other {
@@ -110,6 +114,11 @@ impl Check for Gate {
 }
 
 impl Gate {
+    /// The metrics at the threshold; none when there are no metrics, or no such threshold.
+    fn words(&self, known: &Known) -> Option<String> {
+        known.metrics_words(known.threshold(self.threshold).ok()?)
+    }
+
     /// Every limit on a metric, and what was measured, in the same order.
     fn rules(&self, measured: [Option<f64>; 7]) -> [Rule; 7] {
         let [average_precision, roc_auc, precision, recall, f1, log_loss, brier_score] = measured;
@@ -141,6 +150,23 @@ impl Gate {
             }
             _ => Ok(format!("live until now: `{}`, average precision {old:.4}", live.name)),
         }
+    }
+
+    /// The refusal of a model that no threshold does for; its page shows the one where F1 is highest.
+    fn no_threshold(
+        &self,
+        ctx: &Ctx<'_>,
+        known: &Known,
+        other: Option<&Live>,
+        error: &ThresholdError,
+    ) -> Result<StageError, StageError> {
+        let look = match known.threshold(Threshold::BestF1) {
+            Ok(threshold) => format!("look at {}, ", self.report(ctx, known, threshold, other)?.0.display()),
+            Err(_) => String::new(),
+        };
+        let hint =
+            format!("nothing was deployed; {look}mend the data or the parameters, or ask for less by `threshold`");
+        Ok(refused(error.to_string(), hint))
     }
 
     /// Writes the page for people beside the model, also for a model that does not pass.

@@ -16,19 +16,24 @@ pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs) -> Result<(Vec<u8>, Kno
         ModelSource::None => Err(StageError::here("could not make a model", "nothing says from what")),
         ModelSource::Fit { fit, data, test } => {
             let rows = data.table(ctx).await?;
-            let test = table(ctx, test.as_ref()).await?;
+            let test = table(ctx, test.as_deref()).await?;
             fit_here(ctx, rows, test, options(fit)).await
         }
         ModelSource::Import { model, bytes, features, test } => {
             let test = table(ctx, test.as_ref()).await?;
             Ok((bytes.clone(), judged(model, features, test)?))
         }
-        ModelSource::Command { command, dir, release, test } => {
+        ModelSource::Command { command, dir, release, made_from, test } => {
             // What is wrong with the rows is said before the command runs, which may take hours.
             let test = table(ctx, test.as_ref()).await?;
-            let served = command::run(ctx, command, dir, *release).await?;
-            let known = judged(&served.model, &command.features, test)?;
-            Ok((served.bytes, known))
+            let made = ctx.cache.made(made_from);
+            if !made.exists() {
+                let served = command::run(ctx, command, dir, *release).await?;
+                ctx.cache.write(&made, &served.bytes)?;
+            }
+            let bytes = ctx.cache.read(&made)?;
+            let model = Model::read(&bytes).map_err(|error| StageError::here("could not read the model", error))?;
+            Ok((bytes, judged(&model, &command.features, test)?))
         }
     }
 }

@@ -3,8 +3,10 @@
 mod aws;
 mod http;
 mod pipeline;
+pub(crate) mod rows;
 mod scene;
 mod tools;
+pub(crate) mod web;
 
 pub(crate) use aws::{Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
