@@ -137,6 +137,9 @@ impl Names {
 /// Prefix of every model's folder in the bucket.
 pub(crate) const MODELS: &str = "models/";
 
+/// Prefix of what training jobs read and write: a folder for each model, by the short form of its fingerprint.
+pub(crate) const TRAINING: &str = "training/";
+
 /// Key of what is known about a model, by the short form of its fingerprint.
 pub(crate) fn evaluation_key(fingerprint: &str) -> String {
     format!("{MODELS}{fingerprint}/evaluation.json")

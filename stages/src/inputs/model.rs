@@ -35,6 +35,8 @@ pub(crate) enum ModelSource {
     None,
     Fit {
         fit: Box<Fit>,
+        /// The `XGBoost` release that will serve the model: major and minor.
+        release: (u32, u32),
         data: Rows,
         test: Option<Rows>,
     },
@@ -96,10 +98,14 @@ impl Reading<'_> {
         let mut words = vec![("data", data.words.clone())];
         note_test(&mut recipe, &mut words, test.as_ref());
         words.push(("algorithm", train::algorithm_words(&fit.algorithm)));
+        if let spec::On::SageMaker(instances) = &fit.on {
+            // Another engine makes another model, and so do rows that are shared; a larger machine does not.
+            recipe["on"] = json!(["sagemaker-xgboost", self.spec.create_endpoint.container.as_str(), instances.count]);
+        }
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
             words,
-            source: ModelSource::Fit { fit: Box::new(fit.clone()), data, test },
+            source: ModelSource::Fit { fit: Box::new(fit.clone()), release: release(self.spec), data, test },
         })
     }
 
