@@ -321,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn a_role_that_trains_may_also_read_rows_and_write_results() {
+        let names = Fixture::with("").names;
+        let (serves, trains) = (execution_policy(&names, false), execution_policy(&names, true));
+        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
+        let (serves, mut trains) = (statements(&serves), statements(&trains));
+        let more = trains.split_off(serves.len());
+        assert_eq!(trains, serves);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @"");
+    }
+
+    #[test]
     fn each_role_may_do_what_it_needs_and_no_more() {
         insta::assert_snapshot!(documents("us-east-1"), @r#"
         {

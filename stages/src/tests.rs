@@ -5,7 +5,11 @@ use plan::{Facts, Goal, Observation, Stray, World};
 use crate::fixture::Fixture;
 use crate::{create_endpoint, create_role, package, train, upload};
 
-const KINDS: [&str; 5] = [
+/// Trained by a job.
+const JOB: &str = "{ train: { on: sagemaker, instances: { count: 2 } } }";
+
+const KINDS: [&str; 6] = [
+    JOB,
     "",
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5 } } }",
     "{ train: { algorithm: { logistic-regression: {} }, require: { average-precision: 0.8 } } }",
@@ -103,6 +107,32 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         golden_rows  scores within 0.000001
     16 to create, 2 to check.
     ");
+}
+
+#[test]
+fn a_training_job_has_its_bucket_and_its_role_before_the_gate_and_nothing_else() {
+    let fixture = Fixture::with(JOB);
+    let plan = plan::plan(&fixture.desired(), &World::default(), Goal::Present).unwrap();
+    let lines = plan.changes.iter().map(|change| {
+        let needs = change.needs.iter().map(|&need| plan.changes[need].id.as_str());
+        format!("{} after {}", change.id.as_str(), needs.collect::<Vec<_>>().join(", "))
+    });
+    insta::assert_snapshot!(lines.take(6).collect::<Vec<_>>().join("\n"), @"");
+    let text = plan::render::text(&plan, &|_, lines| lines);
+    let from = text.find("+ create-role      iam-role           fraud-us-east-1-sagemaker").unwrap();
+    let to = text.find("? train").unwrap();
+    insta::assert_snapshot!(&text[from..to], @"");
+}
+
+#[test]
+fn a_teardown_ends_what_training_left_before_its_bucket_and_its_role_go() {
+    let fixture = Fixture::with(JOB);
+    let mut world = World::satisfying(&fixture.desired());
+    for (of, name) in [(train::MODEL, "training/c0ffee00c0ff/")] {
+        world.strays.push(Stray { of, name: name.to_owned(), why: "left".to_owned() });
+    }
+    let text = fixture.plan(&world, Goal::Absent);
+    insta::assert_snapshot!(&text[text.find("- train").unwrap()..], @"");
 }
 
 #[test]

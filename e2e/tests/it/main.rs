@@ -8,3 +8,4 @@ mod laws;
 mod lifecycle;
 mod local_cloud;
 mod plans;
+mod training_job;

@@ -39,7 +39,7 @@ pub(super) struct Job<'a> {
     pub(super) fingerprint: &'a str,
     pub(super) fit: &'a Fit,
     pub(super) instances: &'a TrainingInstances,
-    /// The `XGBoost` release of the image: major and minor.
+    /// The `XGBoost` release that will serve the model: major and minor.
     pub(super) release: (u32, u32),
 }
 
@@ -153,7 +153,7 @@ impl Job<'_> {
             .instance_type(TrainingInstanceType::from(self.instances.instance_type.as_str()))
             .instance_count(self.instances.count)
             .volume_size_in_gb(self.instances.volume_gb);
-        let image = AlgorithmSpecification::builder().training_image(&self.names.image);
+        let image = AlgorithmSpecification::builder().training_image(self.names.training_image());
         let output = format!("s3://{bucket}/{}", self.output().trim_end_matches('/'));
         let time = StoppingCondition::builder().max_runtime_in_seconds(self.instances.max_runtime_s);
         let request = ctx
