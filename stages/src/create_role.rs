@@ -328,7 +328,13 @@ mod tests {
         let (serves, mut trains) = (statements(&serves), statements(&trains));
         let more = trains.split_off(serves.len());
         assert_eq!(trains, serves);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @r#"
+        {
+          "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
+          "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
+          "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*"
+        }
+        "#);
     }
 
     #[test]
