@@ -33,7 +33,10 @@ fn endless(train: &str) -> Pipeline {
 /// The jobs of the pipeline as the service describes them, the oldest first.
 fn jobs(scene: &Scene) -> Vec<Json> {
     let aws = scene.aws();
-    let listed = aws.sagemaker("ListTrainingJobs", &json!({ "SortBy": "CreationTime", "SortOrder": "Ascending" }));
+    let listed = aws.sagemaker(
+        "ListTrainingJobs",
+        &json!({ "SortBy": "CreationTime", "SortOrder": "Ascending", "MaxResults": 100 }),
+    );
     let listed = listed.json();
     let names = listed["TrainingJobSummaries"].as_array().unwrap().iter().map(|job| &job["TrainingJobName"]);
     names.map(|name| aws.sagemaker("DescribeTrainingJob", &json!({ "TrainingJobName": name })).json()).collect()
@@ -113,7 +116,26 @@ fn what_the_file_says_is_what_the_job_is_told() {
     let (machines, limit) = (&job["ResourceConfig"], &job["StoppingCondition"]["MaxRuntimeInSeconds"]);
     assert_eq!(*limit, 600);
     assert_eq!(*machines, json!({ "InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 7 }));
-    insta::assert_snapshot!(format!("{:#}", job["HyperParameters"]), @"");
+    insta::assert_snapshot!(format!("{:#}", job["HyperParameters"]), @r#"
+    {
+      "alpha": "0",
+      "base_score": "0.5",
+      "colsample_bytree": "0.7",
+      "early_stopping_rounds": "3",
+      "eta": "0.2",
+      "eval_metric": "logloss",
+      "lambda": "1",
+      "max_depth": "6",
+      "min_child_weight": "1",
+      "monotone_constraints": "(-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1)",
+      "num_round": "20",
+      "objective": "binary:logistic",
+      "scale_pos_weight": "3",
+      "seed": "7",
+      "subsample": "0.8",
+      "tree_method": "hist"
+    }
+    "#);
     scene.answers(OURS);
 }
 
@@ -122,7 +144,7 @@ fn a_job_that_takes_too_long_is_told_by_its_key_and_nothing_is_deployed() {
     let scene = Scene::new(&endless(", instances: { max-runtime-s: 1 }"));
     let ran = scene.runner(&["apply"]).exits(1);
     let told = ran.stderr.lines().filter(|line| line.trim_start().starts_with("because:"));
-    insta::assert_snapshot!(scene.steady(&told.collect::<Vec<_>>().join("\n")), @"");
+    insta::assert_snapshot!(scene.steady(&told.collect::<Vec<_>>().join("\n")), @"  because: training job `fraud-ffffffffffff` failed: it was stopped at its `max-runtime-s` of 1 s; give it more, or larger or more `instances`");
     let kinds: Vec<_> = inventory(&scene).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["bucket", "object", "object-version", "role"]);
     scene.runner(&["teardown"]).exits(0);

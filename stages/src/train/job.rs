@@ -59,11 +59,11 @@ impl Job<'_> {
         Scores::new(test.labels(), &vec![0.5; test.len()])
             .map_err(|error| StageError::here("could not judge the model", error))?;
         let warnings = rows.warnings().iter().map(ToString::to_string).collect();
-        let learned = [&division.train, &division.validation].map(|rows| rows.as_slice()).concat();
+        let learned = [&division.train, &division.validation].map(Vec::as_slice).concat();
         let positives = learned.iter().filter(|row| rows.labels()[**row]).count();
         let train = trainer::Counts { rows: learned.len(), positives };
 
-        let archive = self.model(ctx, &Arc::new(rows), &division).await?;
+        let archive = Box::pin(self.model(ctx, &Arc::new(rows), &division)).await?;
         let model = served(&archive, &self.fit.features, self.release).map_err(|refusal| {
             StageError::here("the model that the training job made cannot be served", refusal.why)
         })?;
