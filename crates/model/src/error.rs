@@ -158,6 +158,18 @@ pub enum TreeError {
         /// The child.
         child: i64,
     },
+    /// `XGBoost` reads the right child behind the left one, whatever the file says, and would score otherwise than it.
+    ///
+    /// Source: `GetNextNode` in `src/predictor/predict_fn.h`; seen with 1.7.4 and 3.2.0.
+    #[error("node {node} has children {left} and {right}, but XGBoost takes the right child to follow the left one")]
+    ChildrenApart {
+        /// The parent.
+        node: usize,
+        /// Where values below the threshold go.
+        left: i64,
+        /// Where all others go.
+        right: i64,
+    },
     /// A node is the child of two splits, or the root is the child of one.
     #[error("node {node} has more than one parent")]
     SharedNode {

@@ -18,7 +18,7 @@ pub enum Node {
         default_left: bool,
         /// The child for values below the threshold.
         left: u32,
-        /// The child for all other values.
+        /// The child for all other values: the node behind `left`.
         right: u32,
         /// How much the split improved the training loss.
         gain: f32,
@@ -126,6 +126,9 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
             }
             open.push((index, depth + 1));
         }
+        if left + 1 != right {
+            return Err(TreeError::ChildrenApart { node, left: left.into(), right: right.into() });
+        }
     }
     match met.iter().position(|met| !met) {
         Some(node) => Err(TreeError::Unreachable { node }),
@@ -161,6 +164,7 @@ mod tests {
             refusal(vec![split(0, 1), leaf(0.0)]),
             refusal(vec![split(1, 2), split(2, 3), leaf(0.0), leaf(0.0)]),
             refusal(vec![leaf(0.0), split(2, 3), split(1, 3), leaf(0.0)]),
+            refusal(vec![split(2, 1), leaf(0.0), leaf(0.0)]),
         ];
         insta::assert_snapshot!(cases.join("\n"), @"
         there are no nodes
@@ -169,6 +173,7 @@ mod tests {
         the root is the child of node 0
         node 2 has more than one parent
         node 1 cannot be reached from the root
+        node 0 has children 2 and 1, but XGBoost takes the right child to follow the left one
         ");
     }
 

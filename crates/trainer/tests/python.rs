@@ -249,7 +249,7 @@ fn trained(algorithm: Algorithm) -> Vec<u8> {
     for (row, label) in rows.iter().zip(labels) {
         table.push(&row.map(|value| if value.is_nan() && !keeps_missing { 0.0 } else { value }), label);
     }
-    let options = Options { algorithm, split: Split::default(), ..Options::default() };
+    let options = Options { algorithm, split: Split::default() };
     train(table, None, &options, &mut |_| {}).unwrap().model_json
 }
 

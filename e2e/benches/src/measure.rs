@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+use wait4::Wait4 as _;
 
 use crate::error::{BenchError, Doing as _, Result};
 use crate::stats::Sample;
@@ -132,16 +131,15 @@ pub(crate) fn measured(words: &[PathBuf]) -> Result<Usage> {
     let child = Command::new(program).args(arguments).spawn();
     let mut child = child.doing(format!("could not start `{}`", program.display()))?;
     end_when_late(child.id());
-    let status = child.wait().doing("could not wait for the command")?;
+    // Of the command and of all that it waited for.
+    let ended = child.wait4().doing("could not wait for the command")?;
     let wall_s = began.elapsed().as_secs_f64();
-    if !status.success() {
-        return Err(BenchError::new(format!("it ended with {status}")));
+    if !ended.status.success() {
+        return Err(BenchError::new(format!("it ended with {}", ended.status)));
     }
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).doing("could not ask for the resources used")?;
-    let cpu = usage.user_time() + usage.system_time();
-    // Linux counts it in KiB.
-    let peak_bytes = usage.max_rss() as f64 * 1024.0;
-    Ok(Usage { wall_s, cpu_s: cpu.num_microseconds() as f64 / 1e6, peak_bytes, stdout: String::new() })
+    let usage = ended.rusage;
+    let cpu_s = (usage.utime + usage.stime).as_secs_f64();
+    Ok(Usage { wall_s, cpu_s, peak_bytes: usage.maxrss as f64, stdout: String::new() })
 }
 
 /// Ends a command that runs for too long. The thread sleeps as long as this process lives, and disturbs nothing.

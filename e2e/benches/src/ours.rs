@@ -65,8 +65,9 @@ pub(crate) fn fit(table: Table, trees: u32) -> Result<Model> {
     // The trainer insists on rows to judge by; the judging is the harness's, so one of either class will do.
     let mut test = Table::new(table.label(), table.features().to_vec());
     for wanted in [false, true] {
-        let row = table.labels().iter().position(|label| *label == wanted);
-        row.into_iter().for_each(|row| test.push(&table.row(row), wanted));
+        if let Some(row) = table.labels().iter().position(|label| *label == wanted) {
+            test.push(&table.row(row), wanted);
+        }
     }
     let trained = trainer::train(table, Some(test), &options, &mut |_| {}).doing("could not train")?;
     Model::read(&trained.model_json).doing("could not read the model back")

@@ -31,6 +31,7 @@ pub struct ModelInput {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum ModelSource {
     /// Not looked at.
     None,
@@ -208,7 +209,8 @@ fn collect(path: &Path, written: &Path, files: &mut Vec<PathBuf>) -> io::Result<
         let name = entry.file_name();
         let left_behind = name == OsStr::new("__pycache__") || name.as_encoded_bytes().starts_with(b".");
         // A folder that links to one above itself would never end.
-        if !left_behind && !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
+        let links_to_folder = entry.file_type()?.is_symlink() && entry.path().is_dir();
+        if !(left_behind || links_to_folder) {
             collect(&entry.path(), written, files)?;
         }
     }

@@ -74,6 +74,7 @@ pub(crate) fn algorithm_words(algorithm: &Algorithm) -> String {
                 ("subsample", it.subsample, usual.subsample),
                 ("column sample", it.column_sample, usual.column_sample),
             ];
+            #[expect(clippy::float_cmp, reason = "a default is met exactly or not at all")]
             let unusual = numbers.iter().filter(|(_, value, usual)| value != usual);
             words.extend(unusual.map(|(name, value, _)| format!("{name} {value}")));
             match it.class_weight {

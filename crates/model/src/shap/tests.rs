@@ -120,12 +120,12 @@ fn covers_that_cannot_be_give_numbers_all_the_same() {
     }
 }
 
-/// A chain of splits, each with a leaf on the right; of one feature or of as many as it is deep.
+/// A chain of splits, each with a leaf on the left; of one feature or of as many as it is deep.
 fn chain(depth: u32, share: f32, feature_of: impl Fn(u32) -> u32) -> Tree {
     let mut nodes = Vec::new();
     let mut cover = 1.0;
     for level in 0..depth {
-        nodes.push(split(feature_of(level), 2 * level + 2, 2 * level + 1, cover));
+        nodes.push(split(feature_of(level), 2 * level + 1, 2 * level + 2, cover));
         nodes.push(leaf(-1.0, cover * (1.0 - share)));
         cover *= share;
     }

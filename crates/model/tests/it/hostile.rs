@@ -235,7 +235,14 @@ fn models_of_other_kinds_are_refused_by_name() {
 
 #[test]
 fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
+    let children = |left: Value, right: Value| {
+        let mut model = with(TREE, "left_children", left);
+        model.pointer_mut(TREE).unwrap()["right_children"] = right;
+        model
+    };
     insta::assert_snapshot!(refusals([
+        children(json!([0, -1, -1]), json!([1, -1, -1])),
+        children(json!([1, 1, -1]), json!([2, 2, -1])),
         with(TREE, "left_children", json!([0, -1, -1])),
         with(TREE, "left_children", json!([2, -1, -1])),
         with(TREE, "left_children", json!([3, -1, -1])),
@@ -249,7 +256,9 @@ fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
         with(TREE, "split_conditions", json!([1e300, 0.5, 0.5])),
     ]), @"
     tree 0 is malformed: the root is the child of node 0
-    tree 0 is malformed: node 2 has more than one parent
+    tree 0 is malformed: node 1 has more than one parent
+    tree 0 is malformed: node 0 has children 0 and 2, but XGBoost takes the right child to follow the left one
+    tree 0 is malformed: node 0 has children 2 and 2, but XGBoost takes the right child to follow the left one
     tree 0 is malformed: node 0 has child 3, but there are 3 nodes
     tree 0 is malformed: node 0 has child -7, but there are 3 nodes
     tree 0 is malformed: node 0 has child -1, but there are 3 nodes

@@ -119,6 +119,7 @@ fn progress_is_told_in_order() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the form is shown whole")]
 fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     let options = Options {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 1, ..GradientBoosting::default() }),
@@ -142,7 +143,7 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     evaluation.warnings = vec!["`V1` is constant".to_owned()];
     insta::assert_snapshot!(serde_json::to_string_pretty(&evaluation).unwrap(), @r#"
     {
-      "trainer-version": "2+forust-ml-0.8.0+linfa-logistic-0.8.1",
+      "trainer-version": "2+forust-ml-0.8.0+linfa-logistic-0.8.1+linfa-trees-0.8.1",
       "label": "Class",
       "features": [
         "V1"
