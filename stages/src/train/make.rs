@@ -23,7 +23,8 @@ pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs, names: &Names) -> Resul
                 On::Here => fit_here(ctx, rows, test, options(fit)).await,
                 On::SageMaker(instances) => {
                     let fingerprint = &inputs.model.fingerprint;
-                    Job { names, fingerprint, fit, instances, release: *release }.train(ctx, rows, test).await
+                    let job = Job { names, fingerprint, fit, instances, release: *release };
+                    Box::pin(job.train(ctx, rows, test)).await
                 }
             }
         }
