@@ -86,10 +86,11 @@ impl Cloud {
     }
 
     /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function or API.
+    /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
             && self.s3.is_empty()
-            && self.logs.is_empty()
+            && self.logs.is_empty_but_for(sagemaker::TRAINING_LOG_GROUP)
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()

@@ -15,6 +15,7 @@ pub use forest::RandomForest;
 pub use logistic::LogisticRegression;
 
 pub(crate) use boosting::Unchecked as UncheckedBoosting;
+pub(crate) use boosting::watched;
 pub(crate) use forest::Unchecked as UncheckedForest;
 pub(crate) use logistic::Unchecked as UncheckedLogistic;
 

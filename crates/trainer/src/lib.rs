@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
 
 mod data;
+mod division;
 mod engine;
 mod evaluate;
 mod evaluation;
@@ -20,6 +21,7 @@ mod train;
 mod warnings;
 
 pub use data::{BadCell, DataError, Place, ReadProgress, read};
+pub use division::{Division, write_channel};
 pub use engine::{
     ClassWeight, EarlyStopping, EngineError, GradientBoosting, LogisticRegression, Monotone, RandomForest,
 };

@@ -89,6 +89,14 @@ impl Table {
         self.columns.iter().map(|column| column[index]).collect()
     }
 
+    /// A copy of some rows, in the order of their numbers as given.
+    #[must_use]
+    pub fn of_rows(&self, rows: &[usize]) -> Self {
+        let columns = self.columns.iter().map(|column| rows.iter().map(|row| column[*row]).collect()).collect();
+        let labels = rows.iter().map(|row| self.labels[*row]).collect();
+        Self::of_columns(&self.label, &self.features, columns, labels)
+    }
+
     /// The values of each feature, in order, each as long as there are rows.
     pub fn columns(&self) -> &[Vec<f32>] {
         &self.columns

@@ -1,14 +1,17 @@
 //! Hyperparameters by the image's names, in its ranges, told off in its words.
 
 use serde_json::{Map, Value};
-use trainer::GradientBoosting;
+use trainer::{ClassWeight, GradientBoosting};
 
 use crate::TrainFailure;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Hyperparameters {
+    /// Without `monotone`: the features have no names before the channel is read.
     pub(crate) boosting: GradientBoosting,
+    /// For each feature from the first on, whether the score rises (1) or falls (-1) with it, or is free (0).
+    pub(crate) monotone_constraints: Vec<i8>,
     pub(crate) early_stopping_rounds: Option<usize>,
     /// Whether `eval_metric` was given: without it the image does not stop early.
     pub(crate) names_a_metric: bool,
@@ -22,6 +25,8 @@ enum Takes {
     Only(Range, f64),
     /// One of these words; the engine has them all, or they mean nothing to it.
     Word(&'static [&'static str]),
+    /// A tuple such as `(1,0,-1)`.
+    Signs,
     /// The image knows it, the engine does not.
     Nothing,
 }
@@ -86,14 +91,14 @@ const KNOWN: &[(&str, Takes)] = &[
     ("grow_policy", Takes::Word(&["depthwise"])),
     ("process_type", Takes::Word(&["default"])),
     ("save_model_on_termination", Takes::Word(&["false"])),
-    // The engine's result depends neither on threads nor, as nothing is sampled, on the seed.
+    // The engine's result does not depend on threads.
     ("nthread", Takes::Number(from(1.0).whole())),
     ("seed", Takes::Number(from(-2_147_483_647.0).to(2_147_483_646.0).whole())),
     ("verbosity", Takes::Number(from(0.0).to(3.0).whole())),
-    ("alpha", Takes::Only(from(0.0), 0.0)),
-    ("subsample", Takes::Only(above(0.0).to(1.0), 1.0)),
-    ("colsample_bytree", Takes::Only(above(0.0).to(1.0), 1.0)),
-    ("scale_pos_weight", Takes::Only(above(0.0), 1.0)),
+    ("alpha", Takes::Number(from(0.0))),
+    ("subsample", Takes::Number(above(0.0).to(1.0))),
+    ("colsample_bytree", Takes::Number(above(0.0).to(1.0))),
+    ("scale_pos_weight", Takes::Number(above(0.0))),
     ("base_score", Takes::Only(from(0.0), 0.5)),
     ("gamma", Takes::Only(from(0.0), 0.0)),
     ("max_delta_step", Takes::Only(from(0.0), 0.0)),
@@ -103,7 +108,7 @@ const KNOWN: &[(&str, Takes)] = &[
     ("colsample_bynode", Takes::Only(above(0.0).to(1.0), 1.0)),
     ("num_parallel_tree", Takes::Only(from(1.0).whole(), 1.0)),
     ("csv_weights", Takes::Only(from(0.0).to(1.0).whole(), 0.0)),
-    ("monotone_constraints", Takes::Nothing),
+    ("monotone_constraints", Takes::Signs),
     ("interaction_constraints", Takes::Nothing),
     ("updater", Takes::Nothing),
     ("sketch_eps", Takes::Nothing),
@@ -150,11 +155,22 @@ impl Hyperparameters {
             learning_rate: number("eta").map_or(default.learning_rate, |it| it as f32),
             depth: u8::try_from(depth).unwrap_or(u8::MAX),
             l2: number("lambda").map_or(default.l2, |it| it as f32),
+            l1: number("alpha").map_or(default.l1, |it| it as f32),
             min_leaf_weight: number("min_child_weight").map_or(default.min_leaf_weight, |it| it as f32),
-            ..default
+            subsample: number("subsample").map_or(default.subsample, |it| it as f32),
+            column_sample: number("colsample_bytree").map_or(default.column_sample, |it| it as f32),
+            class_weight: number("scale_pos_weight")
+                .map_or(default.class_weight, |it| ClassWeight::Positive(it as f32)),
+            seed: text(given, "seed")
+                .and_then(|it| it.trim().parse::<i64>().ok())
+                .map_or(default.seed, i64::cast_unsigned),
+            // The validation channel is watched instead of rows of the engine's own choice.
+            early_stopping: None,
+            monotone: default.monotone,
         };
         Ok(Self {
             boosting,
+            monotone_constraints: text(given, "monotone_constraints").and_then(signs).unwrap_or_default(),
             early_stopping_rounds: whole("early_stopping_rounds").and_then(|it| usize::try_from(it).ok()),
             names_a_metric: given.contains_key("eval_metric"),
         })
@@ -168,6 +184,13 @@ fn check(name: &str, value: &str) -> Result<(), TrainFailure> {
         return wrong(format!("Extraneous hyperparameter found: {name}"));
     };
     let (range, only) = match takes {
+        Takes::Signs => {
+            return match signs(value) {
+                Some(signs) if signs.iter().all(|sign| (-1..=1).contains(sign)) => Ok(()),
+                Some(_) => wrong(format!("Hyperparameter {name}: {value} is not in [-1, 0, 1]")),
+                None => wrong(format!("Hyperparameter {name}: could not parse value (caused by ValueError)")),
+            };
+        }
         Takes::Word(words) if value.split(',').all(|word| words.contains(&word.trim())) => return Ok(()),
         Takes::Nothing | Takes::Word(_) => return unsupported(),
         Takes::Number(range) => (range, None),
@@ -187,12 +210,24 @@ fn check(name: &str, value: &str) -> Result<(), TrainFailure> {
     }
 }
 
+/// Reads `(1,0,-1)`; a comma after the last is allowed, as in Python.
+fn signs(value: &str) -> Option<Vec<i8>> {
+    let inside = value.trim().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let inside = inside.strip_suffix(',').unwrap_or(inside);
+    if inside.is_empty() {
+        return Some(vec![]);
+    }
+    inside.split(',').map(|sign| sign.trim().parse().ok()).collect()
+}
+
 fn text<'a>(given: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     given.get(name).and_then(Value::as_str)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn read(given: &[(&str, &str)]) -> Result<Hyperparameters, String> {
@@ -205,11 +240,30 @@ mod tests {
         let least = [("num_round", "100"), ("objective", "binary:logistic")];
         assert_eq!(read(&least).unwrap().boosting, GradientBoosting::default());
         let all = [("eta", "0.1"), ("max_depth", "4"), ("lambda", "2"), ("min_child_weight", "0.5")];
-        let more = [("early_stopping_rounds", "7"), ("eval_metric", "logloss"), ("subsample", "1"), ("alpha", "0.0")];
-        let read = read(&[&least[..], &all, &more].concat()).unwrap();
-        let boosting =
-            GradientBoosting { learning_rate: 0.1, depth: 4, l2: 2.0, min_leaf_weight: 0.5, ..Default::default() };
-        let wanted = Hyperparameters { boosting, early_stopping_rounds: Some(7), names_a_metric: true };
+        let more = [("early_stopping_rounds", "7"), ("eval_metric", "logloss"), ("subsample", "0.75"), ("alpha", "3")];
+        let rest = [("colsample_bytree", "0.5"), ("scale_pos_weight", "2.5"), ("seed", "7"), ("base_score", "0.5")];
+        let monotone = [("monotone_constraints", "(1, 0,-1)")];
+        let read = read(&[&least[..], &all, &more, &rest, &monotone].concat()).unwrap();
+        let boosting = GradientBoosting {
+            trees: 100,
+            learning_rate: 0.1,
+            depth: 4,
+            l1: 3.0,
+            l2: 2.0,
+            min_leaf_weight: 0.5,
+            subsample: 0.75,
+            column_sample: 0.5,
+            class_weight: ClassWeight::Positive(2.5),
+            early_stopping: None,
+            monotone: BTreeMap::new(),
+            seed: 7,
+        };
+        let wanted = Hyperparameters {
+            boosting,
+            monotone_constraints: vec![1, 0, -1],
+            early_stopping_rounds: Some(7),
+            names_a_metric: true,
+        };
         assert_eq!(read, wanted);
     }
 
@@ -224,10 +278,11 @@ mod tests {
             with("subsample", "0"),
             with("max_depth", "six"),
             with("max_depth", "6.0"),
-            with("alpha", "1"),
-            with("subsample", "0.5"),
+            with("alpha", "-1"),
             with("base_score", "0.1"),
-            with("monotone_constraints", "(1,0,-1)"),
+            with("gamma", "1"),
+            with("monotone_constraints", "(1,0,-2)"),
+            with("monotone_constraints", "1,0"),
             with("objective", "reg:logistic"),
             with("eval_metric", "auc"),
         ];
@@ -240,10 +295,11 @@ mod tests {
         Hyperparameter subsample: 0 is not in (0, 1]
         Hyperparameter max_depth: could not parse value (caused by ValueError)
         Hyperparameter max_depth: could not parse value (caused by ValueError)
-        the local stand-in for this image does not support 1 as hyperparameter alpha
-        the local stand-in for this image does not support 0.5 as hyperparameter subsample
+        Hyperparameter alpha: -1 is not in [0, +inf)
         the local stand-in for this image does not support 0.1 as hyperparameter base_score
-        the local stand-in for this image does not support (1,0,-1) as hyperparameter monotone_constraints
+        the local stand-in for this image does not support 1 as hyperparameter gamma
+        Hyperparameter monotone_constraints: (1,0,-2) is not in [-1, 0, 1]
+        Hyperparameter monotone_constraints: could not parse value (caused by ValueError)
         the local stand-in for this image does not support reg:logistic as hyperparameter objective
         the local stand-in for this image does not support auc as hyperparameter eval_metric
         ");

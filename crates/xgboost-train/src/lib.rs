@@ -10,12 +10,13 @@ mod channel;
 mod hyperparameters;
 mod rounds;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use model::Model;
-use trainer::{EngineError, Table};
+use trainer::{EngineError, GradientBoosting, Monotone, Table};
 
 use self::hyperparameters::Hyperparameters;
 
@@ -107,7 +108,8 @@ fn train(work: &Path, log: &mut dyn Write) -> Result<(), TrainFailure> {
     if let Some(validation) = &validation {
         say(format!("INFO: Validation matrix has {} rows", validation.len()))?;
     }
-    let model = trainer::fit(&train, &asked.boosting)?;
+    let boosting = GradientBoosting { monotone: monotone(&train, &asked.monotone_constraints), ..asked.boosting };
+    let model = trainer::fit(&train, &boosting)?;
     let watched: Vec<(&str, &Table)> =
         [("train", &train)].into_iter().chain(validation.as_ref().map(|table| ("validation", table))).collect();
     let curves = rounds::curves(&model, &watched)?;
@@ -126,6 +128,19 @@ fn train(work: &Path, log: &mut dyn Write) -> Result<(), TrainFailure> {
     let folder = work.join("model");
     let file = folder.join("xgboost-model");
     fs::create_dir_all(&folder).and_then(|()| fs::write(&file, model.to_json())).map_err(TrainFailure::io(&file))
+}
+
+/// Gives each sign to the feature in its place. `XGBoost` leaves features free that no sign is given for.
+fn monotone(train: &Table, signs: &[i8]) -> BTreeMap<String, Monotone> {
+    let named = train.features().iter().zip(signs).filter_map(|(feature, sign)| {
+        let way = match sign {
+            1 => Monotone::Increasing,
+            -1 => Monotone::Decreasing,
+            _ => return None,
+        };
+        Some((feature.clone(), way))
+    });
+    named.collect()
 }
 
 fn read_channel(folder: &Path, what: &str) -> Result<Table, TrainFailure> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use model::Model;
 use tempfile::TempDir;
-use trainer::{GradientBoosting, Table, generate};
+use trainer::{ClassWeight, GradientBoosting, Monotone, Table, generate};
 use xgboost_train::{TrainFailure, run};
 
 /// A job's folder with these hyperparameters, besides an objective and twelve rounds.
@@ -220,4 +220,36 @@ fn what_cannot_be_trained_on_is_told_in_the_failure_file() {
     PlatformError: could not use `WORK/input/config/hyperparameters.json`:
      No such file or directory (os error 2)
     ");
+}
+
+#[test]
+fn what_is_sampled_weighed_and_constrained_is_so_by_the_trainers_parameters() {
+    let table = generate(3000, 3).unwrap();
+    let parameters = [
+        ("alpha", "0.5"),
+        ("subsample", "0.75"),
+        ("colsample_bytree", "0.5"),
+        ("scale_pos_weight", "3"),
+        ("monotone_constraints", "(-1,0,1)"),
+        ("seed", "7"),
+    ];
+    let work = job(&parameters);
+    write(work.path(), "input/data/train/part.csv", &csv(&table, 0..3000));
+    let (model, _) = trained(work.path());
+    let monotone = [("V1", Monotone::Decreasing), ("V3", Monotone::Increasing)];
+    let parameters = GradientBoosting {
+        trees: 12,
+        depth: 3,
+        l1: 0.5,
+        subsample: 0.75,
+        column_sample: 0.5,
+        class_weight: ClassWeight::Positive(3.0),
+        monotone: monotone.map(|(feature, way)| (feature.to_owned(), way)).into(),
+        seed: 7,
+        ..GradientBoosting::default()
+    };
+    let reference = trainer::fit(&table, &parameters).unwrap();
+    assert_eq!(model.trees(), reference.trees());
+    let without = GradientBoosting { monotone: std::collections::BTreeMap::new(), ..parameters };
+    assert_ne!(model.trees(), trainer::fit(&table, &without).unwrap().trees());
 }

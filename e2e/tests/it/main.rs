@@ -11,3 +11,4 @@ mod lifecycle;
 mod local_cloud;
 mod own_training;
 mod plans;
+mod training_job;

@@ -12,6 +12,7 @@ use spec::{Command, Complaint, Fit, Import, Spec, TestData, Train};
 
 use super::rows::{Columns, Objects, OnRead, Rows};
 use super::{file_sha256, unreadable};
+use crate::names::training_container;
 use crate::package::short;
 use crate::{Cache, train};
 
@@ -35,6 +36,8 @@ pub(crate) enum ModelSource {
     None,
     Fit {
         fit: Box<Fit>,
+        /// The `XGBoost` release that will serve the model: major and minor.
+        release: (u32, u32),
         data: Rows,
         test: Option<Box<Rows>>,
     },
@@ -98,10 +101,18 @@ impl Reading<'_> {
         let mut words = vec![("data", data.words.clone())];
         note_test(&mut recipe, &mut words, test.as_deref());
         words.push(("algorithm", train::algorithm_words(&fit.algorithm)));
+        if let spec::On::SageMaker(instances) = &fit.on {
+            // Another engine makes another model, and so do rows that are shared; a larger machine does not. Which image
+            // serves it decides whether it is rewritten.
+            let serving = self.spec.create_endpoint.container.as_str();
+            recipe["on"] = json!({
+                "image": training_container(serving), "serving": serving, "count": instances.count
+            });
+        }
         Ok(ModelInput {
             fingerprint: fingerprint(&recipe),
             words,
-            source: ModelSource::Fit { fit: Box::new(fit.clone()), data, test },
+            source: ModelSource::Fit { fit: Box::new(fit.clone()), release: release(self.spec), data, test },
         })
     }
 
@@ -212,4 +223,29 @@ fn release(spec: &Spec) -> (u32, u32) {
     let release = spec.create_endpoint.container.as_str().split('-').next().unwrap_or_default();
     let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
     (major.parse().unwrap_or_default(), minor.parse().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint_of(train: &str) -> String {
+        let source = format!("{{ name: fraud, stages: [{{ train: {train} }}] }}");
+        let spec = Spec::parse(&source, "pipeline.yaml".as_ref()).unwrap();
+        let (folder, objects) = (tempfile::tempdir().unwrap(), Objects::new());
+        let cache = Cache::new(folder.path());
+        let reading = Reading { spec: &spec, base: folder.path(), cache: &cache, objects: &objects };
+        reading.model(&mut |_| {}).unwrap().fingerprint
+    }
+
+    #[test]
+    fn a_job_makes_another_model_and_a_larger_machine_the_same() {
+        let here = fingerprint_of("{}");
+        assert_eq!(here, fingerprint_of("{ on: here }"));
+        let job = fingerprint_of("{ on: sagemaker }");
+        assert_ne!(job, here);
+        let larger = "{ on: sagemaker, instances: { type: ml.m5.4xlarge, volume-gb: 99, max-runtime-s: 60 } }";
+        assert_eq!(job, fingerprint_of(larger));
+        assert_ne!(job, fingerprint_of("{ on: sagemaker, instances: { count: 2 } }"));
+    }
 }

@@ -1,23 +1,32 @@
 //! Makes a model from what the pipeline file points at.
 
 use model::Model;
+use spec::On;
 use trainer::{GoldenRow, Progress, Table};
 
+use super::job::Job;
 use super::{Known, command, options};
 use crate::inputs::{ModelSource, Rows};
-use crate::{Ctx, Inputs, StageError};
+use crate::{Ctx, Inputs, Names, StageError};
 
 /// Golden rows of a model that no test rows are known for.
 const MADE_UP_ROWS: u32 = 8;
 
 /// The model file, and what is known about the model.
-pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs) -> Result<(Vec<u8>, Known), StageError> {
+pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs, names: &Names) -> Result<(Vec<u8>, Known), StageError> {
     match &inputs.model.source {
         ModelSource::None => Err(StageError::here("could not make a model", "nothing says from what")),
-        ModelSource::Fit { fit, data, test } => {
+        ModelSource::Fit { fit, release, data, test } => {
             let rows = data.table(ctx).await?;
             let test = table(ctx, test.as_deref()).await?;
-            fit_here(ctx, rows, test, options(fit)).await
+            match &fit.on {
+                On::Here => fit_here(ctx, rows, test, options(fit)).await,
+                On::SageMaker(instances) => {
+                    let fingerprint = &inputs.model.fingerprint;
+                    let job = Job { names, fingerprint, fit, instances, release: *release };
+                    Box::pin(job.train(ctx, rows, test)).await
+                }
+            }
         }
         ModelSource::Import { model, bytes, features, test } => {
             let test = table(ctx, test.as_ref()).await?;

@@ -1,7 +1,10 @@
 //! Stage `train`: a model and what is known about it, made here or brought along, and the gate that it must pass.
 
+mod channels;
 mod command;
 mod gate;
+mod hyperparameters;
+mod job;
 mod known;
 mod live;
 mod make;
@@ -11,7 +14,8 @@ mod served;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Facts, Observation, Output, Outputs, ResourceId};
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use spec::{On, Spec, Train};
 
 pub use gate::page;
 pub use known::Known;
@@ -20,8 +24,12 @@ pub use options::threshold;
 pub(crate) use options::{algorithm_words, options};
 pub(crate) use served::served;
 
+use crate::names::TRAINING;
 use crate::resource::outputs;
-use crate::{Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, package, upload};
+use crate::{
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_role, objects, package,
+    upload,
+};
 
 /// The stage.
 pub const STAGE: Stage =
@@ -40,9 +48,23 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
     let threshold = options::threshold(wanted.spec.deploy_proxy.response.threshold);
-    declared.resource(TrainedModel { name, inputs: Arc::clone(&inputs), names: wanted.names.clone(), threshold });
+    declared.resource(TrainedModel {
+        name,
+        inputs: Arc::clone(&inputs),
+        names: wanted.names.clone(),
+        on: on(wanted.spec).clone(),
+        threshold,
+    });
     let require = wanted.spec.train.require().clone();
     declared.check(gate::Gate { require, inputs, names: wanted.names.clone(), threshold });
+}
+
+/// Where the model is trained; one that is not trained from rows is made here.
+pub(crate) fn on(spec: &Spec) -> &On {
+    match &spec.train {
+        Train::Fit(fit) => &fit.on,
+        Train::Import(_) | Train::Command(_) => &On::Here,
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +72,7 @@ struct TrainedModel {
     name: String,
     inputs: Arc<Inputs>,
     names: Names,
+    on: On,
     /// How the proxy decides. It is no part of the model: another one must not mean another model.
     threshold: trainer::Threshold,
 }
@@ -70,7 +93,20 @@ impl Resource for TrainedModel {
 
     fn desired(&self) -> Facts {
         let words = self.inputs.model.words.iter();
-        words.fold(Facts::default(), |facts, (name, words)| facts.fixed(name, words.as_str()))
+        let facts = words.fold(Facts::default(), |facts, (name, words)| facts.fixed(name, words.as_str()));
+        match &self.on {
+            On::Here => facts,
+            On::SageMaker(it) => facts.fixed("on", format!("sagemaker, {} x {}", it.count, it.instance_type)),
+        }
+    }
+
+    /// A training job reads and writes the bucket as the role. They are no facts of the model, which a bucket that is
+    /// made anew would replace.
+    fn after(&self) -> Vec<ResourceId> {
+        match &self.on {
+            On::Here => vec![],
+            On::SageMaker(_) => vec![upload::BUCKET, create_role::EXECUTION],
+        }
     }
 
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
@@ -91,13 +127,30 @@ impl Resource for TrainedModel {
         self.present(&upload::object(clients, &self.names.bucket, &self.names.evaluation_key).await?)
     }
 
+    /// What interrupted training left in the bucket, unless this model is yet to be made of it.
+    async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
+        if upload::foreign_bucket(clients, &self.names).await?.is_some() {
+            return Ok(vec![]);
+        }
+        let mut folders = objects::folders(clients, &self.names, TRAINING).await?;
+        let own = job::folder(&self.inputs.model.fingerprint);
+        if folders.contains(&own) && self.observe(clients).await? == Observation::Absent {
+            folders.retain(|folder| *folder != own);
+        }
+        let stray = |name| Stray { of: MODEL, name, why: "left by training that was interrupted".to_owned() };
+        Ok(folders.into_iter().map(stray).collect())
+    }
+
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let (model, known) = make::make(ctx, &self.inputs).await?;
+        let (model, known) = make::make(ctx, &self.inputs, &self.names).await?;
         for warning in known.warnings() {
             (ctx.say)(format!("warning: {warning}"));
         }
         let known = known.to_json()?;
         ctx.cache.add_model(&self.inputs.model.fingerprint, &model, &known)?;
+        if let On::SageMaker(_) = self.on {
+            objects::empty(ctx, &self.names.bucket, &job::folder(&self.inputs.model.fingerprint)).await?;
+        }
         self.outputs(&known)
     }
 
@@ -105,8 +158,11 @@ impl Resource for TrainedModel {
         self.create(ctx).await
     }
 
-    /// The file is a cache; the bucket's copy is deleted by its own stage.
-    async fn delete(&self, _: &Ctx<'_>, _: &str) -> Result<(), StageError> {
+    /// The file is a cache; the bucket's copy is deleted by its own stage. What training left is deleted here.
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        if name.starts_with(TRAINING) {
+            return job::remove(ctx, &self.names, name).await;
+        }
         Ok(())
     }
 }

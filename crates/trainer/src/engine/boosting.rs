@@ -15,6 +15,8 @@ use model::{Model, Node, TreeError, threshold_from_f64};
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use validation::watched;
+
 use super::{EngineError, Fitted, Rows, on_threads, within};
 use crate::LearningCurve;
 

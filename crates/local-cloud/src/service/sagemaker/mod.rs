@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use self::fleet::Running;
 use self::record::{Memory, Names};
 use self::server_process::Ports;
+pub use self::training::LOG_GROUP as TRAINING_LOG_GROUP;
 use self::validate::{Members, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json};

@@ -4,28 +4,20 @@ use ndarray::{Array2, ShapeBuilder};
 
 use crate::engine::{EngineError, Rows};
 use crate::generate::Random;
+use crate::split::{TooFew, hold_back};
 
 /// Divides rows into those to grow trees on and those to watch, the same share of either class and one row at least.
 pub(super) fn divide(rows: &Rows, share: f64, seed: u64) -> Result<(Rows, Rows), EngineError> {
-    let mut random = Random::new(*b"validate", seed);
-    let labels = rows.targets();
-    let mut watched = vec![false; labels.len()];
-    for class in [false, true] {
-        let mut of_class: Vec<usize> = (0..labels.len()).filter(|it| labels[*it] == class).collect();
-        if of_class.len() < 2 {
-            return Err(EngineError::TooFew { label: u8::from(class), rows: of_class.len() });
-        }
-        #[expect(clippy::cast_sign_loss, reason = "a share of a count is no less than 0")]
-        let held_back = ((of_class.len() as f64 * share).round() as usize).clamp(1, of_class.len() - 1);
-        // The first steps of a Fisher-Yates shuffle choose without bias.
-        for chosen in 0..held_back {
-            let other = chosen + random.below((of_class.len() - chosen) as u64) as usize;
-            of_class.swap(chosen, other);
-            watched[of_class[chosen]] = true;
-        }
-    }
+    let labels = rows.targets().to_vec();
+    let watched = watched(&labels, share, seed)?;
     let (validation, rest): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|it| watched[*it]);
     Ok((part(rows, &rest), part(rows, &validation)))
+}
+
+/// Marks the rows to watch.
+pub(crate) fn watched(labels: &[bool], share: f64, seed: u64) -> Result<Vec<bool>, EngineError> {
+    let random = Random::new(*b"validate", seed);
+    hold_back(labels, share, random).map_err(|TooFew { label, rows }| EngineError::TooFew { label, rows })
 }
 
 /// Copies some of the rows, column after column.

@@ -31,6 +31,8 @@ use crate::call::{Call, Refusal};
 use crate::cloud::Config;
 use crate::state::StateError;
 
+/// Group of every job's log. It is nobody's, and history like the jobs.
+pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Why a job that ran when the cloud died did not end well; AWS's words for its own failings.
 const CUT_OFF: &str = "InternalServerError: We encountered an internal error.  Please try again.";
 

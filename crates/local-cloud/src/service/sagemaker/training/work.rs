@@ -19,8 +19,6 @@ use super::request::Asked;
 use super::{CUT_OFF, data};
 use crate::Cloud;
 
-/// Group of every job's log.
-const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
 /// What the role needs on the image's repository to pull it. Source: SageMaker roles, `CreateTrainingJob`.
@@ -182,7 +180,7 @@ fn launch(cloud: &Arc<Cloud>, key: &str, job: &Job, asked: &Asked, metrics: Arc<
     environment.insert("AWS_REGION".to_owned(), cloud.config.region.clone());
     let log = Log {
         cloud: Arc::downgrade(cloud),
-        group: LOG_GROUP.to_owned(),
+        group: super::LOG_GROUP.to_owned(),
         stream: format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second()),
     };
     Launch { command, folder: cloud.sagemaker.training.folder(key), environment, log, metrics, deadline }
