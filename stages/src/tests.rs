@@ -151,9 +151,7 @@ fn a_training_job_has_its_bucket_and_its_role_before_the_gate_and_nothing_else()
 fn a_teardown_ends_what_training_left_before_its_bucket_and_its_role_go() {
     let fixture = Fixture::with(JOB);
     let mut world = World::satisfying(&fixture.desired());
-    for (of, name) in [(train::MODEL, "training/c0ffee00c0ff/")] {
-        world.strays.push(Stray { of, name: name.to_owned(), why: "left".to_owned() });
-    }
+    world.strays.push(Stray { of: train::MODEL, name: "training/c0ffee00c0ff/".to_owned(), why: "left".to_owned() });
     let text = fixture.plan(&world, Goal::Absent);
     insta::assert_snapshot!(&text[text.find("- train").unwrap()..], @"
     - train            model-file         3f9a0c123f9a

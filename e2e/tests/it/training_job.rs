@@ -189,8 +189,8 @@ fn kill_job(scene: &Scene) {
 
 fn pid_of_job(scene: &Scene) -> Option<Pid> {
     let jobs = fs::read_dir(scene.path(".runner/local/sagemaker/training")).ok()?;
-    let pids = jobs.filter_map(|job| fs::read_to_string(job.ok()?.path().join("pid")).ok()?.trim().parse().ok());
-    pids.filter_map(Pid::from_raw).next()
+    let mut pids = jobs.filter_map(|job| fs::read_to_string(job.ok()?.path().join("pid")).ok()?.trim().parse().ok());
+    pids.find_map(Pid::from_raw)
 }
 
 #[test]
