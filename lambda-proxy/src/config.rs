@@ -15,7 +15,16 @@ pub struct Config {
     pub score_field: String,
     /// The least score that decides yes, `THRESHOLD`.
     pub threshold: f64,
+    /// How many of the strongest contributions the answer gives, `REASONS`, at most [`REASONS_LIMIT`]; 0 if not set.
+    pub reasons: u8,
 }
+
+/// The variable with the threshold.
+pub const THRESHOLD: &str = "THRESHOLD";
+/// The most reasons of an answer.
+pub const REASONS_LIMIT: u8 = 10;
+/// The answer's field for the reasons, when there are any.
+pub const REASONS_FIELD: &str = "reasons";
 
 /// An environment variable that is missing or cannot be used.
 ///
@@ -37,14 +46,20 @@ pub enum ConfigError {
 
 impl Config {
     /// The environment variables that [`Config::read`] reads back.
+    ///
+    /// `REASONS` is left out when it is 0.
     pub fn variables(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([
+        let mut variables = BTreeMap::from([
             ("ENDPOINT_NAME", self.endpoint.clone()),
             ("FEATURES", self.features.join(",")),
             ("DECISION_FIELD", self.decision_field.clone()),
             ("SCORE_FIELD", self.score_field.clone()),
-            ("THRESHOLD", self.threshold.to_string()),
-        ])
+            (THRESHOLD, self.threshold.to_string()),
+        ]);
+        if self.reasons > 0 {
+            variables.insert("REASONS", self.reasons.to_string());
+        }
+        variables
     }
 
     /// Reads the settings through `get`, which looks a variable up by name.
@@ -54,10 +69,17 @@ impl Config {
             features: features(&required(&get, "FEATURES")?)?,
             decision_field: required(&get, "DECISION_FIELD")?,
             score_field: required(&get, "SCORE_FIELD")?,
-            threshold: threshold(&required(&get, "THRESHOLD")?)?,
+            threshold: threshold(&required(&get, THRESHOLD)?)?,
+            reasons: reasons(get("REASONS"))?,
         };
         if config.decision_field == config.score_field {
             return Err(bad("SCORE_FIELD", "names the same field as `DECISION_FIELD`"));
+        }
+        if config.reasons > 0 && config.decision_field == REASONS_FIELD {
+            return Err(bad("DECISION_FIELD", "names the field of the reasons"));
+        }
+        if config.reasons > 0 && config.score_field == REASONS_FIELD {
+            return Err(bad("SCORE_FIELD", "names the field of the reasons"));
         }
         Ok(config)
     }
@@ -86,6 +108,18 @@ fn threshold(text: &str) -> Result<f64, ConfigError> {
     match text.trim().parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(bad("THRESHOLD", "is not a finite number")),
+    }
+}
+
+fn reasons(text: Option<String>) -> Result<u8, ConfigError> {
+    let text = text.unwrap_or_default();
+    match text.trim() {
+        "" => Ok(0),
+        text => text
+            .parse()
+            .ok()
+            .filter(|reasons| *reasons <= REASONS_LIMIT)
+            .ok_or_else(|| bad("REASONS", format!("is not a whole number from 0 to {REASONS_LIMIT}"))),
     }
 }
 
@@ -122,7 +156,47 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_required() {
+    fn what_is_written_is_read_back() {
+        for reasons in [0, 3] {
+            let config = Config { reasons, ..read_with("", None).unwrap() };
+            let variables = config.variables();
+            assert_eq!(variables.contains_key("REASONS"), reasons > 0);
+            assert_eq!(Config::read(|name| variables.get(name).cloned()), Ok(config));
+        }
+    }
+
+    #[test]
+    fn reasons_are_optional_and_bounded() {
+        assert_eq!(read_with("REASONS", Some("10")).unwrap().reasons, 10);
+        assert_eq!(read_with("REASONS", Some(" ")).unwrap().reasons, 0);
+        let refusals =
+            [refusal("REASONS", Some("11")), refusal("REASONS", Some("-1")), refusal("REASONS", Some("all"))];
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        environment variable `REASONS` is not a whole number from 0 to 10
+        environment variable `REASONS` is not a whole number from 0 to 10
+        environment variable `REASONS` is not a whole number from 0 to 10
+        ");
+    }
+
+    #[test]
+    fn the_field_of_the_reasons_is_taken_only_if_there_are_any() {
+        let named = |field: &str, reasons: &str| {
+            Config::read(|name| match name {
+                "REASONS" => Some(reasons.to_owned()),
+                name if name == field => Some("reasons".to_owned()),
+                name => GOOD.iter().find(|(known, _)| *known == name).map(|(_, good)| (*good).to_owned()),
+            })
+        };
+        assert!(named("SCORE_FIELD", "0").is_ok());
+        let refusals = ["DECISION_FIELD", "SCORE_FIELD"].map(|field| named(field, "1").unwrap_err().to_string());
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        environment variable `DECISION_FIELD` names the field of the reasons
+        environment variable `SCORE_FIELD` names the field of the reasons
+        ");
+    }
+
+    #[test]
+    fn every_other_variable_is_required() {
         for (name, _) in GOOD {
             assert_eq!(refusal(name, None), format!("environment variable `{name}` is not set"));
             assert_eq!(refusal(name, Some(" ")), format!("environment variable `{name}` is not set"));

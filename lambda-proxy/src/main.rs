@@ -1,6 +1,7 @@
 //! The function: reads its settings at init, then answers one event after another.
 
 use std::process::ExitCode;
+use std::sync::Once;
 use std::time::Instant;
 
 use lambda_proxy::config::{Config, ConfigError};
@@ -41,7 +42,7 @@ async fn main() -> ExitCode {
 fn start() -> Result<(Config, Endpoint), ConfigError> {
     let get = |name: &str| std::env::var(name).ok();
     let config = Config::read(get)?;
-    let endpoint = Endpoint::connect(&config.endpoint, get)?;
+    let endpoint = Endpoint::connect(&config.endpoint, get)?.explaining(config.reasons > 0);
     Ok((config, endpoint))
 }
 
@@ -52,6 +53,14 @@ async fn handle(config: &Config, endpoint: &Endpoint, event: LambdaEvent<Event>)
     let latency_ms = started.elapsed().as_secs_f64() * 1e3;
     let status = answer.response.status_code;
     let lambda_id = event.context.request_id;
+    if answer.reasons_unavailable {
+        /// The container stays the same, so one line says it for all.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            let error_class = "no-reasons";
+            warn!(request_id, lambda_id, error_class, "reasons unavailable: the container does not give contributions");
+        });
+    }
     match answer.failure {
         None => info!(request_id, lambda_id, status, latency_ms, "scored"),
         Some(failure) => {

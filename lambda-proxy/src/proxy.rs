@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, REASONS_FIELD};
+use crate::reply::Reply;
 use crate::request::{self, Refusal};
 
 /// Seconds a caller is told to wait when capacity is short.
@@ -57,6 +58,8 @@ pub struct Answer {
     pub response: Response,
     /// For the log: absent when a score was answered.
     pub failure: Option<Failure>,
+    /// For the log: reasons were asked for, and the container gave a score alone, as AWS's prebuilt ones do.
+    pub reasons_unavailable: bool,
 }
 
 /// Why no score was answered, for the log only.
@@ -102,18 +105,20 @@ pub enum FaultKind {
 }
 
 /// Answers one event. `score` sends a CSV row to the endpoint and gives back the text of its answer.
-pub async fn answer<Call, Reply>(config: &Config, event: Event, score: Call) -> Answer
+///
+/// With [`Config::reasons`] the text may go on with what each feature contributes, in log odds, and the bias.
+pub async fn answer<Call, Answering>(config: &Config, event: Event, score: Call) -> Answer
 where
-    Call: FnOnce(String) -> Reply,
-    Reply: Future<Output = Result<Vec<u8>, Fault>>,
+    Call: FnOnce(String) -> Answering,
+    Answering: Future<Output = Result<Vec<u8>, Fault>>,
 {
     let row = match body(event).and_then(|body| request::to_csv(&body, &config.features)) {
         Ok(row) => row,
         Err(refusal) => return Answer::refused(&refusal),
     };
     match score(row).await {
-        Ok(reply) => match single_score(&reply) {
-            Ok(score) => Answer::scored(config, score),
+        Ok(reply) => match Reply::read(&reply, config) {
+            Ok(reply) => Answer::scored(config, &reply),
             Err(detail) => {
                 let error = "the model did not answer one score";
                 Answer::failed(502, error, Failure { class: "bad-model-answer", detail })
@@ -132,31 +137,25 @@ fn body(event: Event) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// Reads the endpoint's answer: one finite number, whatever the separator; the multi-model handler joins scores with
-/// commas, the others end each with a line break.
-fn single_score(reply: &[u8]) -> Result<f64, String> {
-    let text = std::str::from_utf8(reply).map_err(|_| "the answer is not text".to_owned())?;
-    let mut scores = text.split([',', '\n']).map(str::trim).filter(|score| !score.is_empty());
-    let (Some(score), None) = (scores.next(), scores.next()) else {
-        let count = text.split([',', '\n']).filter(|score| !score.trim().is_empty()).count();
-        return Err(format!("the answer holds {count} values"));
-    };
-    match score.parse::<f64>() {
-        Ok(score) if score.is_finite() => Ok(score),
-        _ => Err("the answer is not a finite number".to_owned()),
-    }
-}
-
 impl Answer {
-    fn scored(config: &Config, score: f64) -> Self {
+    fn scored(config: &Config, reply: &Reply) -> Self {
+        let reasons = reply.strongest(config.reasons.into()).map(|reasons| {
+            let reasons = reasons.iter().map(|(feature, contribution)| {
+                let feature = json_string(&config.features[*feature]);
+                format!("{{\"feature\": {feature}, \"contribution\": {}}}", json_number(*contribution))
+            });
+            format!(", {}: [{}]", json_string(REASONS_FIELD), reasons.collect::<Vec<_>>().join(", "))
+        });
         let body = format!(
-            "{{{}: {}, {}: {}}}",
+            "{{{}: {}, {}: {}{}}}",
             json_string(&config.decision_field),
-            score >= config.threshold,
+            reply.score >= config.threshold,
             json_string(&config.score_field),
-            json_number(score),
+            json_number(reply.score),
+            reasons.as_deref().unwrap_or_default(),
         );
-        Self { response: Response::new(200, body), failure: None }
+        let reasons_unavailable = config.reasons > 0 && reasons.is_none();
+        Self { response: Response::new(200, body), failure: None, reasons_unavailable }
     }
 
     fn refused(refusal: &Refusal) -> Self {
@@ -166,12 +165,13 @@ impl Answer {
         Self {
             response: Response::new(400, body),
             failure: Some(Failure { class: "bad-request", detail: refusal.error.clone() }),
+            reasons_unavailable: false,
         }
     }
 
     fn failed(status: u16, error: &str, failure: Failure) -> Self {
         let body = format!("{{\"error\": {}}}", json_string(error));
-        Self { response: Response::new(status, body), failure: Some(failure) }
+        Self { response: Response::new(status, body), failure: Some(failure), reasons_unavailable: false }
     }
 
     fn fault(fault: Fault) -> Self {
@@ -231,7 +231,14 @@ mod tests {
             decision_field: "is_fraud".into(),
             score_field: "fraud_score".into(),
             threshold: 0.5,
+            reasons: 0,
         }
+    }
+
+    async fn ask_for_reasons(reasons: u8, reply: &str) -> Answer {
+        let config = Config { reasons, ..config() };
+        let event = Event { body: Some(r#"{"V1":1,"Amount":2}"#.to_owned()), ..Event::default() };
+        answer(&config, event, async |_| Ok(reply.as_bytes().to_vec())).await
     }
 
     async fn ask(body: &str, reply: Result<&str, Fault>) -> Answer {
@@ -316,6 +323,58 @@ mod tests {
         for reply in ["0.1", "0.1\n", " 0.1\r\n", "0.1,"] {
             assert_eq!(ask_well(reply).await.response.status_code, 200, "{reply:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_strongest_contributions_are_the_reasons() {
+        let bodies = [
+            ask_for_reasons(2, "0.9,-0.25,2.13,-1.5\n").await,
+            ask_for_reasons(1, "0.9,-0.25,2.13,-1.5\n").await,
+            ask_for_reasons(3, "0.9,1e-5,-2.13,-1.5").await,
+            // Alike in strength: the order of the features. And what adds nothing is no reason.
+            ask_for_reasons(2, "0.9,-1.5,1.5,0.25").await,
+            ask_for_reasons(2, "0.9,0.0,1.5,0.25").await,
+        ]
+        .map(|answer| answer.response.body);
+        insta::assert_snapshot!(bodies.join("\n"), @r#"
+        {"is_fraud": true, "fraud_score": 0.9, "reasons": [{"feature": "Amount", "contribution": 2.13}, {"feature": "V1", "contribution": -0.25}]}
+        {"is_fraud": true, "fraud_score": 0.9, "reasons": [{"feature": "Amount", "contribution": 2.13}]}
+        {"is_fraud": true, "fraud_score": 0.9, "reasons": [{"feature": "Amount", "contribution": -2.13}, {"feature": "V1", "contribution": 1e-05}]}
+        {"is_fraud": true, "fraud_score": 0.9, "reasons": [{"feature": "V1", "contribution": -1.5}, {"feature": "Amount", "contribution": 1.5}]}
+        {"is_fraud": true, "fraud_score": 0.9, "reasons": [{"feature": "Amount", "contribution": 1.5}]}
+        "#);
+    }
+
+    #[tokio::test]
+    async fn a_container_that_gives_the_score_alone_leaves_the_reasons_out() {
+        let answer = ask_for_reasons(2, "0.9\n").await;
+        assert_eq!(answer.response.body, r#"{"is_fraud": true, "fraud_score": 0.9}"#);
+        assert!(answer.reasons_unavailable);
+        assert!(!ask_for_reasons(2, "0.9,-0.25,2.13,-1.5").await.reasons_unavailable);
+        assert!(!ask_for_reasons(0, "0.9").await.reasons_unavailable);
+    }
+
+    #[tokio::test]
+    async fn another_number_of_contributions_is_a_bad_gateway() {
+        let mut details = Vec::new();
+        for reply in
+            ["0.9,1", "0.9,1,2", "0.9,1,2,3,4", "0.9,1,nan,3", "0.9,1,x,3", "0.9\n1,2,3", "0.9,1,2,3\n0.9,1,2,3", ""]
+        {
+            let answer = ask_for_reasons(2, reply).await;
+            assert_eq!(answer.response.status_code, 502, "{reply:?}");
+            details.push(answer.failure.unwrap().detail);
+        }
+        assert_eq!(ask_for_reasons(0, "0.9,1,2,3").await.response.status_code, 502);
+        insta::assert_snapshot!(details.join("\n"), @"
+        the answer holds contributions of 0 features instead of 2
+        the answer holds contributions of 1 features instead of 2
+        the answer holds contributions of 3 features instead of 2
+        the answer is not a finite number
+        the answer is not a finite number
+        the answer holds 4 values
+        the answer holds 8 values
+        the answer holds 0 values
+        ");
     }
 
     #[tokio::test]

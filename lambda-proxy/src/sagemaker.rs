@@ -28,7 +28,12 @@ const CALL_LIMIT: Duration = Duration::from_secs(25);
 pub struct Endpoint {
     client: Client,
     name: String,
+    /// Whether the container is asked for contributions too.
+    explain: bool,
 }
+
+/// Asks our container for contributions. AWS's prebuilt ones ignore it, as they do every custom attribute.
+const CONTRIBUTIONS: &str = "contributions";
 
 impl Endpoint {
     /// Builds the client for endpoint `name` from the variables that Lambda sets in every function.
@@ -36,12 +41,19 @@ impl Endpoint {
     /// Credentials in the environment stay valid as long as the process may run, so they are read once. The same two
     /// variables name another endpoint URL as in every AWS SDK; on AWS neither is set.
     pub fn connect(name: impl Into<String>, get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::from_conf(settings(&get)?.build()), name: name.into() })
+        Ok(Self { client: Client::from_conf(settings(&get)?.build()), name: name.into(), explain: false })
+    }
+
+    /// The same endpoint, asked for what each feature contributes to a score as well, or not.
+    #[must_use]
+    pub fn explaining(self, explain: bool) -> Self {
+        Self { explain, ..self }
     }
 
     /// Sends one CSV row and gives back the text of the container's answer.
     pub async fn score(&self, row: String) -> Result<Vec<u8>, Fault> {
         let call = self.client.invoke_endpoint().endpoint_name(&self.name).content_type("text/csv").accept("text/csv");
+        let call = call.set_custom_attributes(self.explain.then(|| CONTRIBUTIONS.to_owned()));
         match call.body(Blob::new(row)).send().await {
             Ok(output) => Ok(output.body.map(Blob::into_inner).unwrap_or_default()),
             Err(error) => Err(meaning(&error)),
@@ -172,7 +184,8 @@ mod tests {
         let settings = settings(&lookup(vec![("AWS_ENDPOINT_URL", url)])).unwrap();
         // One attempt: the back-off between attempts is the SDK's and takes seconds.
         let client = Client::from_conf(settings.retry_config(RetryConfig::disabled()).build());
-        let fault = Endpoint { client, name: "fraud".into() }.score("1.5,7.25".into()).await.unwrap_err();
+        let fault =
+            Endpoint { client, name: "fraud".into(), explain: false }.score("1.5,7.25".into()).await.unwrap_err();
         served.await.unwrap();
         fault
     }
@@ -192,6 +205,18 @@ mod tests {
             "{request}"
         );
         assert!(request.ends_with("\r\n\r\n1.5,7.25"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn contributions_are_asked_for_only_if_there_are_to_be_reasons() {
+        for explain in [false, true] {
+            let (url, served) = canned(vec![reply(200, "", "0.5")]).await;
+            let endpoint = Endpoint::connect("fraud", lookup(vec![("AWS_ENDPOINT_URL", url)])).unwrap();
+            endpoint.explaining(explain).score("7.25".into()).await.unwrap();
+            let request = &served.await.unwrap()[0];
+            let header = request.lines().find(|line| line.starts_with("x-amzn-sagemaker-custom-attributes"));
+            assert_eq!(header, explain.then_some("x-amzn-sagemaker-custom-attributes: contributions"), "{request}");
+        }
     }
 
     #[tokio::test]
@@ -254,13 +279,13 @@ mod tests {
     async fn no_connection_and_no_answer_are_told_apart() {
         let settings = settings(&lookup(vec![("AWS_ENDPOINT_URL", "http://127.0.0.1:1".to_owned())])).unwrap();
         let client = Client::from_conf(settings.clone().retry_config(RetryConfig::disabled()).build());
-        let refused = Endpoint { client, name: "fraud".into() }.score("7.25".into()).await.unwrap_err();
+        let refused = Endpoint { client, name: "fraud".into(), explain: false }.score("7.25".into()).await.unwrap_err();
         assert_eq!(refused.kind, FaultKind::Failed, "{}", refused.detail);
 
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let limits = TimeoutConfig::builder().operation_timeout(Duration::from_millis(100)).build();
         let settings = settings.endpoint_url(format!("http://{}", silent.local_addr().unwrap())).timeout_config(limits);
-        let endpoint = Endpoint { client: Client::from_conf(settings.build()), name: "fraud".into() };
+        let endpoint = Endpoint { client: Client::from_conf(settings.build()), name: "fraud".into(), explain: false };
         assert_eq!(endpoint.score("7.25".into()).await.unwrap_err().kind, FaultKind::TimedOut);
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Site<'a> {
     pub(crate) declared: &'a Declared,
     pub(crate) clients: &'a Clients,
     pub(crate) limits: &'a Limits,
+    /// The day on which it all happens.
+    pub(crate) today: &'a str,
     /// Cancelled by the first Ctrl-C: what runs is finished, nothing new begins.
     pub(crate) stop: &'a CancellationToken,
 }
@@ -124,6 +126,7 @@ async fn one<'a>(
         outputs: resolved,
         limits: site.limits,
         say: &say,
+        today: site.today,
         stop: site.stop,
     };
     let result = write(change, site.declared, &ctx).await;

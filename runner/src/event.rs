@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plan::{Action, Change};
+use stages::resource::STAYS;
 
 /// Something that happened to one change of the plan.
 #[derive(Debug)]
@@ -50,6 +51,9 @@ impl Audience {
                 *slot = Some((bar, Instant::now()));
             }
             Event::Said(text) => match (&self.bars, &slot) {
+                (Some(bars), _) if STAYS.iter().any(|begins| text.starts_with(begins)) => {
+                    _ = bars.println(format!("{stage}: {text}"));
+                }
                 (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
                 _ => line(&format!("{stage}: {text}")),
             },
@@ -71,6 +75,43 @@ impl Audience {
             }
         }
     }
+}
+
+/// A bar for rows that are read before anything is planned; on a terminal only, and not for what takes no time.
+#[derive(Default)]
+pub(crate) struct ReadingBar(std::cell::OnceCell<ProgressBar>);
+
+impl ReadingBar {
+    /// Shows how many bytes of the file have been read.
+    pub(crate) fn show(&self, progress: stages::inputs::ReadProgress) {
+        let bar = self.0.get_or_init(|| {
+            let bar = ProgressBar::new(progress.total_bytes);
+            if let Ok(style) = ProgressStyle::with_template(
+                "reading the data {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go",
+            ) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+        if progress.done_bytes >= progress.total_bytes {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Today, as in `2026-01-31`, by this machine's clock and zone.
+pub(crate) fn today() -> String {
+    jiff::Zoned::now().date().to_string()
 }
 
 /// Seconds, with as many digits as a person cares for.

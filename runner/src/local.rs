@@ -260,6 +260,7 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         secret_access_key: address.secret_access_key.clone(),
         base_url: address.url(),
         model_server: vec![own_executable().into(), "model-server".into()],
+        training_program: vec![own_executable().into(), "xgboost-train".into()],
         delays: Delays { iam_propagation: Duration::from_millis(serve.iam_propagation_ms), ..Delays::default() },
     })
     .await

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use plan::{Goal, Plan, World};
 use spec::{Spec, Target};
 use stages::clients::Connection;
-use stages::inputs::Tools;
+use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
 
+use crate::event::ReadingBar;
 use crate::failure::Failure;
 use crate::local::{self, LocalCloud};
 use crate::observe::{observe, observe_cache};
@@ -25,7 +26,7 @@ pub(crate) struct Session {
     pub(crate) limits: Limits,
     /// None: the local cloud is not there, so nothing is but files on this machine.
     pub(crate) clients: Option<Clients>,
-    cache: Cache,
+    pub(crate) cache: Cache,
     /// Where it acts, for the first line.
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.
@@ -51,12 +52,18 @@ impl Session {
         let base = wants.file.parent().unwrap_or(Path::new(""));
         let target = spec.targets.get(wants.target).ok_or_else(|| unknown_target(&spec, wants.target))?.clone();
         let cache = Cache::new(base.join(".runner").join("cache"));
-        let inputs = if wants.inputs {
-            Inputs::read(&spec, base, &tools(), &cache)?
-        } else {
-            Inputs::none(spec.package.architecture)
+        let tools = tools();
+        let read = |objects: &Objects| {
+            let reading = ReadingBar::default();
+            let place = inputs::Place { base, tools: &tools, cache: &cache, objects };
+            Inputs::read(&spec, &place, &mut |progress| reading.show(progress))
         };
-        let inputs = Arc::new(inputs);
+        // What is on this machine is found wrong before anything else is touched.
+        let early = match wants.inputs {
+            false => Some(Inputs::none(spec.package.architecture)),
+            true if inputs::needs_a_look(&spec) => None,
+            true => Some(read(&Objects::new())?),
+        };
 
         let (clients, site, place, limits, local) = match &target {
             Target::Local(target) => {
@@ -93,6 +100,15 @@ impl Session {
                 (Some(clients), site, place, limits, None)
             }
         };
+        let inputs = match (early, &clients) {
+            (Some(inputs), _) => inputs,
+            (None, None) => read(&Objects::new())?,
+            (None, Some(clients)) => {
+                let objects = inputs::look(&spec, clients).await.map_err(|error| unseen(error, local.is_some()))?;
+                read(&objects)?
+            }
+        };
+        let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
         let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
         Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
@@ -109,6 +125,22 @@ impl Session {
     /// Compares.
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
         Ok(plan::plan(&self.declared.desired(), world, goal)?)
+    }
+}
+
+/// Rows in S3 that could not be looked at.
+fn unseen(error: LookError, local: bool) -> Failure {
+    match error {
+        LookError::Missing(complaint) if local => {
+            complaint.help("the local cloud has its own S3; `runner local env` says how other programs reach it").into()
+        }
+        LookError::Missing(complaint) => complaint.into(),
+        LookError::Stage(error) => Failure::Stage {
+            stage: stages::train::STAGE.name.to_owned(),
+            doing: "look at the data".to_owned(),
+            error: Box::new(error),
+            others: 0,
+        },
     }
 }
 

@@ -27,6 +27,11 @@ impl Cache {
         Self { dir: dir.into() }
     }
 
+    /// The folder itself.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The model of that fingerprint, if it was finished.
     pub fn model(&self, fingerprint: &str) -> Option<CachedModel> {
         let cached = self.model_paths(fingerprint);
@@ -42,9 +47,19 @@ impl Cache {
         Ok(cached)
     }
 
+    /// Where the model that a command made from these inputs is, or would be: other test rows need no other run.
+    pub fn made(&self, inputs: &str) -> PathBuf {
+        self.dir.join("commands").join(inputs).join("xgboost-model")
+    }
+
     /// Where the model archive of that fingerprint is, or would be.
     pub fn archive(&self, fingerprint: &str) -> PathBuf {
         self.dir.join("models").join(fingerprint).join("model.tar.gz")
+    }
+
+    /// Where the page about the model of that fingerprint is, or would be.
+    pub fn report(&self, fingerprint: &str) -> PathBuf {
+        self.dir.join("models").join(fingerprint).join("report.html")
     }
 
     /// Where the proxy's zip of that fingerprint is, or would be.

@@ -100,7 +100,13 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         }
         ("sagemaker", "Validation") if begins("Cannot create already existing") => Meaning::AlreadyThere,
         ("sagemaker", "Validation") if begins("Cannot update in-progress") => Meaning::Busy,
-        ("sagemaker", "Validation") if begins("Could not assume role") || begins("Could not access model data") => {
+        ("sagemaker", "ResourceInUse") if begins("Training job names must be unique") => Meaning::AlreadyThere,
+        // Objects of ours are there before a job is made of them, so it is the role that is not seen.
+        ("sagemaker", "Validation")
+            if begins("Could not assume role")
+                || begins("Could not access model data")
+                || begins("No S3 objects found") =>
+        {
             Meaning::NotYet
         }
         ("lambda", "ResourceConflict") if begins("Function already exist") || contains("provided already exists") => {

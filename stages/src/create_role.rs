@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -30,11 +30,12 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
+    let trains = matches!(train::on(wanted.spec), spec::On::SageMaker(_));
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names),
+        policy: execution_policy(names, trains),
         names: names.clone(),
     });
     declared.resource(Role {
@@ -62,12 +63,12 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// Reads one model, pulls one image, writes its logs and metrics.
-fn execution_policy(names: &Names) -> Json {
+/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows and writes a model.
+fn execution_policy(names: &Names, trains: bool) -> Json {
     let site = &names.site;
     let partition = site.partition();
     let (registry, repository) = image_parts(&names.image);
-    policy::document(&[
+    let mut statements = vec![
         json!({
             "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
             "Resource": format!("arn:{partition}:s3:::{}/{}*", names.bucket, crate::names::MODELS)
@@ -84,7 +85,26 @@ fn execution_policy(names: &Names) -> Json {
             "Resource": [site.arn("logs", "log-group:/aws/sagemaker/*")]
         }),
         json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
-    ])
+    ];
+    if trains {
+        let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
+        let training = crate::names::TRAINING;
+        statements.extend([
+            json!({
+                "Sid": "ListRows", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
+                "Condition": { "StringLike": { "s3:prefix": format!("{training}*") } }
+            }),
+            json!({
+                "Sid": "Rows", "Effect": "Allow", "Action": "s3:GetObject",
+                "Resource": format!("{bucket}/{training}*")
+            }),
+            json!({
+                "Sid": "Result", "Effect": "Allow", "Action": "s3:PutObject",
+                "Resource": format!("{bucket}/{training}*/output/*")
+            }),
+        ]);
+    }
+    policy::document(&statements)
 }
 
 /// Asks one endpoint, writes to one log group, which exists already.
@@ -293,11 +313,28 @@ mod tests {
         let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
         let documents = json!({
             "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names),
+            "execution": execution_policy(&names, false),
             "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
             "proxy": proxy_policy(&names),
         });
         serde_json::to_string_pretty(&documents).unwrap()
+    }
+
+    #[test]
+    fn a_role_that_trains_may_also_read_rows_and_write_results() {
+        let names = Fixture::with("").names;
+        let (serves, trains) = (execution_policy(&names, false), execution_policy(&names, true));
+        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
+        let (serves, mut trains) = (statements(&serves), statements(&trains));
+        let more = trains.split_off(serves.len());
+        assert_eq!(trains, serves);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @r#"
+        {
+          "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
+          "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
+          "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*"
+        }
+        "#);
     }
 
     #[test]

@@ -14,9 +14,11 @@ pub mod deploy_proxy;
 mod elf;
 #[cfg(test)]
 mod fixture;
+mod http;
 pub mod inputs;
 mod log_group;
 pub mod names;
+mod objects;
 pub mod package;
 mod policy;
 pub mod resource;
@@ -28,6 +30,7 @@ mod tests;
 pub mod train;
 pub mod upload;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use cache::Cache;
@@ -127,7 +130,8 @@ impl Declared {
 
     /// The same in the planner's words.
     pub fn desired(&self) -> Vec<plan::Desired> {
-        self.items
+        let mut all: Vec<plan::Desired> = self
+            .items
             .iter()
             .map(|item| match item {
                 Item::Resource(resource) => plan::Desired {
@@ -135,7 +139,7 @@ impl Declared {
                     kind: resource.kind(),
                     name: resource.name().to_owned(),
                     facts: resource.desired(),
-                    after: behind_the_gate(&resource.id(), resource.after()),
+                    after: resource.after(),
                     nature: plan::Nature::Resource,
                     keep: self.kept.contains(&resource.id()),
                 },
@@ -144,19 +148,30 @@ impl Declared {
                     kind: check.kind(),
                     name: check.name().to_owned(),
                     facts: check.desired(),
-                    after: behind_the_gate(&check.id(), check.after()),
+                    after: check.after(),
                     nature: plan::Nature::Check,
                     keep: false,
                 },
             })
-            .collect()
+            .collect();
+        // Below the gate nothing is deployed: all waits for it but what training itself cannot do without.
+        let before = before_the_gate(&all);
+        for desired in all.iter_mut().filter(|desired| !before.contains(&desired.id)) {
+            desired.after.push(train::GATE);
+        }
+        all
     }
 }
 
-/// Below the gate nothing is deployed: whatever another stage declares waits for it.
-fn behind_the_gate(id: &plan::ResourceId, mut after: Vec<plan::ResourceId>) -> Vec<plan::ResourceId> {
-    if id.stage() != train::STAGE.name {
-        after.push(train::GATE);
+/// The gate and whatever it waits for, directly or not.
+fn before_the_gate(all: &[plan::Desired]) -> BTreeSet<plan::ResourceId> {
+    let mut before = BTreeSet::new();
+    let mut next = vec![train::GATE];
+    while let Some(id) = next.pop() {
+        if let Some(desired) = all.iter().find(|desired| desired.id == id) {
+            next.extend(desired.facts.mentions().chain(&desired.after).filter(|id| !before.contains(*id)).cloned());
+        }
+        before.insert(id);
     }
-    after
+    before
 }

@@ -6,6 +6,9 @@ use plan::{Facts, Observation, Outputs, ResourceId};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::{Clients, Ctx, Names, Resource, StageError, tags};
 
+/// Lines of a container's log that are shown when it fails.
+const LAST_LINES: usize = 10;
+
 /// A log group.
 #[derive(Debug)]
 pub(crate) struct LogGroup {
@@ -86,6 +89,17 @@ impl Resource for LogGroup {
         })
         .await
     }
+}
+
+/// The last lines of a log group, or of its streams with that prefix.
+///
+/// None when they cannot be read: that is no reason to hide the failure that they are to explain.
+pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Option<&str>) -> Vec<String> {
+    let request = clients.logs.filter_log_events().log_group_name(group);
+    let answer = request.set_log_stream_name_prefix(streams.map(ToOwned::to_owned)).send().await;
+    let events = answer.map(|answer| answer.events.unwrap_or_default()).unwrap_or_default();
+    let lines: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
 }
 
 impl LogGroup {

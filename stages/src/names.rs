@@ -88,7 +88,7 @@ impl Names {
             pipeline: name.to_owned(),
             bucket,
             model_key,
-            evaluation_key: format!("{MODELS}{fingerprint}/evaluation.json"),
+            evaluation_key: evaluation_key(&fingerprint),
             proxy_role: format!("{name}-{region}-proxy"),
             execution_role,
             image,
@@ -126,6 +126,12 @@ impl Names {
         format!("/aws/lambda/{}", self.function)
     }
 
+    /// The prebuilt `sagemaker-xgboost` image that trains.
+    pub(crate) fn training_image(&self) -> String {
+        let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, ""));
+        format!("{repository}:{}", training_container(tag))
+    }
+
     /// Whether a name is this pipeline's with a content hash behind it.
     pub(crate) fn is_versioned(&self, name: &str) -> bool {
         name.strip_prefix(&self.pipeline)
@@ -134,8 +140,25 @@ impl Names {
     }
 }
 
+/// Tag of the image that trains a model for the image of that tag to serve: itself, if its models can be read here.
+///
+/// The image saves a model as `xgboost-model`. Under a name without an ending `XGBoost` writes UBJSON only from 2.1 on,
+/// and before that its old binary form, which newer releases read no more. A model of a newer image is rewritten where
+/// the older one would misread it. Source: `algorithm_mode/train.py` of the image, and `XGBoost`'s model IO tutorial.
+pub(crate) fn training_container(serving: &str) -> &str {
+    if serving.starts_with("1.") { "3.0-5" } else { serving }
+}
+
 /// Prefix of every model's folder in the bucket.
 pub(crate) const MODELS: &str = "models/";
+
+/// Prefix of what training jobs read and write: a folder for each model, by the short form of its fingerprint.
+pub(crate) const TRAINING: &str = "training/";
+
+/// Key of what is known about a model, by the short form of its fingerprint.
+pub(crate) fn evaluation_key(fingerprint: &str) -> String {
+    format!("{MODELS}{fingerprint}/evaluation.json")
+}
 
 fn image(site: &Site, container: &spec::ContainerVersion) -> String {
     let registry = spec::regions::xgboost_registry(&site.region).unwrap_or_default();
@@ -201,6 +224,16 @@ mod tests {
             api: "fraud",
         }
         "#);
+    }
+
+    #[test]
+    fn a_job_trains_with_an_image_whose_models_can_be_read() {
+        let image = |tag: &str| Fixture::with(&format!("{{ create-endpoint: {{ container: {tag} }} }}")).names;
+        for (serving, training) in [("1.3-1", "3.0-5"), ("1.7-1", "3.0-5"), ("3.0-5", "3.0-5"), ("3.2-0", "3.2-0")] {
+            let names = image(serving);
+            assert!(names.image.ends_with(&format!("/sagemaker-xgboost:{serving}")));
+            assert_eq!(names.training_image(), names.image.replace(serving, training));
+        }
     }
 
     #[test]

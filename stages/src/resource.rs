@@ -47,6 +47,9 @@ pub trait Resource: Send + Sync {
     async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError>;
 }
 
+/// How words begin that stay on the screen when the next are said: warnings, and the output of a user's own program.
+pub const STAYS: [&str; 2] = ["warning: ", "| "];
+
 /// Something to try at every apply. It has no state, so nothing is compared.
 #[async_trait]
 pub trait Check: Send + Sync {
@@ -61,6 +64,14 @@ pub trait Check: Send + Sync {
     /// What must exist before, beyond the outputs that `desired` mentions.
     fn after(&self) -> Vec<ResourceId> {
         vec![]
+    }
+    /// What can be seen before it is tried, for the plan. Never writes.
+    async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
+        Ok(Facts::default())
+    }
+    /// What files on this machine tell of it, so that a plan is right before there is a cloud to ask.
+    fn cached(&self, _: &Cache) -> Result<Facts, StageError> {
+        Ok(Facts::default())
     }
     /// Tries it.
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError>;
@@ -209,6 +220,8 @@ pub struct Ctx<'a> {
     pub limits: &'a Limits,
     /// Told what is being waited for, one line at a time.
     pub say: &'a (dyn Fn(String) + Send + Sync),
+    /// The day on which it all happens, for people.
+    pub today: &'a str,
     /// Ends every wait.
     pub stop: &'a CancellationToken,
 }

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 use plan::{Facts, ResourceId};
 use serde_json::{Map, Value as Json, json};
 use spec::{DeployProxy, SmokeTest};
@@ -160,17 +157,9 @@ async fn send(method: &str, url: &str, body: &Json) -> Result<(u16, String), Str
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_string())))
         .map_err(|error| error.to_string())?;
-    let builder = Client::builder(TokioExecutor::new());
-    let answer = if url.starts_with("https:") {
-        let https = HttpsConnectorBuilder::new().with_native_roots().map_err(|error| error.to_string())?;
-        builder.build(https.https_only().enable_http1().build()).request(request).await
-    } else {
-        builder.build_http().request(request).await
-    };
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = crate::http::send(request).await?;
     let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    Ok((status, crate::http::text(answer).await?))
 }
 
 fn failed(summary: String) -> StageError {

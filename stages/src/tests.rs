@@ -5,7 +5,11 @@ use plan::{Facts, Goal, Observation, Stray, World};
 use crate::fixture::Fixture;
 use crate::{create_endpoint, create_role, package, train, upload};
 
-const KINDS: [&str; 5] = [
+/// Trained by a job.
+const JOB: &str = "{ train: { on: sagemaker, instances: { count: 2 } } }";
+
+const KINDS: [&str; 6] = [
+    JOB,
     "",
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5 } } }",
     "{ train: { algorithm: { logistic-regression: {} }, require: { average-precision: 0.8 } } }",
@@ -86,7 +90,7 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
         environment.SCORE_FIELD     fraud_score
-        environment.THRESHOLD       0.5
+        threshold                   0.5
         state                       Active
     + deploy-proxy     http-api           fraud
         function       arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
@@ -102,6 +106,59 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         url          (after deploy-proxy/api: url)
         golden_rows  scores within 0.000001
     16 to create, 2 to check.
+    ");
+}
+
+#[test]
+fn a_training_job_has_its_bucket_and_its_role_before_the_gate_and_nothing_else() {
+    let fixture = Fixture::with(JOB);
+    let plan = plan::plan(&fixture.desired(), &World::default(), Goal::Present).unwrap();
+    let lines = plan.changes.iter().map(|change| {
+        let needs = change.needs.iter().map(|&need| plan.changes[need].id.as_str());
+        format!("{} after {}", change.id.as_str(), needs.collect::<Vec<_>>().join(", "))
+    });
+    insta::assert_snapshot!(lines.take(6).collect::<Vec<_>>().join("\n"), @"
+    upload/bucket after 
+    create-role/sagemaker after 
+    train/model after upload/bucket, create-role/sagemaker
+    train/gate after train/model
+    package/model after train/gate
+    package/proxy after train/gate
+    ");
+    let text = plan::render::text(&plan, &|_, lines| lines);
+    let from = text.find("+ create-role      iam-role           fraud-us-east-1-sagemaker").unwrap();
+    let to = text.find("? train").unwrap();
+    insta::assert_snapshot!(&text[from..to], @"
+    + create-role      iam-role           fraud-us-east-1-sagemaker
+        path             /runner/
+        trust.Assume     Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:123456789012:*
+        policy.EcrPull   Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
+        policy.EcrToken  Allow ecr:GetAuthorizationToken on *
+        policy.ListRows  Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*
+        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*
+        policy.Metrics   Allow cloudwatch:PutMetricData on *
+        policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*
+        policy.Result    Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*
+        policy.Rows      Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*
+        other_policies   (none)
+    + train            model-file         3f9a0c123f9a
+        data  rows 3f9a0c12
+        on    sagemaker, 2 x ml.m5.large
+    ");
+}
+
+#[test]
+fn a_teardown_ends_what_training_left_before_its_bucket_and_its_role_go() {
+    let fixture = Fixture::with(JOB);
+    let mut world = World::satisfying(&fixture.desired());
+    world.strays.push(Stray { of: train::MODEL, name: "training/c0ffee00c0ff/".to_owned(), why: "left".to_owned() });
+    let text = fixture.plan(&world, Goal::Absent);
+    insta::assert_snapshot!(&text[text.find("- train").unwrap()..], @"
+    - train            model-file         3f9a0c123f9a
+    - train            model-file         training/c0ffee00c0ff/
+    - create-role      iam-role           fraud-us-east-1-sagemaker
+    - upload           s3-bucket          fraud-123456789012-us-east-1
+    17 to delete.
     ");
 }
 

@@ -7,10 +7,9 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
-    ChecksumAlgorithm, ChecksumMode, CreateBucketConfiguration, Delete, ExpirationStatus, LifecycleRule,
-    LifecycleRuleFilter, NoncurrentVersionExpiration, ObjectIdentifier, PublicAccessBlockConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, VersioningConfiguration,
+    ChecksumAlgorithm, ChecksumMode, CreateBucketConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, VersioningConfiguration,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -21,8 +20,8 @@ use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, package, policy, tags,
-    train,
+    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, objects, package, policy,
+    tags, train,
 };
 
 /// The stage.
@@ -193,7 +192,7 @@ impl Resource for Bucket {
     }
 
     async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
-        empty(ctx, name).await?;
+        objects::empty(ctx, name, "").await?;
         let subject = self.subject();
         ctx.settled(&subject, ctx.limits.propagation, || async {
             let answer = ctx.clients.s3.delete_bucket().bucket(name).send().await;
@@ -259,46 +258,8 @@ fn s3_tags(names: &Names) -> Result<Vec<Tag>, StageError> {
     tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect::<Result<_, _>>().map_err(incomplete)
 }
 
-fn incomplete(error: aws_sdk_s3::error::BuildError) -> StageError {
+pub(crate) fn incomplete(error: aws_sdk_s3::error::BuildError) -> StageError {
     StageError::here("could not build a request", error)
-}
-
-/// Deletes every version of every object and every unfinished upload.
-async fn empty(ctx: &Ctx<'_>, bucket: &str) -> Result<(), StageError> {
-    let s3 = &ctx.clients.s3;
-    let subject = format!("bucket `{bucket}`");
-    loop {
-        let page = s3.list_object_versions().bucket(bucket).max_keys(1000).send().await;
-        let Some(page) = if_present(page.about("s3:ListBucketVersions", &subject))? else { return Ok(()) };
-        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let ids = versions
-            .chain(markers)
-            .map(|(key, id)| {
-                let id = id.map(ToOwned::to_owned);
-                ObjectIdentifier::builder().key(key.unwrap_or_default()).set_version_id(id).build()
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(incomplete)?;
-        if ids.is_empty() {
-            break;
-        }
-        let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build().map_err(incomplete)?;
-        let answer = s3.delete_objects().bucket(bucket).delete(delete).send().await;
-        let answer = answer.about("s3:DeleteObject", &subject)?;
-        if let Some(error) = answer.errors().first() {
-            let words = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
-            return Err(StageError::Failed { what: format!("emptying {subject}"), cause: words });
-        }
-    }
-    let uploads = s3.list_multipart_uploads().bucket(bucket).send().await;
-    let uploads = uploads.about("s3:ListBucketMultipartUploads", &subject)?;
-    for upload in uploads.uploads() {
-        let (key, id) = (upload.key().unwrap_or_default(), upload.upload_id().unwrap_or_default());
-        let answer = s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await;
-        if_present(answer.about("s3:AbortMultipartUpload", format!("object `{key}`")))?;
-    }
-    Ok(())
 }
 
 #[derive(Debug)]
@@ -413,8 +374,16 @@ pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -
     Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
 }
 
+/// The whole of a small object.
+pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<Vec<u8>, StageError> {
+    let subject = format!("object `{key}`");
+    let answer = clients.s3.get_object().bucket(bucket).key(key).send().await;
+    let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
+    Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
+}
+
 /// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
-async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
+pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
     let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);
     let answer = request.expected_bucket_owner(&names.site.account).send().await;
     let tags = match answer.about("s3:GetBucketTagging", format!("bucket `{}`", names.bucket)) {

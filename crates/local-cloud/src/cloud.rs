@@ -26,6 +26,9 @@ pub struct Config {
     /// Program and first arguments that serve a model under the SageMaker container contract; stands in
     /// for every image. `serve` is appended.
     pub model_server: Vec<OsString>,
+    /// Program and first arguments that train a model under the SageMaker container contract, in the folder that
+    /// `SAGEMAKER_BASE_DIR` names instead of `/opt/ml`; stands in for every image. `train` is appended.
+    pub training_program: Vec<OsString>,
     /// How long things take that take long on AWS.
     pub delays: Delays,
 }
@@ -52,7 +55,7 @@ pub struct Cloud {
     pub s3: s3::S3,
     /// Log groups and their lines.
     pub logs: logs::Logs,
-    /// Models, configs, endpoints and the processes behind them.
+    /// Models, configs, endpoints, training jobs and the processes behind them.
     pub sagemaker: sagemaker::SageMaker,
     /// Functions and the processes behind them.
     pub lambda: lambda::Lambda,
@@ -61,7 +64,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Reads the state and brings endpoints back to life.
+    /// Reads the state, brings endpoints back to life and settles training jobs that were cut off.
     pub async fn open(config: Config) -> Result<Arc<Self>, StateError> {
         let cloud = Arc::new(Self {
             iam: iam::Iam::open(&config)?,
@@ -83,10 +86,11 @@ impl Cloud {
     }
 
     /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function or API.
+    /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
             && self.s3.is_empty()
-            && self.logs.is_empty()
+            && self.logs.is_empty_but_for(sagemaker::TRAINING_LOG_GROUP)
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 const USAGE: &str = "\
 usage: local-cloud --state DIR [--port N] [--account DIGITS] [--region NAME]
                    [--model-server PROGRAM [--model-server-arg ARG]...]
+                   [--training-program PROGRAM [--training-program-arg ARG]...]
                    [--iam-propagation-ms N] [--lambda-settle-ms N] [--endpoint-settle-ms N]
 
 Keys come from LOCAL_CLOUD_ACCESS_KEY_ID and LOCAL_CLOUD_SECRET_ACCESS_KEY;
@@ -55,6 +56,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         secret_access_key,
         base_url: base_url.clone(),
         model_server: arguments.model_server,
+        training_program: arguments.training_program,
         delays: arguments.delays,
     })
     .await?;
@@ -90,6 +92,7 @@ struct Arguments {
     account: String,
     region: String,
     model_server: Vec<OsString>,
+    training_program: Vec<OsString>,
     delays: Delays,
 }
 
@@ -102,6 +105,7 @@ impl Arguments {
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
             model_server: Vec::new(),
+            training_program: Vec::new(),
             delays: Delays::default(),
         };
         while let Some(name) = words.next() {
@@ -127,6 +131,7 @@ impl Arguments {
             "--account" => text()?.clone_into(&mut self.account),
             "--region" => text()?.clone_into(&mut self.region),
             "--model-server" | "--model-server-arg" => self.model_server.push(value),
+            "--training-program" | "--training-program-arg" => self.training_program.push(value),
             "--iam-propagation-ms" => self.delays.iam_propagation = duration()?,
             "--lambda-settle-ms" => self.delays.lambda_settle = duration()?,
             "--endpoint-settle-ms" => self.delays.endpoint_settle = duration()?,

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 use model::Model;
 
 use crate::payload::{PayloadError, Rows};
@@ -19,36 +20,85 @@ const CSV: &str = "text/csv; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// What `InvokeEndpoint` passes on as it is.
+const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
+/// The most contributions in one answer: some 12 MiB of text, where the body that asks for them may be of two bytes a row.
+const CONTRIBUTIONS_LIMIT: u64 = 1 << 20;
+/// The most work for one answer, in steps of up to ten nanoseconds each; `InvokeEndpoint` waits 60 s for an answer.
+const CONTRIBUTION_STEPS_LIMIT: u64 = 1_000_000_000;
+
 #[derive(Clone, Copy)]
 enum Format {
     Csv,
     Json,
 }
 
+/// What the headers of a request say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    content_type: Option<&'a str>,
+    accept: Option<&'a str>,
+    /// Whether each score is to be followed by its contributions.
+    pub(crate) contributions: bool,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        Self {
+            content_type: text(CONTENT_TYPE),
+            accept: text(ACCEPT),
+            contributions: asks_for_contributions(text(CUSTOM_ATTRIBUTES)),
+        }
+    }
+}
+
+/// Tells whether `X-Amzn-SageMaker-Custom-Attributes`, a list of words, asks for contributions.
+///
+/// No container of AWS's knows the word; they ignore the header.
+fn asks_for_contributions(attributes: Option<&str>) -> bool {
+    attributes.is_some_and(|words| words.split(',').any(|word| word.trim_ascii() == "contributions"))
+}
+
 /// Scores a body, or says why not.
-pub(crate) fn answer(model: &Model, content_type: Option<&str>, accept: Option<&str>, body: &[u8]) -> Reply {
+pub(crate) fn answer(model: &Model, asked: Asked<'_>, body: &[u8]) -> Reply {
     if body.is_empty() {
         return Reply { status: StatusCode::NO_CONTENT, content_type: CSV, body: Vec::new() };
     }
-    scores(model, content_type, accept, body).unwrap_or_else(|(status, why)| Reply::text(status, &why))
+    scores(model, asked, body).unwrap_or_else(|(status, why)| Reply::text(status, &why))
 }
 
-fn scores(
-    model: &Model,
-    content_type: Option<&str>,
-    accept: Option<&str>,
-    body: &[u8],
-) -> Result<Reply, (StatusCode, String)> {
-    let rows = parse(content_type, body)?;
+fn scores(model: &Model, asked: Asked<'_>, body: &[u8]) -> Result<Reply, (StatusCode, String)> {
+    let rows = parse(asked.content_type, body)?;
     let (found, features) = (rows.width(), model.features());
     if found > features {
         let why = format!("the body has {found} columns, but the model has {features} features");
         return Err((StatusCode::BAD_REQUEST, why));
     }
-    match format(accept)? {
-        Format::Csv => Ok(Reply { status: StatusCode::OK, content_type: CSV, body: csv(model, &rows) }),
-        Format::Json => Ok(Reply { status: StatusCode::OK, content_type: JSON, body: json(model, &rows) }),
+    let format = format(asked.accept)?;
+    if asked.contributions {
+        refuse_too_many(model, rows.count())?;
     }
+    let (content_type, body) = match (format, asked.contributions) {
+        (Format::Csv, false) => (CSV, csv(model, &rows)),
+        (Format::Json, false) => (JSON, json(model, &rows)),
+        (Format::Csv, true) => (CSV, explained_csv(model, &rows)),
+        (Format::Json, true) => (JSON, explained_json(model, &rows)),
+    };
+    Ok(Reply { status: StatusCode::OK, content_type, body })
+}
+
+/// Refuses what would take too much memory or time, and says how many rows would not.
+fn refuse_too_many(model: &Model, rows: usize) -> Result<(), (StatusCode, String)> {
+    let by_size = CONTRIBUTIONS_LIMIT / (model.features() as u64 + 1);
+    let by_work = CONTRIBUTION_STEPS_LIMIT / model.contribution_steps().max(1);
+    // One row is bounded by the model, which was chosen with care, and not by who asks.
+    let most = by_size.min(by_work).max(1);
+    if rows as u64 <= most {
+        return Ok(());
+    }
+    let why = format!("contributions are given for at most {most} rows of this model at once, the body has {rows}");
+    Err((StatusCode::PAYLOAD_TOO_LARGE, why))
 }
 
 fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Rows, (StatusCode, String)> {
@@ -106,6 +156,47 @@ fn json(model: &Model, rows: &Rows) -> Vec<u8> {
     out
 }
 
+/// One line a row: the score, what each feature contributes, the bias.
+fn explained_csv(model: &Model, rows: &Rows) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.count() * (model.features() + 2) * 12);
+    rows.for_each(model.features(), |row| {
+        push_score(&mut out, model.score(row));
+        for contribution in model.contributions(row) {
+            out.push(b',');
+            push_contribution(&mut out, contribution);
+        }
+        out.push(b'\n');
+    });
+    out
+}
+
+/// As without contributions, and beside each score a list: what each feature contributes, then the bias.
+fn explained_json(model: &Model, rows: &Rows) -> Vec<u8> {
+    let mut out = b"{\"predictions\": [".to_vec();
+    let mut separator: &[u8] = b"{\"score\": ";
+    rows.for_each(model.features(), |row| {
+        out.extend_from_slice(separator);
+        push_score(&mut out, model.score(row));
+        let mut separator_within: &[u8] = b", \"contributions\": [";
+        for contribution in model.contributions(row) {
+            out.extend_from_slice(separator_within);
+            push_contribution(&mut out, contribution);
+            separator_within = b", ";
+        }
+        out.extend_from_slice(b"]}");
+        separator = b", {\"score\": ";
+    });
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// Writes a contribution with as many digits as it takes to read the same `f32` again; no other server's bytes have to
+/// be met.
+fn push_contribution(out: &mut Vec<u8>, contribution: f32) {
+    let written = write!(out, "{contribution:?}");
+    debug_assert!(written.is_ok(), "writing to a vector does not fail");
+}
+
 /// Writes a score as the container does, which is Python's `str` of the score widened to `f64`: the shortest digits
 /// that read back as the same bits, with an exponent of at least two digits.
 fn push_score(out: &mut Vec<u8>, score: f32) {
@@ -134,6 +225,8 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
+    use model::Tree;
+
     use super::*;
 
     #[test]
@@ -155,6 +248,35 @@ mod tests {
             assert_eq!(written.parse::<f64>().unwrap().to_bits(), f64::from(score).to_bits());
             assert_eq!(written, text);
         }
+    }
+
+    #[test]
+    fn contributions_are_asked_for_by_one_word_of_the_header() {
+        for asks in ["contributions", "trace-7, contributions", " contributions ,x"] {
+            assert!(asks_for_contributions(Some(asks)), "{asks}");
+        }
+        for asks_not in [None, Some(""), Some("Contributions"), Some("contributions=no"), Some("no contributions")] {
+            assert!(!asks_for_contributions(asks_not), "{asks_not:?}");
+        }
+    }
+
+    #[test]
+    fn more_contributions_than_an_answer_may_have_are_refused_with_the_number_that_it_may() {
+        let names = (0..1023).map(|index| format!("f{index}")).collect::<Vec<_>>();
+        let model = Model::linear(&names, vec![0.0; 1023], 0.0).unwrap();
+        assert_eq!(refuse_too_many(&model, 1024), Ok(()));
+        let why = "contributions are given for at most 1024 rows of this model at once, the body has 1025";
+        assert_eq!(refuse_too_many(&model, 1025), Err((StatusCode::PAYLOAD_TOO_LARGE, why.to_owned())));
+    }
+
+    #[test]
+    fn more_work_than_an_answer_may_take_is_refused() {
+        let names = ["a".to_owned()];
+        let model = Model::boosted(&names, 0.0, vec![Tree::constant(0.0).unwrap(); 10_000]).unwrap();
+        let most = usize::try_from(CONTRIBUTION_STEPS_LIMIT / model.contribution_steps()).unwrap();
+        assert!(most < 500_000, "the size of the answer must not be what is refused");
+        assert_eq!(refuse_too_many(&model, most), Ok(()));
+        assert!(refuse_too_many(&model, most + 1).is_err());
     }
 
     #[test]

@@ -102,6 +102,14 @@ impl Rows {
         }
     }
 
+    /// How many rows there are.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Dense { cells, width } => cells.len() / width,
+            Self::Sparse { ends, .. } => ends.len(),
+        }
+    }
+
     /// Calls `visit` with each row, filled up to `features` cells with missing values. No row is wider than that.
     pub(crate) fn for_each(&self, features: usize, mut visit: impl FnMut(&[f32])) {
         match self {

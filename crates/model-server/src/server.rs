@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName};
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
@@ -20,14 +20,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::invocation::{self, Reply};
+use crate::invocation::{self, Asked, Reply};
 use crate::{ServeError, load};
 
 /// The container's `MAX_CONTENT_LENGTH`, which is also what `InvokeEndpoint` takes.
 const BODY_LIMIT_BYTES: usize = 6 << 20;
 /// How much of a body over the limit is read and dropped, so that its sender sees the 413 and not a reset.
 const DISCARD_LIMIT_BYTES: usize = 64 << 20;
-/// From here on a body is scored off the event loop: it takes tens of milliseconds, and a ping must not wait.
+/// From here on a body is scored off the event loop: it takes tens of milliseconds, and a ping must not wait. Whatever
+/// asks for contributions is, too.
 const LARGE_BODY_BYTES: usize = 256 << 10;
 /// Requests in flight may finish within this time; SIGKILL follows 30 s after SIGTERM.
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
@@ -172,15 +173,11 @@ async fn invoke(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<
         Ok(body) => body,
         Err(reply) => return logged(reply),
     };
-    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let (content_type, accept) = (header(CONTENT_TYPE), header(ACCEPT));
-    if body.len() < LARGE_BODY_BYTES {
-        return logged(invocation::answer(&model, content_type, accept, &body));
+    let asked = Asked::of(&head.headers);
+    if body.len() < LARGE_BODY_BYTES && !asked.contributions {
+        return logged(invocation::answer(&model, asked, &body));
     }
-    let (content_type, accept) = (content_type.map(str::to_owned), accept.map(str::to_owned));
-    let scored = tokio::task::spawn_blocking(move || {
-        invocation::answer(&model, content_type.as_deref(), accept.as_deref(), &body)
-    });
+    let scored = tokio::task::spawn_blocking(move || invocation::answer(&model, Asked::of(&head.headers), &body));
     logged(scored.await.unwrap_or_else(|_| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "scoring failed")))
 }
 

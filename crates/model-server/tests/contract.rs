@@ -119,6 +119,44 @@ async fn the_answer_comes_in_the_accepted_type() {
     }
 }
 
+const EXPLAINED: (&str, &str) = ("X-Amzn-SageMaker-Custom-Attributes", "contributions");
+
+/// All rows have covers of 1, as have both children of the split: the tree gives -11.87291 on average.
+#[tokio::test]
+async fn contributions_follow_the_score_if_they_are_asked_for() {
+    let server = start().await;
+    let csv = format!("{LOW},0.0,0.0,-11.87291\n0.5,11.87291,0.0,-11.87291\n");
+    let json = format!(
+        "{{\"predictions\": [{{\"score\": {LOW}, \"contributions\": [0.0, 0.0, -11.87291]}}, \
+         {{\"score\": 0.5, \"contributions\": [11.87291, 0.0, -11.87291]}}]}}"
+    );
+    for (accept, content_type, expected) in
+        [("text/csv", "text/csv; charset=utf-8", csv), ("application/json", "application/json", json)]
+    {
+        let headers = [("content-type", "text/csv"), ("accept", accept), EXPLAINED];
+        let answer = server.ask("POST", "/invocations", &headers, b"0,0\n1,0").await;
+        assert_eq!(answer, (200, content_type.to_owned(), expected));
+    }
+}
+
+#[tokio::test]
+async fn another_custom_attribute_changes_nothing() {
+    let server = start().await;
+    let headers = [("content-type", "text/csv"), ("x-amzn-sagemaker-custom-attributes", "trace-id=7")];
+    assert_eq!(server.ask("POST", "/invocations", &headers, b"0,0").await.2, format!("{LOW}\n"));
+}
+
+#[tokio::test]
+async fn contributions_for_more_rows_than_an_answer_may_have_are_413() {
+    let server = start().await;
+    let body = "0\n".repeat(500_000);
+    let (status, _, why) =
+        server.ask("POST", "/invocations", &[("content-type", "text/csv"), EXPLAINED], body.as_bytes()).await;
+    let expected = "contributions are given for at most 349525 rows of this model at once, the body has 500000";
+    assert_eq!((status, why.as_str()), (413, expected));
+    assert_eq!(server.csv(&body).await.0, 200);
+}
+
 #[tokio::test]
 async fn a_body_that_cannot_be_parsed_is_415() {
     let server = start().await;

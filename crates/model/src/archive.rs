@@ -286,6 +286,47 @@ mod tests {
         insta::assert_snapshot!(refusal(&gzip(&tar[..2000])), @"the archive is damaged or not a gzipped tar");
     }
 
+    /// A claim alone takes no memory: what is kept are the bytes that are there.
+    #[test]
+    fn an_entry_that_claims_more_than_there_is_is_refused() {
+        let refusals = [1 << 20, UNPACKED_LIMIT_BYTES * 2, u64::MAX].map(|claimed| {
+            let mut header = Header::new_ustar();
+            header.as_old_mut().name[..MODEL_FILE.len()].copy_from_slice(MODEL_FILE.as_bytes());
+            header.set_entry_type(EntryType::Regular);
+            header.set_size(claimed);
+            header.set_cksum();
+            refusal(&gzip(&[header.as_bytes(), &[7; 1024][..]].concat()))
+        });
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        the archive is damaged or not a gzipped tar
+        the archive is damaged or not a gzipped tar
+        the archive is damaged or not a gzipped tar
+        ");
+    }
+
+    #[test]
+    fn a_link_is_refused_wherever_it_leads_and_however_long_the_path() {
+        let link = |kind, target: &str| {
+            let mut builder = Builder::new(Vec::new());
+            let mut header = Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            builder.append_link(&mut header, MODEL_FILE, target).unwrap();
+            refusal(&gzip(&builder.into_inner().unwrap()))
+        };
+        let far = "../".repeat(100) + "etc/passwd";
+        let refusals = [
+            link(EntryType::Symlink, "/etc/passwd"),
+            link(EntryType::Link, "../../etc/shadow"),
+            link(EntryType::Symlink, &far),
+        ];
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        `xgboost-model` is neither a file nor a directory
+        `xgboost-model` is neither a file nor a directory
+        `xgboost-model` is neither a file nor a directory
+        ");
+    }
+
     #[test]
     fn unpacking_stops_at_its_limit() {
         let bomb = pack(&vec![0; 1 << 20]);

@@ -158,6 +158,18 @@ pub enum TreeError {
         /// The child.
         child: i64,
     },
+    /// `XGBoost` reads the right child behind the left one, whatever the file says, and would score otherwise than it.
+    ///
+    /// Source: `GetNextNode` in `src/predictor/predict_fn.h`; seen with 1.7.4 and 3.2.0.
+    #[error("node {node} has children {left} and {right}, but XGBoost takes the right child to follow the left one")]
+    ChildrenApart {
+        /// The parent.
+        node: usize,
+        /// Where values below the threshold go.
+        left: i64,
+        /// Where all others go.
+        right: i64,
+    },
     /// A node is the child of two splits, or the root is the child of one.
     #[error("node {node} has more than one parent")]
     SharedNode {
@@ -175,6 +187,12 @@ pub enum TreeError {
     Unreachable {
         /// The node.
         node: usize,
+    },
+    /// A leaf lies deeper than [`crate::DEPTH_LIMIT`].
+    #[error("there are more than {limit} splits on the way to a leaf")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
     },
     /// A split looks at a feature that the model lacks.
     #[error("node {node} splits by feature {feature}, but there are {features} features")]

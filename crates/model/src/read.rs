@@ -198,13 +198,18 @@ impl Columns {
             let place = place.ok_or(TreeError::ChildOutOfRange { node, child, nodes: places.len() })?;
             place.ok_or(TreeError::DeletedChild { node, child })
         };
+        let (left, right) = (child(self.left[node])?, child(self.right[node])?);
+        // Before the deleted nodes are gone: closing up could bring the two together.
+        if self.left[node] + 1 != self.right[node] {
+            return Err(TreeError::ChildrenApart { node, left: self.left[node], right: self.right[node] });
+        }
         Ok(Node::Split {
             // One that is negative or too large is certainly not among the features.
             feature: u32::try_from(self.feature[node]).unwrap_or(u32::MAX),
             threshold: self.number[node],
             default_left: self.default_left[node] != 0,
-            left: child(self.left[node])?,
-            right: child(self.right[node])?,
+            left,
+            right,
             gain: self.gain[node],
             cover,
         })

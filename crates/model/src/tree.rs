@@ -2,6 +2,9 @@
 
 use crate::error::TreeError;
 
+/// The most splits on the way to a leaf: far beyond what training gives, and what bounds the memory that explaining takes.
+pub const DEPTH_LIMIT: usize = 4096;
+
 /// One node of a [`Tree`]. Children are positions in the tree's list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Node {
@@ -15,7 +18,7 @@ pub enum Node {
         default_left: bool,
         /// The child for values below the threshold.
         left: u32,
-        /// The child for all other values.
+        /// The child for all other values: the node behind `left`.
         right: u32,
         /// How much the split improved the training loss.
         gain: f32,
@@ -29,6 +32,14 @@ pub enum Node {
         /// Sum of the second derivatives of the training rows that came here.
         cover: f32,
     },
+}
+
+impl Node {
+    pub(crate) fn cover(&self) -> f32 {
+        match *self {
+            Self::Split { cover, .. } | Self::Leaf { cover, .. } => cover,
+        }
+    }
 }
 
 /// A decision tree whose root is its first node and whose nodes all have one way from the root.
@@ -96,9 +107,12 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
     }
     let mut met = vec![false; nodes.len()];
     met[0] = true;
-    let mut open = vec![0];
-    while let Some(node) = open.pop() {
+    let mut open = vec![(0, 0)];
+    while let Some((node, depth)) = open.pop() {
         let Node::Split { left, right, .. } = nodes[node] else { continue };
+        if depth == DEPTH_LIMIT {
+            return Err(TreeError::TooDeep { limit: DEPTH_LIMIT });
+        }
         for child in [left, right] {
             let index = usize::try_from(child).ok().filter(|index| *index < nodes.len());
             let Some(index) = index else {
@@ -110,7 +124,10 @@ fn check_shape(nodes: &[Node]) -> Result<(), TreeError> {
             if std::mem::replace(&mut met[index], true) {
                 return Err(TreeError::SharedNode { node: index });
             }
-            open.push(index);
+            open.push((index, depth + 1));
+        }
+        if left + 1 != right {
+            return Err(TreeError::ChildrenApart { node, left: left.into(), right: right.into() });
         }
     }
     match met.iter().position(|met| !met) {
@@ -147,6 +164,7 @@ mod tests {
             refusal(vec![split(0, 1), leaf(0.0)]),
             refusal(vec![split(1, 2), split(2, 3), leaf(0.0), leaf(0.0)]),
             refusal(vec![leaf(0.0), split(2, 3), split(1, 3), leaf(0.0)]),
+            refusal(vec![split(2, 1), leaf(0.0), leaf(0.0)]),
         ];
         insta::assert_snapshot!(cases.join("\n"), @"
         there are no nodes
@@ -155,6 +173,7 @@ mod tests {
         the root is the child of node 0
         node 2 has more than one parent
         node 1 cannot be reached from the root
+        node 0 has children 2 and 1, but XGBoost takes the right child to follow the left one
         ");
     }
 

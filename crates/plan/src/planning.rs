@@ -193,7 +193,10 @@ fn removal(resource: &Desired, world: &World) -> Option<Change> {
 
 fn compare(resource: &Desired, world: &World, resolve: &dyn Fn(&OutputRef) -> Option<Json>) -> Change {
     if resource.nature == Nature::Check {
-        return Change { fields: diff::from_nothing(&resource.facts, resolve), ..Change::new(resource, Action::Check) };
+        let mut fields = diff::from_nothing(&resource.facts, resolve);
+        let seen = world.seen.get(&resource.id);
+        fields.extend(seen.map(|seen| diff::from_nothing(seen, resolve)).unwrap_or_default());
+        return Change { fields, ..Change::new(resource, Action::Check) };
     }
     match world.of(&resource.id) {
         Observation::Absent => {

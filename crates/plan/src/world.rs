@@ -53,6 +53,8 @@ pub struct World {
     pub observed: BTreeMap<ResourceId, Observation>,
     /// Deleted last.
     pub strays: Vec<Stray>,
+    /// What checks can see before they are tried; a plan shows it beside what they will try.
+    pub seen: BTreeMap<ResourceId, Facts>,
 }
 
 impl World {

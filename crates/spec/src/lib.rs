@@ -6,8 +6,12 @@
 //! # Ok::<(), spec::Complaints>(())
 //! ```
 //!
-//! Parsing is pure: no file is opened, so whether a data file exists is for a later step to find out. That step
-//! reports it by [`Spec::complain`], which underlines the place in the file as parsing itself does.
+//! A model comes from one of three places: rows ([`Fit`], here or on `SageMaker`), a file ([`Import`]), or a program of
+//! the user's own ([`Command`]). What is asked of it, its threshold and its reasons are checked against what is known
+//! about it: a gate needs rows to measure by, reasons need features to name.
+//!
+//! Parsing is pure: no file is opened, so whether a data file exists, or a URL answers, is for a later step to find out. That
+//! step reports it by [`Spec::complain`], which underlines the place in the file as parsing itself does.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

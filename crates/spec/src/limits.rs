@@ -5,8 +5,36 @@ use std::ops::RangeInclusive;
 pub(crate) const ROWS: RangeInclusive<u64> = 1_000..=10_000_000;
 pub(crate) const TREES: RangeInclusive<i64> = 1..=10_000;
 pub(crate) const DEPTH: RangeInclusive<i64> = 1..=16;
+/// Of a forest, whose trees gain little from more.
+pub(crate) const FOREST_TREES: RangeInclusive<i64> = 1..=1_000;
+/// Of a tree of a forest, which grows deeper than a boosted one.
+pub(crate) const FOREST_DEPTH: RangeInclusive<i64> = 1..=32;
+/// Fewest rows in a leaf of a forest; a million keeps any public data set from splitting at all.
+pub(crate) const MIN_LEAF_ROWS: RangeInclusive<i64> = 1..=1_000_000;
+/// Trees in a row without a better log loss.
+pub(crate) const EARLY_STOPPING_ROUNDS: RangeInclusive<i64> = 1..=1_000;
+/// Of the training rows, set aside to know when to stop.
+pub(crate) const VALIDATION_SHARE: RangeInclusive<f64> = 0.05..=0.5;
 pub(crate) const MAX_ITERATIONS: RangeInclusive<i64> = 1..=100_000;
 pub(crate) const TEST_SHARE: RangeInclusive<f64> = 0.05..=0.5;
+/// More columns than `XGBoost` users have, and few enough that a slip in a range fills no memory.
+pub(crate) const MAX_FEATURES: usize = 10_000;
+/// Where a model can be trained.
+pub(crate) const ON: [&str; 2] = ["here", "sagemaker"];
+/// Gigabytes of disk of a training machine: at most what the largest `EBS` volume of type gp2 holds.
+pub(crate) const VOLUME_GB: RangeInclusive<i64> = 1..=16_384;
+/// A training job runs for at most 28 days. Source: `StoppingCondition` of the `SageMaker` API.
+pub(crate) const TRAINING_S: RangeInclusive<i64> = 1..=2_419_200;
+/// Seeds that the `sagemaker-xgboost` container takes. Source: its `hyperparameter_validation.py`.
+pub(crate) const SAGEMAKER_SEED: RangeInclusive<u64> = 0..=2_147_483_646;
+/// Characters in one hyperparameter of a training job. Source: `HyperParameters` of the `SageMaker` API.
+pub(crate) const HYPERPARAMETER_CHARS: usize = 2_500;
+/// Bytes in the key of an S3 object.
+pub(crate) const S3_KEY_BYTES: usize = 1_024;
+/// Hexadecimal digits of a SHA-256.
+pub(crate) const SHA256_DIGITS: usize = 64;
+/// Features named in an answer: more would be a table, not a reason.
+pub(crate) const REASONS: RangeInclusive<i64> = 0..=10;
 /// Of a metric, and of a threshold.
 pub(crate) const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 pub(crate) const PORT: RangeInclusive<i64> = 1..=65_535;

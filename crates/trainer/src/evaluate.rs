@@ -1,147 +1,112 @@
-//! How good scores are: pure functions over labels and scores, with scikit-learn's definitions.
+//! How good scores are: pure functions over the scores of test rows, with scikit-learn's definitions.
 
 use serde::{Deserialize, Serialize};
 
-/// Rows by score, highest first, as counts of (positives, negatives) that share a score.
-struct Ranking {
-    ties: Vec<(u64, u64)>,
-    positives: u64,
-    negatives: u64,
-}
+use crate::Scores;
 
-/// What a model reaches on rows that it has not seen.
+/// The 97.5 % quantile of the normal distribution: two-sided intervals of 95 %.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// What is left on either side of an interval of 95 %.
+const TAIL: f64 = 0.025;
+
+/// What a model reaches on rows that it has not seen, whatever the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Metrics {
     /// 0 to 1.
     pub average_precision: f64,
+    /// Where average precision would lie on 95 of 100 test sets like this one; see [`average_precision_interval`].
+    pub average_precision_interval: [f64; 2],
     /// 0 to 1; 0.5 is chance.
     pub roc_auc: f64,
-    /// At least 0, natural logarithm; less is better.
-    pub log_loss: f64,
-    /// 0 to 1; less is better.
-    pub brier_score: f64,
-    /// What deciding at the threshold would do.
-    pub at_threshold: AtThreshold,
-}
-
-/// What deciding at a threshold does. A ratio of nothing to nothing is 0, as in scikit-learn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct AtThreshold {
-    /// A row is called positive when its score is at least this.
-    pub threshold: f64,
-    /// Called positive, and are.
-    pub true_positives: u64,
-    /// Called positive, and are not.
-    pub false_positives: u64,
-    /// Called negative, and are.
-    pub true_negatives: u64,
-    /// Called negative, and are not.
-    pub false_negatives: u64,
-    /// Share of those called positive that are.
-    pub precision: f64,
-    /// Share of the positives that are called so.
-    pub recall: f64,
-    /// Harmonic mean of precision and recall.
-    pub f1: f64,
+    /// At least 0, natural logarithm; less is better. None when the scores are no probabilities.
+    pub log_loss: Option<f64>,
+    /// 0 to 1; less is better. None when the scores are no probabilities.
+    pub brier_score: Option<f64>,
 }
 
 /// Measures everything at once.
-pub fn measure(labels: &[bool], scores: &[f64], threshold: f64) -> Metrics {
+pub fn measure(scores: &Scores) -> Metrics {
+    let average_precision = average_precision(scores);
+    let positives = scores.positives().len();
     Metrics {
-        average_precision: average_precision(labels, scores),
-        roc_auc: roc_auc(labels, scores),
-        log_loss: log_loss(labels, scores),
-        brier_score: brier_score(labels, scores),
-        at_threshold: at_threshold(labels, scores, threshold),
+        average_precision,
+        average_precision_interval: average_precision_interval(average_precision, positives),
+        roc_auc: roc_auc(scores),
+        log_loss: log_loss(scores),
+        brier_score: brier_score(scores),
     }
 }
 
 /// Sums precision over the steps in recall, rows of equal score being one step; no interpolation.
 ///
 /// 0 when there are no positives.
-pub fn average_precision(labels: &[bool], scores: &[f64]) -> f64 {
-    let ranking = Ranking::new(labels, scores);
-    let (mut found, mut called, mut sum) = (0, 0, 0.0);
-    for (positives, negatives) in ranking.ties {
-        found += positives;
-        called += positives + negatives;
-        sum += positives as f64 * (found as f64 / called as f64);
+pub fn average_precision(scores: &Scores) -> f64 {
+    let (mut found, mut sum) = (0, 0.0);
+    for step in scores.steps() {
+        let precision = step.true_positives as f64 / (step.true_positives + step.false_positives) as f64;
+        sum += (step.true_positives - found) as f64 * precision;
+        found = step.true_positives;
     }
-    ratio(sum, ranking.positives as f64)
+    ratio(sum, scores.positives().len() as f64)
+}
+
+/// Gives the 95 % logit interval of an average precision reached on so many positives.
+///
+/// By Boyd, Eng and Page, "Area under the precision-recall curve: point estimates and confidence intervals" (2013). At
+/// 0 and 1 the logit is infinite; there it is the exact binomial interval of as many trials as there are positives,
+/// which without any is everything from 0 to 1.
+pub fn average_precision_interval(average_precision: f64, positives: usize) -> [f64; 2] {
+    let positives = positives as f64;
+    let spread = positives * average_precision * (1.0 - average_precision);
+    if spread > 0.0 {
+        let logit = (average_precision / (1.0 - average_precision)).ln();
+        return [-1.0, 1.0].map(|side| 1.0 / (1.0 + (-(logit + side * Z / spread.sqrt())).exp()));
+    }
+    let bound = TAIL.powf(1.0 / positives);
+    if average_precision > 0.5 { [bound, 1.0] } else { [0.0, 1.0 - bound] }
 }
 
 /// Gives the share of pairs of a positive and a negative in which the positive scores higher, ties counting half.
 ///
 /// NaN would be the answer of scikit-learn when a class is absent; here it is 0, which JSON can hold.
-pub fn roc_auc(labels: &[bool], scores: &[f64]) -> f64 {
-    let ranking = Ranking::new(labels, scores);
-    let (mut found, mut area) = (0, 0.0);
-    for (positives, negatives) in ranking.ties {
-        area += negatives as f64 * (found as f64 + positives as f64 / 2.0);
-        found += positives;
+pub fn roc_auc(scores: &Scores) -> f64 {
+    let (mut found, mut alarms, mut area) = (0, 0, 0.0);
+    for step in scores.steps() {
+        let negatives = (step.false_positives - alarms) as f64;
+        area += negatives * (step.true_positives + found) as f64 / 2.0;
+        (found, alarms) = (step.true_positives, step.false_positives);
     }
-    ratio(area, ranking.positives as f64 * ranking.negatives as f64)
+    ratio(area, found as f64 * alarms as f64)
 }
 
 /// Averages the negative logarithm of the probability given to what is true.
 ///
-/// Probabilities are held away from 0 and 1 by `f64::EPSILON`, as scikit-learn does, so that it stays finite.
-pub fn log_loss(labels: &[bool], scores: &[f64]) -> f64 {
-    mean(labels, scores, |label, score| {
+/// Probabilities are held away from 0 and 1 by `f64::EPSILON`, as scikit-learn does, so that it stays finite. None when
+/// a score lies outside 0 to 1.
+pub fn log_loss(scores: &Scores) -> Option<f64> {
+    mean(scores, |label, score| {
         let probability = if label { score } else { 1.0 - score };
         -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     })
 }
 
-/// Averages the squared distance between score and label.
-pub fn brier_score(labels: &[bool], scores: &[f64]) -> f64 {
-    mean(labels, scores, |label, score| (score - f64::from(u8::from(label))).powi(2))
+/// Averages the squared distance between score and label; none when a score lies outside 0 to 1.
+pub fn brier_score(scores: &Scores) -> Option<f64> {
+    mean(scores, |label, score| (score - f64::from(u8::from(label))).powi(2))
 }
 
-/// Counts what deciding at a threshold would do; a score equal to the threshold is positive.
-pub fn at_threshold(labels: &[bool], scores: &[f64], threshold: f64) -> AtThreshold {
-    let count = |label: bool, called: bool| {
-        let rows = labels.iter().zip(scores);
-        rows.filter(|(is, score)| (**is, **score >= threshold) == (label, called)).count() as u64
-    };
-    let (true_positives, false_positives) = (count(true, true), count(false, true));
-    let (true_negatives, false_negatives) = (count(false, false), count(true, false));
-    let found = true_positives as f64;
-    AtThreshold {
-        threshold,
-        true_positives,
-        false_positives,
-        true_negatives,
-        false_negatives,
-        precision: ratio(found, (true_positives + false_positives) as f64),
-        recall: ratio(found, (true_positives + false_negatives) as f64),
-        f1: ratio(2.0 * found, (2 * true_positives + false_positives + false_negatives) as f64),
+fn mean(scores: &Scores, loss: impl Fn(bool, f64) -> f64) -> Option<f64> {
+    if !scores.are_probabilities() {
+        return None;
     }
+    let sum = |label: bool, scores: &[f32]| scores.iter().map(|it| loss(label, f64::from(*it))).sum::<f64>();
+    Some(ratio(sum(true, scores.positives()) + sum(false, scores.negatives()), scores.len() as f64))
 }
 
-impl Ranking {
-    fn new(labels: &[bool], scores: &[f64]) -> Self {
-        let mut rows: Vec<(f64, bool)> = scores.iter().copied().zip(labels.iter().copied()).collect();
-        rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let ties = rows.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()).map(|tie| {
-            let positives = tie.iter().filter(|(_, label)| *label).count();
-            (positives as u64, (tie.len() - positives) as u64)
-        });
-        let ties: Vec<_> = ties.collect();
-        let positives = ties.iter().map(|it| it.0).sum();
-        let negatives = ties.iter().map(|it| it.1).sum();
-        Self { ties, positives, negatives }
-    }
-}
-
-fn mean(labels: &[bool], scores: &[f64], loss: impl Fn(bool, f64) -> f64) -> f64 {
-    let sum: f64 = labels.iter().zip(scores).map(|(label, score)| loss(*label, *score)).sum();
-    ratio(sum, labels.len() as f64)
-}
-
-fn ratio(part: f64, whole: f64) -> f64 {
+/// A share; of nothing it is 0.
+pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
@@ -156,60 +121,85 @@ mod tests {
         assert!((actual - expected).abs() < 1e-12, "{actual} should be {expected}");
     }
 
-    const LABELS: [bool; 8] = [true, false, true, true, false, false, true, false];
+    fn of(labels: &[bool], scores: &[f32]) -> Scores {
+        Scores::new(labels, scores).unwrap()
+    }
+
     /// A tie of two positives and one negative, and a score of exactly 0 and 1.
-    const SCORES: [f64; 8] = [0.9, 0.8, 0.5, 0.5, 0.5, 0.1, 0.0, 1.0];
+    fn eight() -> Scores {
+        let labels = [true, false, true, true, false, false, true, false];
+        of(&labels, &[0.9, 0.8, 0.5, 0.5, 0.5, 0.1, 0.0, 1.0])
+    }
 
     #[test]
     fn average_precision_counts_a_tie_as_one_step() {
         // Steps: 1.0 (0 of 1), 0.9 (1 of 2), 0.8, the tie (3 of 6), 0.1, 0.0 (4 of 8).
-        near(average_precision(&LABELS, &SCORES), 0.25 * 0.5 + 0.5 * 0.5 + 0.25 * 0.5);
+        near(average_precision(&eight()), 0.25 * 0.5 + 0.5 * 0.5 + 0.25 * 0.5);
     }
 
     #[test]
     fn roc_auc_counts_a_tied_pair_half() {
         // Negatives below 0.9: three; below 0.5: one, and one tied, twice over; below 0: none. Of sixteen pairs.
-        near(roc_auc(&LABELS, &SCORES), (3.0 + 1.5 + 1.5 + 0.0) / 16.0);
+        near(roc_auc(&eight()), (3.0 + 1.5 + 1.5 + 0.0) / 16.0);
     }
 
     #[test]
     fn certainty_that_is_wrong_costs_much_and_not_infinitely() {
-        near(log_loss(&[true, false], &[0.8, 0.4]), -(0.8_f64.ln() + 0.6_f64.ln()) / 2.0);
-        near(log_loss(&[true], &[0.0]), 36.043_653_389_117_15);
-        assert!(log_loss(&[true], &[1.0]) < 1e-15);
+        near(log_loss(&of(&[true, false], &[0.75, 0.25])).unwrap(), -0.75_f64.ln());
+        near(log_loss(&of(&[true], &[0.0])).unwrap(), 36.043_653_389_117_15);
+        assert!(log_loss(&of(&[true], &[1.0])).unwrap() < 1e-15);
     }
 
     #[test]
     fn the_brier_score_is_the_mean_squared_error() {
-        near(brier_score(&[true, false], &[0.8, 0.4]), 0.1);
+        near(brier_score(&of(&[true, false], &[0.75, 0.5])).unwrap(), 0.156_25);
     }
 
     #[test]
-    fn a_score_equal_to_the_threshold_is_positive() {
-        let at = at_threshold(&LABELS, &SCORES, 0.5);
-        let counts = (at.true_positives, at.false_positives, at.true_negatives, at.false_negatives);
-        assert_eq!(counts, (3, 3, 1, 1));
-        near(at.precision, 0.5);
-        near(at.recall, 0.75);
-        near(at.f1, 0.6);
+    fn scores_that_are_no_probabilities_have_no_log_loss() {
+        let margins = of(&[true, false], &[1.5, -2.0]);
+        assert_eq!((log_loss(&margins), brier_score(&margins)), (None, None));
+        near(roc_auc(&margins), 1.0);
     }
 
     #[test]
-    fn ratios_of_nothing_are_zero_and_never_nan() {
-        let at = at_threshold(&[false], &[0.1], 0.5);
-        assert_eq!((at.precision, at.recall, at.f1), (0.0, 0.0, 0.0));
-        assert_eq!((average_precision(&[false], &[0.1]), roc_auc(&[false], &[0.1])), (0.0, 0.0));
-        assert_eq!((log_loss(&[], &[]), brier_score(&[], &[])), (0.0, 0.0));
+    fn metrics_of_an_absent_class_are_zero_and_never_nan() {
+        let negative = of(&[false], &[0.125]);
+        assert_eq!((average_precision(&negative), roc_auc(&negative)), (0.0, 0.0));
+        assert_eq!((log_loss(&Scores::default()), brier_score(&Scores::default())), (Some(0.0), Some(0.0)));
+    }
+
+    #[test]
+    fn the_interval_is_that_of_boyd_eng_and_page() {
+        // By hand: ln(0.85 / 0.15) = 1.734601, 1 / sqrt(98 * 0.85 * 0.15) = 0.282899, so 1.734601 ± 0.554472.
+        let [low, high] = average_precision_interval(0.85, 98);
+        assert!((low - 0.764_970_9).abs() < 1e-6 && (high - 0.907_968_1).abs() < 1e-6, "{low} {high}");
+    }
+
+    #[test]
+    fn the_interval_at_either_end_is_the_exact_binomial_one() {
+        let [low, high] = average_precision_interval(1.0, 35);
+        near(low, 0.025_f64.powf(1.0 / 35.0));
+        near(high, 1.0);
+        let [low, high] = average_precision_interval(0.0, 0);
+        near(low, 0.0);
+        near(high, 1.0);
     }
 
     proptest! {
         #[test]
         fn roc_auc_is_the_share_of_pairs_in_order(rows in prop::collection::vec((any::<bool>(), 0_u8..6), 1..40)) {
-            let (labels, scores): (Vec<bool>, Vec<f64>) = rows.iter().map(|(l, s)| (*l, f64::from(*s) / 5.0)).unzip();
-            let of = |label: bool| rows.iter().filter(move |it| it.0 == label).map(|it| it.1);
-            let pairs: Vec<_> = of(true).flat_map(|p| of(false).map(move |n| p.cmp(&n))).collect();
+            let (labels, scores): (Vec<bool>, Vec<f32>) = rows.iter().map(|(l, s)| (*l, f32::from(*s) / 5.0)).unzip();
+            let side = |label: bool| rows.iter().filter(move |it| it.0 == label).map(|it| it.1);
+            let pairs: Vec<_> = side(true).flat_map(|p| side(false).map(move |n| p.cmp(&n))).collect();
             let won: f64 = pairs.iter().map(|it| f64::from(*it as i8 + 1) / 2.0).sum();
-            prop_assert!((roc_auc(&labels, &scores) - ratio(won, pairs.len() as f64)).abs() < 1e-12);
+            prop_assert!((roc_auc(&of(&labels, &scores)) - ratio(won, pairs.len() as f64)).abs() < 1e-12);
+        }
+
+        #[test]
+        fn the_interval_holds_what_it_is_about(share in 0.0_f64..=1.0, positives in 0_usize..1_000) {
+            let [low, high] = average_precision_interval(share, positives);
+            prop_assert!(0.0 <= low && low <= share && share <= high && high <= 1.0, "{low} {share} {high}");
         }
     }
 }

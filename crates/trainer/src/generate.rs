@@ -172,7 +172,7 @@ mod tests {
         let honest = (0..table.len()).filter(|it| !table.labels()[*it]);
         let mut squares = [0.0; 28];
         for row in honest {
-            squares.iter_mut().zip(table.row(row)).for_each(|(sum, value)| *sum += f64::from(*value).powi(2));
+            squares.iter_mut().zip(table.row(row)).for_each(|(sum, value)| *sum += f64::from(value).powi(2));
         }
         for (sum, deviation) in squares.iter().zip(DEVIATION) {
             let actual = (sum / 20_000.0).sqrt();

@@ -52,25 +52,40 @@ impl Split {
         if !(self.test > 0.0 && self.test < 1.0) {
             return Err(SplitError::Share { share: self.test });
         }
-        let mut random = Random::new(*b"split   ", self.seed);
-        let mut in_test = vec![false; table.len()];
-        for class in [false, true] {
-            let mut rows: Vec<usize> = (0..table.len()).filter(|it| table.labels()[*it] == class).collect();
-            if rows.len() < 2 {
-                return Err(SplitError::TooFew { label: u8::from(class), rows: rows.len() });
-            }
-            #[expect(clippy::cast_sign_loss, reason = "a share of a count is no less than 0")]
-            let held_back = ((rows.len() as f64 * self.test).round() as usize).clamp(1, rows.len() - 1);
-            // The first steps of a Fisher-Yates shuffle choose without bias.
-            for chosen in 0..held_back {
-                let other = chosen + random.below((rows.len() - chosen) as u64) as usize;
-                rows.swap(chosen, other);
-                in_test[rows[chosen]] = true;
-            }
-        }
+        let random = Random::new(*b"split   ", self.seed);
+        let in_test = hold_back(table.labels(), self.test, random)
+            .map_err(|TooFew { label, rows }| SplitError::TooFew { label, rows })?;
         let (test, train) = (0..table.len()).partition(|it| in_test[*it]);
         Ok(Parts { train, test })
     }
+}
+
+/// A class of which nothing can be held back.
+pub(crate) struct TooFew {
+    /// 0 or 1.
+    pub(crate) label: u8,
+    /// How many rows it has.
+    pub(crate) rows: usize,
+}
+
+/// Marks the same share of either class, at least one row and never all.
+pub(crate) fn hold_back(labels: &[bool], share: f64, mut random: Random) -> Result<Vec<bool>, TooFew> {
+    let mut marked = vec![false; labels.len()];
+    for class in [false, true] {
+        let mut rows: Vec<usize> = (0..labels.len()).filter(|it| labels[*it] == class).collect();
+        if rows.len() < 2 {
+            return Err(TooFew { label: u8::from(class), rows: rows.len() });
+        }
+        #[expect(clippy::cast_sign_loss, reason = "a share of a count is no less than 0")]
+        let held_back = ((rows.len() as f64 * share).round() as usize).clamp(1, rows.len() - 1);
+        // The first steps of a Fisher-Yates shuffle choose without bias.
+        for chosen in 0..held_back {
+            let other = chosen + random.below((rows.len() - chosen) as u64) as usize;
+            rows.swap(chosen, other);
+            marked[rows[chosen]] = true;
+        }
+    }
+    Ok(marked)
 }
 
 #[cfg(test)]

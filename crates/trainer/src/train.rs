@@ -1,17 +1,18 @@
 //! From rows to a model file that is proved to be the model that was trained.
 
+use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace};
 use model::Model;
 use ndarray::{Array1, Array2, ArrayView1, ShapeBuilder};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedLogistic};
-use crate::evaluate::measure;
-use crate::split::Parts;
-use crate::{EngineError, GradientBoosting, LogisticRegression, Metrics, Split, SplitError, Table, VERSION};
-
-/// Rows that are kept with their scores, to try a deployed model with.
-const GOLDEN_ROWS: usize = 8;
+use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedForest, UncheckedLogistic};
+use crate::evaluation::judge_scores;
+use crate::{
+    Counts, EngineError, Evaluation, GradientBoosting, JudgeError, LearningCurve, LogisticRegression, RandomForest,
+    Split, SplitError, Table, VERSION,
+};
 
 /// How far the written model's f32 scores may be from the trainer's f64 scores, for each hundred trees begun.
 ///
@@ -19,21 +20,13 @@ const GOLDEN_ROWS: usize = 8;
 const DRIFT_LIMIT: f64 = 1e-6;
 
 /// What to train, and how to judge it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Options {
     /// How to learn.
     pub algorithm: Algorithm,
     /// What is held back for the evaluation.
     pub split: Split,
-    /// Where [`Metrics::at_threshold`] decides, 0 to 1; the model does not depend on it.
-    pub threshold: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { algorithm: Algorithm::default(), split: Split::default(), threshold: 0.5 }
-    }
 }
 
 /// How to learn.
@@ -42,6 +35,8 @@ impl Default for Options {
 pub enum Algorithm {
     /// `forust-ml`'s; copes with missing values.
     GradientBoosting(GradientBoosting),
+    /// linfa's trees; refuses missing values.
+    RandomForest(RandomForest),
     /// linfa's; refuses missing values.
     LogisticRegression(LogisticRegression),
 }
@@ -59,48 +54,6 @@ pub struct Trained {
     pub model_json: Vec<u8>,
     /// How good it is.
     pub evaluation: Evaluation,
-}
-
-/// Everything to know about a trained model that its file does not say. Its JSON form is kept beside the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Evaluation {
-    /// [`VERSION`] of the trainer.
-    pub trainer_version: String,
-    /// Name of the column that is predicted.
-    pub label: String,
-    /// Names of the columns that it is predicted from, in order.
-    pub features: Vec<String>,
-    /// How it was trained.
-    pub options: Options,
-    /// What it was trained on.
-    pub train: Counts,
-    /// What it was judged on.
-    pub test: Counts,
-    /// What the written model reaches on the test rows.
-    pub metrics: Metrics,
-    /// Test rows from the lowest score to the highest, with the scores of the written model.
-    pub golden_rows: Vec<GoldenRow>,
-}
-
-/// How many rows there were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Counts {
-    /// All of them.
-    pub rows: usize,
-    /// Those with the label 1.
-    pub positives: usize,
-}
-
-/// A row and the score that a deployed model must give it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct GoldenRow {
-    /// As wide as the model; none where the value is missing.
-    pub features: Vec<Option<f32>>,
-    /// An f32, widened.
-    pub score: f64,
 }
 
 /// What training is about to do.
@@ -139,6 +92,9 @@ pub enum TrainError {
         /// NaN.
         score: f64,
     },
+    /// The scores tell nothing.
+    #[error("could not judge the model")]
+    Judge(#[from] JudgeError),
     /// The written model cannot be read: an internal error.
     #[error("the model that was written cannot be read back")]
     Unreadable(#[source] model::ModelError),
@@ -156,74 +112,110 @@ pub enum TrainError {
 
 /// Trains a model, writes it, and judges what was written on rows that were held back.
 ///
-/// The same rows and options give the same bytes, on one thread or many.
-pub fn train(rows: Table, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Trained, TrainError> {
-    let Parts { train, test } = options.split.of(&rows)?;
+/// These are `test`, with the same columns; without it, they are split off the rows. The same rows and options give the
+/// same bytes, on one thread or many.
+pub fn train(
+    rows: Table,
+    test: Option<Table>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Trained, TrainError> {
     let (label, features) = (rows.label().to_owned(), rows.features().to_vec());
-    let (train, test) = (gather(&rows, &train), gather(&rows, &test));
-    // The engines need the memory.
-    drop(rows);
+    let warnings = rows.warnings().iter().map(ToString::to_string).collect();
+    let [train, test] = match test {
+        None => {
+            let parts = options.split.of(&rows)?;
+            gather(rows, [&parts.train, &parts.test])
+        }
+        Some(test) if test.features().len() != features.len() => {
+            return Err(JudgeError::Width { columns: test.features().len(), features: features.len() }.into());
+        }
+        Some(test) => [rows, test].map(|table| {
+            let all: Vec<usize> = (0..table.len()).collect();
+            let [rows] = gather(table, [&all]);
+            rows
+        }),
+    };
     let (train_counts, test_counts) = (count(&train), count(&test));
 
     progress(Progress::Fitting { train: train_counts, test: test_counts });
-    let (model, trained) = match &options.algorithm {
-        Algorithm::GradientBoosting(it) => learn(&UncheckedBoosting::new(it.clone()), &train, &test, &features),
+    let Learned { model, scores: trained, learning_curve } = match &options.algorithm {
+        Algorithm::GradientBoosting(it) => {
+            learn(&UncheckedBoosting::new(it.clone(), &features), train, &test, &features)
+        }
+        Algorithm::RandomForest(it) => learn(&UncheckedForest::new(it.clone(), &features), train, &test, &features),
         Algorithm::LogisticRegression(it) => {
-            learn(&UncheckedLogistic::new(it.clone(), &features), &train, &test, &features)
+            learn(&UncheckedLogistic::new(it.clone(), &features), train, &test, &features)
         }
     }?;
-    drop(train);
 
     let model_json = model.to_json();
     progress(Progress::Checking { model_bytes: model_json.len() });
     let model = Model::read(&model_json).map_err(TrainError::Unreadable)?;
-    let scores: Vec<f64> = test.records().rows().into_iter().map(|it| model.score(&narrow(it)).into()).collect();
+    let score = |row: usize| model.score(&narrow(test.records().row(row)));
+    let scores: Vec<f32> = (0..test.records().nrows()).into_par_iter().map(score).collect();
     refuse_drift(&trained, &scores, drift_limit(&options.algorithm))?;
 
     progress(Progress::Evaluating);
-    let labels = test.targets().to_vec();
+    let row = |index| narrow(test.records().row(index));
+    let judged = judge_scores(&model, &features, &test.targets().to_vec(), &scores, &row)?;
     let evaluation = Evaluation {
         trainer_version: VERSION.to_owned(),
         label,
         features,
         options: options.clone(),
         train: train_counts,
-        test: test_counts,
-        metrics: measure(&labels, &scores, options.threshold),
-        golden_rows: golden_rows(test.records(), &scores),
+        test: judged.test,
+        metrics: judged.metrics,
+        test_scores: judged.test_scores,
+        importance: judged.importance,
+        learning_curve,
+        warnings,
+        golden_rows: judged.golden_rows,
     };
     Ok(Trained { model_json, evaluation })
 }
 
-/// Fits, and scores the test rows with what was fitted.
-fn learn<P, O>(
-    parameters: &P,
-    train: &Rows,
-    test: &Rows,
-    features: &[String],
-) -> Result<(Model, Array1<f64>), EngineError>
-where
-    P: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
-    O: Fitted + PredictInplace<Array2<f64>, Array1<f64>>,
-{
-    let fitted = parameters.fit(train)?;
-    let mut scores = fitted.default_target(test.records());
-    fitted.predict_inplace(test.records(), &mut scores);
-    Ok((fitted.export(features)?, scores))
+/// What is left of learning.
+struct Learned {
+    model: Model,
+    /// By the engine, of the test rows.
+    scores: Array1<f64>,
+    learning_curve: Option<LearningCurve>,
 }
 
-/// Copies rows out of a table, column after column; f64 holds every f32.
-fn gather(table: &Table, rows: &[usize]) -> Rows {
-    let width = table.features().len();
-    let mut values = vec![0.0; rows.len() * width];
-    for (place, row) in rows.iter().enumerate() {
-        for (column, value) in table.row(*row).iter().enumerate() {
-            values[column * rows.len() + place] = f64::from(*value);
+/// Fits, forgets the rows to train on, and scores the test rows with what was fitted.
+fn learn<P, O>(parameters: &P, train: Rows, test: &Rows, features: &[String]) -> Result<Learned, EngineError>
+where
+    P: ParamGuard<Error = EngineError>,
+    P::Checked: Fit<Array2<f64>, Array1<bool>, EngineError, Object = O>,
+    O: Fitted + PredictInplace<Array2<f64>, Array1<f64>>,
+{
+    let fitted = parameters.check_ref()?.fit(&train)?;
+    drop(train);
+    let mut scores = fitted.default_target(test.records());
+    fitted.predict_inplace(test.records(), &mut scores);
+    Ok(Learned { model: fitted.export(features)?, scores, learning_curve: fitted.learning_curve().cloned() })
+}
+
+/// Moves the rows of each part out of a table; f64 holds every f32.
+///
+/// A column is freed once it is moved, so that the table is never in memory twice.
+fn gather<const N: usize>(table: Table, parts: [&[usize]; N]) -> [Rows; N] {
+    let (width, labels) = (table.features().len(), table.labels().to_vec());
+    let mut values = parts.map(|rows| Vec::with_capacity(rows.len() * width));
+    for column in table.into_columns() {
+        for (values, rows) in values.iter_mut().zip(parts) {
+            values.extend(rows.iter().map(|row| f64::from(column[*row])));
         }
     }
-    #[expect(clippy::expect_used, reason = "the vector was made for this shape three lines above")]
-    let values = Array2::from_shape_vec((rows.len(), width).f(), values).expect("as many values as cells");
-    Rows::new(values, rows.iter().map(|it| table.labels()[*it]).collect())
+    let mut parts = parts.into_iter();
+    values.map(|values| {
+        let rows = parts.next().unwrap_or_default();
+        #[expect(clippy::expect_used, reason = "each column gave a value for every row")]
+        let values = Array2::from_shape_vec((rows.len(), width).f(), values).expect("as many values as cells");
+        Rows::new(values, rows.iter().map(|row| labels[*row]).collect())
+    })
 }
 
 fn count(rows: &Rows) -> Counts {
@@ -237,12 +229,13 @@ fn narrow(row: ArrayView1<f64>) -> Vec<f32> {
 fn drift_limit(algorithm: &Algorithm) -> f64 {
     match algorithm {
         Algorithm::GradientBoosting(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
+        Algorithm::RandomForest(it) => DRIFT_LIMIT * f64::from(it.trees.div_ceil(100)),
         Algorithm::LogisticRegression(_) => DRIFT_LIMIT,
     }
 }
 
-fn refuse_drift(trained: &Array1<f64>, written: &[f64], limit: f64) -> Result<(), TrainError> {
-    for (row, (trained, written)) in trained.iter().copied().zip(written.iter().copied()).enumerate() {
+fn refuse_drift(trained: &Array1<f64>, written: &[f32], limit: f64) -> Result<(), TrainError> {
+    for (row, (trained, written)) in trained.iter().copied().zip(written.iter().copied().map(f64::from)).enumerate() {
         if trained.is_nan() {
             return Err(TrainError::NotAScore { row, score: trained });
         }
@@ -251,34 +244,6 @@ fn refuse_drift(trained: &Array1<f64>, written: &[f64], limit: f64) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Chooses the rows nearest to scores evenly apart, so that every part of the range is tried, from lowest to highest.
-fn golden_rows(rows: &Array2<f64>, scores: &[f64]) -> Vec<GoldenRow> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let chosen = match order.as_slice() {
-        few if few.len() <= GOLDEN_ROWS => few.to_vec(),
-        [lowest, between @ .., highest] => {
-            let (low, high) = (scores[*lowest], scores[*highest]);
-            let mut chosen = vec![*lowest, *highest];
-            let mut left = between.to_vec();
-            for step in 1..GOLDEN_ROWS - 1 {
-                let aim = low + (high - low) * step as f64 / (GOLDEN_ROWS - 1) as f64;
-                let far = |row: usize| (scores[row] - aim).abs();
-                let nearest = (0..left.len()).min_by(|a, b| far(left[*a]).total_cmp(&far(left[*b])));
-                chosen.extend(nearest.map(|it| left.swap_remove(it)));
-            }
-            chosen.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(a.cmp(b)));
-            chosen
-        }
-        [] | [_] => order,
-    };
-    let golden = chosen.into_iter().map(|row| GoldenRow {
-        features: narrow(rows.row(row)).into_iter().map(|it| Some(it).filter(|it| !it.is_nan())).collect(),
-        score: scores[row],
-    });
-    golden.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is wrong in a pipeline file is said with its place, before anything is started or written.
 
 use std::fs;
+use std::io::Write;
 
 use crate::harness::{Pipeline, Scene};
 
@@ -46,7 +47,7 @@ fn an_unknown_key_is_named_and_the_likely_one_too() {
       |              ^^^^^
       |
       = help: did you mean `label`?
-      = help: known keys: algorithm, data, features, label, model, require, split
+      = help: known keys: algorithm, command, data, features, inputs, instances, label, model, on, require, split, test-data
     ");
 }
 
@@ -187,6 +188,110 @@ fn a_model_that_is_none_is_refused() {
       |
     5 |   - train: { model: model.tar.gz }
       |                     ^^^^^^^^^^^^
+    ");
+}
+
+/// A `tar` header of 1988 (ustar) and the content, padded to blocks of 512 bytes.
+fn entry(name: &str, kind: u8, link: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000644\0");
+    put(124, &format!("{:011o}\0", content.len()));
+    put(148, "        ");
+    put(156, &char::from(kind).to_string());
+    put(157, link);
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let padding = content.len().next_multiple_of(512) - content.len();
+    [header.as_slice(), content, &vec![0; padding]].concat()
+}
+
+#[test]
+fn an_archive_that_is_not_one_model_is_refused() {
+    let scene = Scene::bare(&Pipeline::train("{ model: model.tar.gz }"));
+    let model = entry("xgboost-model", b'0', "", b"{}");
+    let mut said = String::new();
+    for (what, entries) in [
+        ("a second file", [model.clone(), entry("inference.py", b'0', "", b"import os")].concat()),
+        ("a path to elsewhere", entry("../../.bashrc", b'0', "", b"echo")),
+        ("a link", entry("xgboost-model", b'2', "/etc/passwd", b"")),
+        ("no file", vec![]),
+        ("a model that is none", model),
+    ] {
+        let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        gzip.write_all(&entries).unwrap();
+        gzip.write_all(&[0; 1024]).unwrap();
+        fs::write(scene.path("model.tar.gz"), gzip.finish().unwrap()).unwrap();
+        let refused = scene.runner(&["plan"]).exits(64);
+        said = format!("{said}{what}: {}\n", refused.stderr.lines().next().unwrap());
+    }
+    insta::assert_snapshot!(said, @"
+    a second file: error: `model.tar.gz` cannot be served: the archive holds `xgboost-model` and `inference.py`, but may hold only one file
+    a path to elsewhere: error: `model.tar.gz` cannot be served: `../../.bashrc` leads out of the archive
+    a link: error: `model.tar.gz` cannot be served: `xgboost-model` is neither a file nor a directory
+    no file: error: `model.tar.gz` cannot be served: the archive holds no model
+    a model that is none: error: `model.tar.gz` cannot be served: `learner` is missing
+    ");
+}
+
+#[test]
+fn rows_that_cannot_be_used_are_told_by_line_and_column() {
+    let scene = Scene::bare(&Pipeline::train("{ data: data.csv, features: [V1, V2] }"));
+    let many = format!("V1,V2,Class\n{}", "1,x,0\n".repeat(30));
+    let mut said = String::new();
+    for data in [
+        "V1,V2,Class\n1,2,0\n1,2\n1,2,3,1\n",
+        "V1,V2,Class\n1,2,0\n1,2,2\n1,2,\n",
+        "V1,V2,Class\n1,inf,0\n1,1e60,1\n",
+        "V1,V2,Class\n1,2,0\n1,2,0\n",
+        "V1,V2,Class\n",
+        "",
+        "V1,V1,V2,Class\n1,1,1,0\n1,1,1,1\n",
+        &many,
+    ] {
+        fs::write(scene.path("data.csv"), data).unwrap();
+        let refused = scene.runner(&["plan"]).exits(64).stderr;
+        let told = refused.lines().filter(|line| line.starts_with("error: ") || line.contains("= help: "));
+        said = format!("{said}{}\n", told.collect::<Vec<_>>().join("\n"));
+    }
+    insta::assert_snapshot!(said, @"
+    error: `data.csv` has 2 cells that cannot be used
+      = help: line 3: 2 cells where the header has 3
+      = help: line 4: 4 cells where the header has 3
+    error: `data.csv` has 2 cells that cannot be used
+      = help: line 3, column `Class`: `2` is neither 0 nor 1
+      = help: line 4, column `Class`: an empty cell is neither 0 nor 1
+    error: `data.csv` has 2 cells that cannot be used
+      = help: line 2, column `V2`: `inf` is not a number
+      = help: line 3, column `V2`: `1e60` is too large for a 32-bit float
+    error: every row of `data.csv` (2) has label 0; there is nothing to tell apart
+    error: `data.csv` has columns and no rows
+    error: `data.csv` is empty, it lacks even a header row
+    error: `data.csv` has more than one column `V1`
+    error: `data.csv` has 30 cells that cannot be used
+      = help: line 2, column `V2`: `x` is not a number
+      = help: line 3, column `V2`: `x` is not a number
+      = help: line 4, column `V2`: `x` is not a number
+      = help: line 5, column `V2`: `x` is not a number
+      = help: line 6, column `V2`: `x` is not a number
+      = help: line 7, column `V2`: `x` is not a number
+      = help: line 8, column `V2`: `x` is not a number
+      = help: line 9, column `V2`: `x` is not a number
+      = help: line 10, column `V2`: `x` is not a number
+      = help: line 11, column `V2`: `x` is not a number
+      = help: line 12, column `V2`: `x` is not a number
+      = help: line 13, column `V2`: `x` is not a number
+      = help: line 14, column `V2`: `x` is not a number
+      = help: line 15, column `V2`: `x` is not a number
+      = help: line 16, column `V2`: `x` is not a number
+      = help: line 17, column `V2`: `x` is not a number
+      = help: line 18, column `V2`: `x` is not a number
+      = help: line 19, column `V2`: `x` is not a number
+      = help: line 20, column `V2`: `x` is not a number
+      = help: line 21, column `V2`: `x` is not a number
+      = help: and 10 more
     ");
 }
 

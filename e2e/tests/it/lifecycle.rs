@@ -208,6 +208,7 @@ fn what_others_have_changed_is_seen_and_mended() {
     let planned = scene.runner(&["plan", "--detailed-exitcode"]).exits(2);
     insta::assert_snapshot!(changes(&scene.steady(&planned.stdout)), @"
     ? train            gate               metrics
+        this_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     ~ create-role      iam-role           fraud-us-east-1-proxy
         policy.Logs   (unset) -> Allow logs:CreateLogStream, logs:PutLogEvents on arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/fraud-proxy:*
         policy.Score  (unset) -> Allow sagemaker:InvokeEndpoint on arn:aws:sagemaker:us-east-1:000000000000:endpoint/fraud

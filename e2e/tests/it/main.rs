@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod data_sources;
 mod harness;
+mod judgement;
 mod laws;
 mod lifecycle;
 mod local_cloud;
+mod own_training;
 mod plans;
+mod training_job;

@@ -74,7 +74,7 @@ fn the_first_plan_creates_everything() {
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
         environment.SCORE_FIELD     fraud_score
-        environment.THRESHOLD       0.5
+        threshold                   0.5
         state                       Active
     + deploy-proxy     http-api           fraud
         function       arn:aws:lambda:us-east-1:000000000000:function:fraud-proxy
@@ -101,6 +101,7 @@ fn nothing_to_do_keeps_everything() {
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
     ? train            gate               metrics
+        this_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
@@ -133,6 +134,7 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
         data       generated, 2000 rows, seed 42
         algorithm  gradient boosting, 6 trees, learning rate 0.3, depth 6
     ? train            gate               metrics
+        live_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     + package          archive            model.tar.gz
         model  ffffffffffff
     = package          archive            proxy.zip
@@ -182,6 +184,7 @@ fn more_memory_changes_the_function_alone() {
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
     ? train            gate               metrics
+        this_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
@@ -213,6 +216,7 @@ fn another_instance_count_switches_to_another_config() {
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
     ? train            gate               metrics
+        this_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1
@@ -272,6 +276,7 @@ fn what_others_have_changed_is_planned_back() {
     insta::assert_snapshot!(plan(&scene, &[]), @"
     = train            model-file         ffffffffffff
     ? train            gate               metrics
+        this_model  average precision 1.0000 (0.03 to 1.00), ROC AUC 1.0000; at 0.5 precision 0.000, recall 0.000, F1 0.000
     = package          archive            model.tar.gz
     = package          archive            proxy.zip
     = upload           s3-bucket          fraud-000000000000-us-east-1

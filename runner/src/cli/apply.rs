@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
 use crate::apply::{Report, Site, apply};
-use crate::event::seconds;
+use crate::event::{seconds, today};
 use crate::failure::Failure;
 use crate::session::{Session, Wants};
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Err(Failure::internal("the local cloud was not started", "apply starts it"));
     };
     let stop = stop_on_interrupt();
-    let site = Site { declared: &session.declared, clients, limits: &session.limits, stop: &stop };
+    let site = Site { declared: &session.declared, clients, limits: &session.limits, today: &today(), stop: &stop };
     let report = match apply(&plan, &world, &site).await {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
@@ -72,6 +72,7 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
         outputs: &Resolved::default(),
         limits: &session.limits,
         say: &say,
+        today: &today(),
         stop: &CancellationToken::new(),
     };
     let error = match create_endpoint::switch_back(&ctx, &session.names, before).await {

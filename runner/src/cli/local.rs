@@ -73,6 +73,15 @@ pub(crate) async fn model_server() -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Trains a model under the SageMaker container contract, as the local cloud's stand-in for an image.
+///
+/// Its output is the container's log; what went wrong is told there and in `output/failure`, as the image does it.
+#[expect(clippy::disallowed_methods, reason = "the container contract gives its folder by an environment variable")]
+pub(crate) fn xgboost_train() -> u8 {
+    let base = std::env::var_os("SAGEMAKER_BASE_DIR").map_or_else(|| PathBuf::from("/opt/ml"), PathBuf::from);
+    u8::from(xgboost_train::run(&base, &mut std::io::stdout().lock()).is_err())
+}
+
 async fn status(which: &Which) -> Result<u8, Failure> {
     match home(which)?.running().await {
         Some(address) => anstream::println!("the local cloud runs at {} as process {}", address.url(), address.pid),

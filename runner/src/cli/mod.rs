@@ -3,6 +3,7 @@
 mod apply;
 mod local;
 mod plan;
+mod report;
 mod status;
 mod teardown;
 
@@ -30,6 +31,8 @@ enum Command {
     Teardown(teardown::Arguments),
     /// Show what is there
     Status(status::Arguments),
+    /// Write the evaluation of the model as a page, and open it
+    Report(report::Arguments),
     /// The embedded local cloud
     Local(local::Arguments),
     /// The container's binary, as the local cloud starts it
@@ -37,6 +40,13 @@ enum Command {
     ModelServer {
         /// As SageMaker calls it
         #[arg(default_value = "serve")]
+        mode: String,
+    },
+    /// The training image's program, as the local cloud starts it
+    #[command(hide = true)]
+    XgboostTrain {
+        /// As SageMaker calls it
+        #[arg(default_value = "train")]
         mode: String,
     },
 }
@@ -71,8 +81,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Apply(arguments) => apply::run(arguments).await,
         Command::Teardown(arguments) => teardown::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
+        Command::Report(arguments) => report::run(arguments).await,
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
+        Command::XgboostTrain { .. } => Ok(local::xgboost_train()),
     }
 }
 

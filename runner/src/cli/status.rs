@@ -2,7 +2,7 @@
 
 use plan::{Action, Goal, Observation};
 use serde_json::{Value as Json, json};
-use stages::train::{Known, metrics_words};
+use stages::train::Known;
 use stages::{Item, deploy_proxy};
 
 use super::{Common, Format, announce};
@@ -39,11 +39,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         };
         rows.push((resource.id().stage().to_owned(), resource.kind(), resource.name().to_owned(), state));
     }
-    let metrics = match &session.clients {
+    let known = match &session.clients {
         Some(clients) => Known::load(clients, &session.names, &session.inputs).await.ok(),
         None => None,
     };
-    let metrics = metrics.as_ref().and_then(Known::metrics);
+    let metrics = known.as_ref().and_then(Known::metrics);
     if *format == Format::Json {
         let resources: Vec<_> = rows
             .iter()
@@ -57,8 +57,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     for (stage, kind, name, state) in &rows {
         anstream::println!("{stage:<stages$}  {kind:<kinds$}  {state:<states$}  {name}");
     }
-    if let Some(metrics) = metrics {
-        anstream::println!("{}", metrics_words(metrics));
+    let rule = stages::train::threshold(session.spec.deploy_proxy.response.threshold);
+    if let Some(words) = known.and_then(|it| it.metrics_words(it.threshold(rule).ok()?)) {
+        anstream::println!("{words}");
     }
     match url {
         Some(url) => anstream::println!("`{}` answers at {url}", session.spec.name),

@@ -6,6 +6,7 @@ use plan::{Action, Goal};
 
 use super::{Common, Format, announce, confirmed, print_plan};
 use crate::apply::{Site, apply};
+use crate::event::today;
 use crate::failure::Failure;
 use crate::session::{Session, Wants};
 
@@ -29,7 +30,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(clients) = session.clients.as_ref().filter(|_| plan.has_changes()) {
         agree(&session, arguments)?;
         let stop = super::apply::stop_on_interrupt();
-        let site = Site { declared: &session.declared, clients, limits: &session.limits, stop: &stop };
+        let site = Site { declared: &session.declared, clients, limits: &session.limits, today: &today(), stop: &stop };
         apply(&plan, &world, &site).await?;
     }
     let stopped = match &session.local {

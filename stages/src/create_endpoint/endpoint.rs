@@ -9,14 +9,12 @@ use super::endpoint_config::CONFIG_NAME;
 use super::{LOGS, foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
+use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, log_group};
 
 /// The endpoint.
 pub const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
 /// The config that it serves.
 pub const ENDPOINT_CONFIG_IN_SERVICE: Output<String> = Output::new(ENDPOINT, "config");
-/// Lines of the container's log that are shown when it does not come up.
-const LOG_LINES: usize = 10;
 
 const INSTANCES: &str = "instances";
 const SERVERLESS: &str = "serverless";
@@ -200,20 +198,12 @@ impl Endpoint {
     /// The service's reason, and the container's last words.
     async fn cause(&self, ctx: &Ctx<'_>, endpoint: &DescribeEndpointOutput) -> String {
         let reason = endpoint.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
-        let lines = self.last_log_lines(ctx).await;
+        let lines = log_group::last_lines(ctx.clients, &self.names.endpoint_log_group(), None).await;
         if lines.is_empty() {
             reason
         } else {
             format!("{reason}\nlast lines of the container:\n  {}", lines.join("\n  "))
         }
-    }
-
-    /// A log that cannot be read is no reason to hide the failure itself.
-    async fn last_log_lines(&self, ctx: &Ctx<'_>) -> Vec<String> {
-        let answer = ctx.clients.logs.filter_log_events().log_group_name(self.names.endpoint_log_group()).send().await;
-        let events = answer.map(|answer| answer.events.unwrap_or_default()).unwrap_or_default();
-        let lines: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
     }
 }
 

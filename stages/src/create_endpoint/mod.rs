@@ -65,7 +65,7 @@ fn sagemaker_tags(names: &Names) -> Vec<Tag> {
 }
 
 /// Why the thing of that ARN is not ours; none when it is, or when it is gone.
-async fn foreign(clients: &Clients, names: &Names, arn: &str) -> Result<Option<String>, CloudError> {
+pub(crate) async fn foreign(clients: &Clients, names: &Names, arn: &str) -> Result<Option<String>, CloudError> {
     let answer = clients.sagemaker.list_tags().resource_arn(arn).send().await;
     let Some(answer) = if_present(answer.about("sagemaker:ListTags", format!("`{arn}`")))? else { return Ok(None) };
     Ok(tags::foreign(

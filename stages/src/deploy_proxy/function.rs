@@ -9,14 +9,15 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, Runtime, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use plan::{Facts, Observation, Output, Outputs, ResourceId};
+use lambda_proxy::config::{Config, THRESHOLD};
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Value};
 use serde_json::{Value as Json, json};
 use spec::{Architecture, Spec};
 
 use super::LOGS;
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_role, package, tags};
+use crate::{Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_role, package, tags, train};
 
 /// The function.
 pub const FUNCTION: ResourceId = ResourceId::new("deploy-proxy/function");
@@ -28,7 +29,9 @@ const CODE: &str = "runner:code";
 
 #[derive(Debug)]
 pub(super) struct Function {
-    pub(super) environment: BTreeMap<&'static str, String>,
+    pub(super) settings: Config,
+    /// A number, or how training chooses it.
+    pub(super) threshold: spec::Threshold,
     pub(super) memory_mb: i32,
     pub(super) timeout_s: i32,
     pub(super) architecture: Architecture,
@@ -36,17 +39,17 @@ pub(super) struct Function {
     pub(super) names: Names,
 }
 
-/// What the proxy is told, in its own words.
-pub(super) fn environment(spec: &Spec, names: &Names) -> BTreeMap<&'static str, String> {
-    let response = &spec.deploy_proxy.response;
-    let config = lambda_proxy::config::Config {
+/// What the proxy is told, in its own words, but for the threshold.
+pub(super) fn settings(spec: &Spec, names: &Names) -> Config {
+    let proxy = &spec.deploy_proxy;
+    Config {
         endpoint: names.endpoint.clone(),
         features: spec.train.features().to_vec(),
-        decision_field: response.decision.clone(),
-        score_field: response.score.clone(),
-        threshold: response.threshold,
-    };
-    config.variables()
+        decision_field: proxy.response.decision.clone(),
+        score_field: proxy.response.score.clone(),
+        threshold: f64::NAN,
+        reasons: proxy.reasons,
+    }
 }
 
 #[async_trait]
@@ -70,7 +73,8 @@ impl Resource for Function {
             .field("memory_mb", self.memory_mb)
             .field("timeout_s", self.timeout_s)
             .field("role", create_role::PROXY_ARN.known(self.names.role_arn(&self.names.proxy_role)))
-            .field("environment", json!(self.environment))
+            .field("environment", json!(without_threshold(self.settings.variables())))
+            .field("threshold", self.wanted_threshold())
             .field("state", State::Active.as_str())
     }
 
@@ -97,13 +101,14 @@ impl Resource for Function {
         let zip = package::proxy_zip(ctx, &self.inputs.proxy).await?;
         let role: String = ctx.get(&create_role::PROXY_ARN)?;
         let tags = self.tags(&zip);
+        let environment = self.environment(ctx)?;
         let what = format!("Lambda to see role `{}`, usually 5 to 15 s", self.names.proxy_role);
         ctx.settled(&what, ctx.limits.propagation, || async {
             let request = ctx.clients.lambda.create_function().function_name(&self.names.function);
             let request = request.runtime(Runtime::Providedal2023).handler("bootstrap").role(&role);
             let request = request.architectures(architecture(self.architecture));
             let request = request.memory_size(self.memory_mb).timeout(self.timeout_s);
-            let request = request.environment(self.lambda_environment()).set_tags(Some(tags.clone()));
+            let request = request.environment(environment.clone()).set_tags(Some(tags.clone()));
             let code = FunctionCode::builder().zip_file(Blob::new(zip.clone())).build();
             let answer = request.code(code).send().await;
             or_already_there(answer.about("lambda:CreateFunction", self.subject())).map(drop)
@@ -120,7 +125,7 @@ impl Resource for Function {
         let live = live.as_ref().and_then(|function| Some(facts(function, function.configuration()?)));
         let wanted = self.desired();
         let differs = |name: &str| live.as_ref().and_then(|live| value(live, name)) != value(&wanted, name);
-        if ["memory_mb", "timeout_s", "role", "environment"].into_iter().any(differs) {
+        if ["memory_mb", "timeout_s", "role", "environment", "threshold"].into_iter().any(differs) {
             self.put_configuration(ctx).await?;
         }
         if ["code", "architecture"].into_iter().any(differs) {
@@ -161,9 +166,21 @@ impl Function {
         tags
     }
 
-    fn lambda_environment(&self) -> Environment {
-        let variables = self.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        Environment::builder().set_variables(Some(variables.collect())).build()
+    fn wanted_threshold(&self) -> Value {
+        match self.threshold {
+            spec::Threshold::Fixed(threshold) => Value::from(threshold),
+            _ => Value::from(&train::THRESHOLD),
+        }
+    }
+
+    fn environment(&self, ctx: &Ctx<'_>) -> Result<Environment, StageError> {
+        let threshold = match self.threshold {
+            spec::Threshold::Fixed(threshold) => threshold,
+            _ => ctx.get(&train::THRESHOLD)?,
+        };
+        let variables = Config { threshold, ..self.settings.clone() }.variables().into_iter();
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Environment::builder().set_variables(Some(variables)).build())
     }
 
     async fn get(&self, clients: &Clients) -> Result<Option<GetFunctionOutput>, CloudError> {
@@ -173,10 +190,11 @@ impl Function {
 
     async fn put_configuration(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
         let role: String = ctx.get(&create_role::PROXY_ARN)?;
+        let environment = self.environment(ctx)?;
         ctx.settled(&self.subject(), ctx.limits.propagation, || async {
             let request = ctx.clients.lambda.update_function_configuration().function_name(&self.names.function);
             let request = request.memory_size(self.memory_mb).timeout(self.timeout_s).role(&role);
-            let answer = request.environment(self.lambda_environment()).send().await;
+            let answer = request.environment(environment.clone()).send().await;
             answer.about("lambda:UpdateFunctionConfiguration", self.subject())
         })
         .await?;
@@ -253,15 +271,23 @@ fn facts(function: &GetFunctionOutput, live: &FunctionConfiguration) -> Facts {
         _ => format!("(put there by somebody else, sha256 {})", package::short(&sha256)),
     };
     let environment = live.environment().and_then(|environment| environment.variables()).cloned().unwrap_or_default();
-    let environment: BTreeMap<_, _> = environment.into_iter().collect();
+    let environment: BTreeMap<_, _> = environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let threshold = environment.get(THRESHOLD).and_then(|text| text.parse::<f64>().ok());
     Facts::default()
         .field("code", code)
         .field("architecture", live.architectures().first().map_or("x86_64", |architecture| architecture.as_str()))
         .field("memory_mb", json!(live.memory_size()))
         .field("timeout_s", json!(live.timeout()))
         .field("role", live.role().unwrap_or_default())
-        .field("environment", json!(environment))
+        .field("environment", json!(without_threshold(environment)))
+        .field("threshold", json!(threshold))
         .field("state", live.state().map_or("Active", State::as_str))
+}
+
+/// The threshold may hang on the model, so it is described by itself.
+fn without_threshold(mut variables: BTreeMap<&str, String>) -> BTreeMap<&str, String> {
+    variables.remove(THRESHOLD);
+    variables
 }
 
 fn value<'a>(facts: &'a Facts, name: &str) -> Option<&'a Json> {

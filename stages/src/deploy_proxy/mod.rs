@@ -31,7 +31,8 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         names: names.clone(),
     });
     declared.resource(function::Function {
-        environment: function::environment(spec, names),
+        settings: function::settings(spec, names),
+        threshold: proxy.response.threshold,
         memory_mb: proxy.memory_mb,
         timeout_s: proxy.timeout_s,
         architecture: spec.package.architecture,

@@ -41,6 +41,7 @@ impl Served {
             secret_access_key: "secret".to_owned(),
             base_url: url.clone(),
             model_server: Vec::new(),
+            training_program: Vec::new(),
             delays: Delays::default(),
         };
         let cloud = Cloud::open(config).await.unwrap();

@@ -38,9 +38,9 @@ impl Logs {
         })
     }
 
-    /// Whether no log group exists.
-    pub fn is_empty(&self) -> bool {
-        self.groups.read(|groups| groups.0.is_empty())
+    /// Whether no log group exists, but for this one.
+    pub fn is_empty_but_for(&self, group: &str) -> bool {
+        self.groups.read(|groups| groups.0.keys().all(|name| name == group))
     }
 
     /// Appends one line, creating the group (without retention, as AWS does) and stream at need.

@@ -17,6 +17,7 @@ async fn cloud() -> (tempfile::TempDir, Arc<Cloud>) {
         secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         base_url: String::new(),
         model_server: Vec::new(),
+        training_program: Vec::new(),
         delays: Delays::default(),
     };
     (dir, Cloud::open(config).await.unwrap())

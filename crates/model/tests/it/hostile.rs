@@ -103,7 +103,7 @@ fn broken_syntax_is_located() {
     let cases: [&[u8]; 7] = [
         b"{",
         b"{\"learner\":{}",
-        b"{\"learner\":NaN}",
+        b"{\"learner\":Nan}",
         b"{} {}",
         &nested,
         b"{L\0\0\0\0\0\0\0\x07learner",
@@ -158,6 +158,55 @@ fn small_files_that_would_fill_the_memory_are_refused() {
     ");
 }
 
+/// As in `XGBoost`, the last of two members of one name counts; what is read is checked all the same.
+#[test]
+fn a_member_given_twice_counts_once_and_last() {
+    let twice = |first: &str, last: &str| {
+        let text = valid().to_string();
+        let both = format!("\"num_feature\":\"{first}\",\"num_feature\":\"{last}\"");
+        text.replace("\"num_feature\":\"2\"", &both)
+    };
+    assert_eq!(Model::read(twice("1000000000000", "2").as_bytes()).unwrap(), read(&valid()));
+    insta::assert_snapshot!(chain(&Model::read(twice("2", "1").as_bytes()).unwrap_err()), @"`learner.feature_names` has 2 entries instead of 1");
+    let many = format!("{{{}\"a\":0}}", "\"a\":0,".repeat(5_000_000));
+    insta::assert_snapshot!(chain(&Model::read(many.as_bytes()).unwrap_err()), @"the JSON text is broken: more values than a model can have at line 1 column 24000004");
+}
+
+#[test]
+fn numbers_of_any_length_are_numbers_or_refused() {
+    let threshold = |number: &str| {
+        let text = with(TREE, "split_conditions", json!(["?", -0.25, 0.75])).to_string();
+        Model::read(text.replace("\"?\"", number).as_bytes())
+    };
+    let long = format!("0.{}", "5".repeat(5_000_000));
+    assert_eq!(threshold(&long).unwrap(), threshold("0.5555555555555556").unwrap());
+    let cases = ["1e39", "1e999", &"9".repeat(5_000_000), "-1e9999999999999999999"];
+    insta::assert_snapshot!(cases.map(|number| chain(&threshold(number).unwrap_err())).join("\n"), @"
+    tree 0 is malformed: the threshold of node 0 is not finite
+    the JSON text is broken: number out of range at line 1 column 325
+    the JSON text is broken: number out of range at line 1 column 5000320
+    the JSON text is broken: number out of range at line 1 column 333
+    ");
+    insta::assert_snapshot!(refusals([
+        with(PARAM, "num_feature", json!(1e300)),
+        with(PARAM, "num_feature", json!("9".repeat(100))),
+        with(TREE, "left_children", json!([1e300, -1.0, -1.0])),
+        with(PARAM, "base_score", json!("9".repeat(100))),
+    ]), @"
+    `learner.learner_model_param.num_feature` is not a count
+    `learner.learner_model_param.num_feature` is not a count
+    `learner.gradient_booster.model.trees[0].left_children` is not a list of whole numbers
+    base score inf is not between 0 and 1
+    ");
+}
+
+#[test]
+fn a_million_classes_are_refused_before_any_tree_is_looked_at() {
+    let mut model = with(PARAM, "num_class", json!("1000000"));
+    model.pointer_mut("/learner/gradient_booster/model").unwrap()["trees"] = json!([[[]]]);
+    insta::assert_snapshot!(refusal(&model), @"a model of 1000000 classes is not supported, only one score per row");
+}
+
 #[test]
 fn models_of_other_kinds_are_refused_by_name() {
     let learner = "/learner";
@@ -186,7 +235,14 @@ fn models_of_other_kinds_are_refused_by_name() {
 
 #[test]
 fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
+    let children = |left: Value, right: Value| {
+        let mut model = with(TREE, "left_children", left);
+        model.pointer_mut(TREE).unwrap()["right_children"] = right;
+        model
+    };
     insta::assert_snapshot!(refusals([
+        children(json!([0, -1, -1]), json!([1, -1, -1])),
+        children(json!([1, 1, -1]), json!([2, 2, -1])),
         with(TREE, "left_children", json!([0, -1, -1])),
         with(TREE, "left_children", json!([2, -1, -1])),
         with(TREE, "left_children", json!([3, -1, -1])),
@@ -200,7 +256,9 @@ fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
         with(TREE, "split_conditions", json!([1e300, 0.5, 0.5])),
     ]), @"
     tree 0 is malformed: the root is the child of node 0
-    tree 0 is malformed: node 2 has more than one parent
+    tree 0 is malformed: node 1 has more than one parent
+    tree 0 is malformed: node 0 has children 0 and 2, but XGBoost takes the right child to follow the left one
+    tree 0 is malformed: node 0 has children 2 and 2, but XGBoost takes the right child to follow the left one
     tree 0 is malformed: node 0 has child 3, but there are 3 nodes
     tree 0 is malformed: node 0 has child -7, but there are 3 nodes
     tree 0 is malformed: node 0 has child -1, but there are 3 nodes
@@ -213,13 +271,39 @@ fn trees_that_would_not_end_or_would_look_elsewhere_are_refused() {
     ");
 }
 
+/// In JSON they are written as `XGBoost` writes them, which is no JSON.
 #[test]
-fn nan_as_a_threshold_is_refused() {
-    let mut bytes = ubjson::encode(&valid());
-    let threshold = 0.5_f32.to_be_bytes();
-    let at = bytes.windows(4).rposition(|window| window == threshold).unwrap();
-    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_be_bytes());
-    insta::assert_snapshot!(chain(&Model::read(&bytes).unwrap_err()), @"tree 0 is malformed: the threshold of node 0 is not finite");
+fn thresholds_that_are_no_numbers_are_refused() {
+    let words = [(f32::NAN, "NaN"), (f32::INFINITY, "Infinity"), (f32::NEG_INFINITY, "-Infinity")];
+    let refusals = words.map(|(value, word)| {
+        let mut bytes = ubjson::encode(&valid());
+        let threshold = 0.5_f32.to_be_bytes();
+        let at = bytes.windows(4).rposition(|window| window == threshold).unwrap();
+        bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        let json = with(TREE, "split_conditions", json!(["?", -0.25, 0.75])).to_string().replace("\"?\"", word);
+        let from_json = chain(&Model::read(json.as_bytes()).unwrap_err());
+        assert_eq!(from_json, chain(&Model::read(&bytes).unwrap_err()));
+        from_json
+    });
+    insta::assert_snapshot!(refusals.join("\n"), @"
+    tree 0 is malformed: the threshold of node 0 is not finite
+    tree 0 is malformed: the threshold of node 0 is not finite
+    tree 0 is malformed: the threshold of node 0 is not finite
+    ");
+}
+
+#[test]
+fn statistics_that_are_no_numbers_count_as_none() {
+    let json = with(TREE, "sum_hessian", json!(["?", 1.0, 1.0])).to_string().replace("\"?\"", "NaN");
+    let model = Model::read(json.as_bytes()).unwrap();
+    assert_eq!(model.contributions(&[0.0, 0.4]), [0.0, -0.5, 0.25]);
+}
+
+#[test]
+fn the_words_for_no_number_stay_as_they_are_within_a_text() {
+    let names = json!(["NaN\"", "\\Infinity"]);
+    let json = with("/learner", "feature_names", names).to_string().replace("1.5", "-Infinity");
+    assert_eq!(Model::read(json.as_bytes()).unwrap().feature_names(), ["NaN\"", "\\Infinity"]);
 }
 
 #[test]

@@ -4,7 +4,12 @@
 //! look at the complaints is enough to mend all of them; but a part with a wrong key or type is not judged further,
 //! since the rest would be guesswork.
 
+mod algorithm;
+mod aws;
+mod columns;
+mod data;
 mod head;
+mod proxy;
 mod serve;
 mod shape;
 mod train;
@@ -42,7 +47,7 @@ pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
     let upload = serve::upload(&mut checker, blocks.stage("upload"), name.as_ref());
     checker.stage::<RawCreateRole>("create-role", blocks.stage("create-role"));
     let create_endpoint = serve::create_endpoint(&mut checker, blocks.stage("create-endpoint"));
-    let deploy_proxy = serve::deploy_proxy(&mut checker, blocks.stage("deploy-proxy"));
+    let deploy_proxy = proxy::deploy_proxy(&mut checker, blocks.stage("deploy-proxy"), train.as_ref());
     let answer = deploy_proxy.as_ref().map(|proxy| &proxy.response);
     let smoke_test = serve::smoke_test(&mut checker, blocks.stage("smoke-test"), train.as_ref(), answer);
     let teardown = serve::teardown(&mut checker, blocks.stage("teardown"));
@@ -180,6 +185,36 @@ impl Checker<'_> {
     /// A number within `range`, or else the default.
     fn number(&mut self, path: &str, given: Option<f64>, range: &RangeInclusive<f64>, default: f64) -> f64 {
         given.filter(|number| self.within(path, number, range)).unwrap_or(default)
+    }
+
+    /// A number above 0 and at most 1, or else the default.
+    fn share_above_zero(&mut self, path: &str, given: Option<f64>, default: f64) -> f64 {
+        match given {
+            // Most of these end in an f32, in which a tiny number would be 0.
+            Some(number) if !(number <= 1.0 && number as f32 > 0.0) => {
+                let message = format!("`{}` must be above 0 and at most 1, not {number}", leaf(path));
+                self.say(self.places.complain(path, message));
+                default
+            }
+            number => number.unwrap_or(default),
+        }
+    }
+
+    /// A number above 0 and finite, or else the default.
+    fn above_zero(&mut self, path: &str, number: f64, default: f64) -> f64 {
+        if number as f32 > 0.0 && (number as f32).is_finite() {
+            return number;
+        }
+        self.say(self.places.complain(path, format!("`{}` must be above 0 and finite, not {number}", leaf(path))));
+        default
+    }
+
+    /// Objects to two of the keys of the block at `path` being given; the labels are of the later and the earlier one.
+    fn two_of(&mut self, path: &str, keys: &[&str], given: &[bool], message: &str, labels: [&str; 2]) {
+        let mut given = keys.iter().zip(given).filter(|(_, given)| **given).map(|(key, _)| format!("{path}.{key}"));
+        let (Some(first), Some(second)) = (given.next(), given.next()) else { return };
+        let complaint = self.places.complain_key(&second, message).label(labels[0]);
+        self.say(complaint.also(self.places.key(&first), labels[1]).help("keep one of them"));
     }
 
     fn within<T: PartialOrd + Display>(&mut self, path: &str, number: &T, range: &RangeInclusive<T>) -> bool {

@@ -1,19 +1,15 @@
-//! Packing, serving, proving and keeping.
+//! Packing, storing, serving, proving and keeping.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::words::{quoted, subject};
-use super::{Block, Checker, nearest, suggest};
+use super::{Block, Checker, aws, nearest, suggest};
 use crate::limits;
 use crate::names::{ContainerVersion, PipelineName};
-use crate::raw::{
-    RawCreateEndpoint, RawDeployProxy, RawInstances, RawPackage, RawResponse, RawServerless, RawSmokeTest, RawTeardown,
-    RawUpload,
-};
+use crate::raw::{RawCreateEndpoint, RawInstances, RawPackage, RawServerless, RawSmokeTest, RawTeardown, RawUpload};
 use crate::types::{
-    Architecture, Capacity, CreateEndpoint, DeployProxy, Keep, Package, Response, Route, SmokeTest, Teardown, Train,
-    Upload,
+    Architecture, Capacity, CreateEndpoint, Keep, Package, Response, SmokeTest, Teardown, Train, Upload,
 };
 
 pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Package> {
@@ -38,47 +34,17 @@ pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Pac
 pub(super) fn upload(checker: &mut Checker<'_>, block: Block<'_>, name: Option<&PipelineName>) -> Option<Upload> {
     let raw: RawUpload = checker.stage("upload", block)?;
     if let Some(bucket) = &raw.bucket {
-        if let Err(why) = check_bucket(bucket) {
+        if let Err(why) = aws::check_bucket(bucket) {
             checker.say(checker.places.complain("stages.upload.bucket", format!("a bucket's name {why}")));
         }
     } else if let Some(name) = name {
         // What follows the name in the default is harmless, whatever the account and the region.
-        if let Err(why) = check_bucket(&format!("{name}-123456789012-us-east-1")) {
+        if let Err(why) = aws::check_bucket(&format!("{name}-123456789012-us-east-1")) {
             let complaint = checker.places.complain("name", format!("a bucket's name {why}"));
             checker.say(complaint.help("the bucket is `<name>-<account>-<region>` unless `upload` gives it a name"));
         }
     }
     Some(Upload { bucket: raw.bucket })
-}
-
-/// Checks the name of a bucket by S3's rules for general purpose buckets; the error completes "a bucket's name …".
-fn check_bucket(name: &str) -> Result<(), String> {
-    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
-    let length = name.chars().count();
-    if let Some(wrong) = name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '.')) {
-        return Err(format!("has only lower-case letters, digits, hyphens and dots, not `{wrong}`"));
-    }
-    if !(3..=63).contains(&length) {
-        return Err(format!("has 3 to 63 characters, not {length}"));
-    }
-    let outer = |c: char| c.is_ascii_alphanumeric();
-    if !(name.starts_with(outer) && name.ends_with(outer)) {
-        return Err("begins and ends with a letter or a digit".to_owned());
-    }
-    if name.contains("..") {
-        return Err("has no two dots in a row".to_owned());
-    }
-    if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        return Err("is no IP address".to_owned());
-    }
-    if let Some(prefix) = PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
-        return Err(format!("does not begin with `{prefix}`, which S3 keeps for itself"));
-    }
-    if let Some(suffix) = SUFFIXES.iter().find(|suffix| name.ends_with(**suffix)) {
-        return Err(format!("does not end with `{suffix}`, which S3 keeps for itself"));
-    }
-    Ok(())
 }
 
 pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Option<CreateEndpoint> {
@@ -107,47 +73,15 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
         }
     };
     let log_retention_days =
-        retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
+        aws::retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
     Some(CreateEndpoint { capacity: capacity?, container: container?, log_retention_days })
 }
 
 fn instances(checker: &mut Checker<'_>, raw: RawInstances) -> Capacity {
-    let path = "stages.create-endpoint.instances.type";
     let instance_type = raw.r#type.unwrap_or_else(|| "ml.t2.medium".to_owned());
-    match instance_family(&instance_type) {
-        None => {
-            let message = format!("{} is no instance type", quoted(&instance_type));
-            let complaint = checker.places.complain(path, message);
-            let help = match instance_family(&format!("ml.{instance_type}")) {
-                Some(_) => format!("SageMaker's types begin with `ml.`: `ml.{instance_type}`"),
-                None => "an instance type reads like `ml.t2.medium` or `ml.m5.large`".to_owned(),
-            };
-            checker.say(complaint.help(help));
-        }
-        Some(family) if is_graviton(family) => {
-            let message = format!("`{instance_type}` is an Arm machine, and the prebuilt image is for x86_64");
-            let complaint = checker.places.complain(path, message);
-            checker.say(complaint.help("there the container would crash again and again; `ml.m5.large` would do"));
-        }
-        Some(_) => {}
-    }
+    aws::check_instance_type(checker, "stages.create-endpoint.instances.type", &instance_type);
     let count = checker.whole("stages.create-endpoint.instances.count", raw.count, &limits::INSTANCES, 1);
     Capacity::Instances { instance_type, count }
-}
-
-/// `t2` of `ml.t2.medium`.
-fn instance_family(instance_type: &str) -> Option<&str> {
-    let (family, size) = instance_type.strip_prefix("ml.")?.split_once('.')?;
-    let word = |text: &str, extra: char| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == extra)
-    };
-    (word(family, '-') && family.contains(|c: char| c.is_ascii_digit()) && word(size, '-')).then_some(family)
-}
-
-/// AWS marks its Arm machines by a `g` after the generation, as in `c7gn`; the `g` of `g4dn` stands before it.
-fn is_graviton(family: &str) -> bool {
-    let after_class = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    after_class.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g')
 }
 
 fn serverless(checker: &mut Checker<'_>, raw: &RawServerless) -> Capacity {
@@ -164,102 +98,6 @@ fn serverless(checker: &mut Checker<'_>, raw: &RawServerless) -> Capacity {
         5,
     );
     Capacity::Serverless { memory_mb, max_concurrency }
-}
-
-fn retention(checker: &mut Checker<'_>, path: &str, given: Option<i64>, default: i32) -> i32 {
-    let Some(days) = given else { return default };
-    if limits::RETENTION_DAYS.contains(&days) {
-        return i32::try_from(days).unwrap_or(default);
-    }
-    let message = format!("CloudWatch Logs keeps lines for certain numbers of days, and {days} is none of them");
-    let longer = limits::RETENTION_DAYS.iter().find(|known| **known > days);
-    let complaint = checker.places.complain(path, message);
-    let complaint = match longer.filter(|_| days > 0) {
-        Some(longer) => complaint.help(format!("the next longer is {longer}")),
-        None => complaint,
-    };
-    let known = limits::RETENTION_DAYS.map(|days| days.to_string());
-    checker.say(complaint.help(format!("days: {}", known.join(", "))));
-    default
-}
-
-pub(super) fn deploy_proxy(checker: &mut Checker<'_>, block: Block<'_>) -> Option<DeployProxy> {
-    let path = |key: &str| format!("stages.deploy-proxy.{key}");
-    let raw: RawDeployProxy = checker.stage("deploy-proxy", block)?;
-    let default = DeployProxy::default();
-    let route = match raw.route {
-        None => Some(default.route),
-        Some(text) => route(checker, &path("route"), &text),
-    };
-    Some(DeployProxy {
-        response: response(checker, raw.response.unwrap_or_default()),
-        memory_mb: checker.whole(&path("memory-mb"), raw.memory_mb, &limits::FUNCTION_MB, default.memory_mb),
-        timeout_s: checker.whole(&path("timeout-s"), raw.timeout_s, &limits::FUNCTION_TIMEOUT_S, default.timeout_s),
-        log_retention_days: retention(
-            checker,
-            &path("log-retention-days"),
-            raw.log_retention_days,
-            default.log_retention_days,
-        ),
-        route: route?,
-    })
-}
-
-fn route(checker: &mut Checker<'_>, place: &str, text: &str) -> Option<Route> {
-    const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "ANY"];
-    let mut refuse = |message: String, help: &str| {
-        checker.say(checker.places.complain(place, message).help(help));
-        None
-    };
-    let Some((method, path)) = text.split_once(' ') else {
-        return refuse(format!("{} is no route", quoted(text)), "a route is a method and a path, such as `POST /`");
-    };
-    let path = path.trim_start();
-    if !METHODS.contains(&method) {
-        let upper = method.to_uppercase();
-        let help = match nearest(&upper, METHODS) {
-            Some(near) => format!("write `{near} {path}`"),
-            None => format!("methods: {}", METHODS.join(", ")),
-        };
-        return refuse(format!("unknown method {} in the route", quoted(method)), &help);
-    }
-    if !path.starts_with('/') {
-        return refuse(format!("the path {} must begin with `/`", quoted(path)), &format!("write `{method} /{path}`"));
-    }
-    if path.contains(['{', '}']) {
-        let help = "the proxy answers one path; take the variable out";
-        return refuse("a route's path has no variables".to_owned(), help);
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-    if let Some(wrong) = path.chars().find(|c| !plain(*c)) {
-        let help = "a path has letters, digits, `/`, `-`, `.`, `_` and `~`";
-        return refuse(format!("a route's path has no `{wrong}`"), help);
-    }
-    Some(Route { method: method.to_owned(), path: path.to_owned() })
-}
-
-fn response(checker: &mut Checker<'_>, raw: RawResponse) -> Response {
-    let path = |key: &str| format!("stages.deploy-proxy.response.{key}");
-    let default = Response::default();
-    let response = Response {
-        decision: raw.decision.unwrap_or(default.decision),
-        score: raw.score.unwrap_or(default.score),
-        threshold: checker.number(&path("threshold"), raw.threshold, &limits::SHARE, default.threshold),
-    };
-    for (key, name) in [("decision", &response.decision), ("score", &response.score)] {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        if name.is_empty() || !name.chars().all(plain) {
-            let message = format!("{} is no name of a field", quoted(name));
-            let complaint = checker.places.complain(&path(key), message);
-            checker.say(complaint.help("a field's name has letters, digits, `_` and `-`"));
-        }
-    }
-    if response.decision == response.score {
-        let message = format!("the decision and the score are both called `{}`", response.score);
-        let complaint = checker.places.complain(&path("score"), message);
-        checker.say(complaint.also(checker.places.find(&path("decision")), "the decision"));
-    }
-    response
 }
 
 pub(super) fn smoke_test(

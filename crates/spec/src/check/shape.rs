@@ -12,6 +12,9 @@ use crate::complaint::Complaint;
 use crate::places::{Item, Node, Places};
 use crate::schema::{Known, Shapes};
 
+/// Keys that are likely to be tried with another algorithm than the one that has them.
+const OF_GRADIENT_BOOSTING: [&str; 3] = ["class-weight", "early-stopping", "monotone"];
+
 /// Complains about unknown keys everywhere, and hands out the blocks that have none.
 pub(super) fn check<'a>(checker: &mut Checker<'_>, file: &'a Value) -> Blocks<'a> {
     let shapes = Shapes::new();
@@ -175,6 +178,11 @@ fn keys(checker: &mut Checker<'_>, shapes: &Shapes, shape: &Shape, item: &Item) 
                     Known::Not(known) => {
                         let message = format!("unknown key {}", quoted(&entry.key));
                         let complaint = checker.places.complain_at(entry.key_at.clone(), message);
+                        let complaint = if OF_GRADIENT_BOOSTING.contains(&entry.key.as_str()) {
+                            complaint.help(format!("only `gradient-boosting` has `{}`", entry.key))
+                        } else {
+                            complaint
+                        };
                         checker.say(suggest(complaint, &entry.key, "known keys", &known));
                         clean = false;
                     }

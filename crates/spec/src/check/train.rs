@@ -1,292 +1,340 @@
 //! Where the model comes from.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use super::algorithm::algorithm;
+use super::columns::{Features, check_label, features};
+use super::data::{data, local_path};
 use super::words::{quoted, subject};
-use super::{Block, Checker, suggest};
-use crate::forms::TextOr;
+use super::{Block, Checker, aws, suggest};
+use crate::forms::{self, TextOr};
 use crate::limits;
-use crate::raw::{RawAlgorithm, RawData, RawGradientBoosting, RawLogisticRegression, RawTrain};
-use crate::types::{Algorithm, Data, Fit, GradientBoosting, Import, LogisticRegression, Require, Split, Train};
+use crate::raw::{RawData, RawRequire, RawSplit, RawTrain, RawTrainingInstances};
+use crate::types::{
+    Algorithm, Command, Data, Fit, GradientBoosting, Import, Monotone, On, Require, Split, TestData, Train,
+    TrainingInstances,
+};
 
 const PATH: &str = "stages.train";
-/// More columns than `XGBoost` users have, and few enough that a slip in a range fills no memory.
-const MAX_FEATURES: usize = 10_000;
+
+fn at(key: &str) -> String {
+    format!("{PATH}.{key}")
+}
 
 pub(super) fn train(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Train> {
     let mut raw: RawTrain = checker.stage("train", block)?;
     let features = features(checker, raw.features.take())?;
+    if raw.command.is_some() {
+        return command(checker, raw, features).map(Train::Command);
+    }
+    if raw.inputs.is_some() {
+        let complaint = checker.places.complain_key(&at("inputs"), "`inputs` needs a `command`");
+        checker.say(complaint.help("they are what a program of your own reads: `command: [python, train_model.py]`"));
+    }
     if raw.model.is_some() {
-        return import(checker, &raw, features).map(Train::Import);
+        return import(checker, raw, features).map(Train::Import);
     }
-    let label = raw.label.unwrap_or_else(|| "Class".to_owned());
+    fit(checker, raw, features).map(Train::Fit)
+}
+
+fn fit(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<Fit> {
+    let label = raw.label.unwrap_or_else(default_label);
     check_label(checker, &label, &features);
-    let default = Split::default();
-    let split = raw.split.map_or(default.clone(), |split| Split {
-        test: checker.number("stages.train.split.test", split.test, &limits::TEST_SHARE, default.test),
-        seed: split.seed.unwrap_or(default.seed),
-    });
-    let require = raw.require.unwrap_or_default();
-    let mut share = |key: &str, given: Option<f64>| {
-        given.map(|given| checker.number(&format!("{PATH}.require.{key}"), Some(given), &limits::SHARE, 0.0))
-    };
-    let require = Require {
-        average_precision: share("average-precision", require.average_precision),
-        roc_auc: share("roc-auc", require.roc_auc),
-    };
-    let data = data(checker, raw.data);
-    let algorithm = algorithm(checker, raw.algorithm);
-    Some(Train::Fit(Fit { data: data?, label, features: features.names, algorithm: algorithm?, split, require }))
-}
-
-fn import(checker: &mut Checker<'_>, raw: &RawTrain, features: Features) -> Option<Import> {
-    let model = raw.model.as_deref()?;
-    let of_training = [
-        ("data", raw.data.is_some()),
-        ("label", raw.label.is_some()),
-        ("algorithm", raw.algorithm.is_some()),
-        ("split", raw.split.is_some()),
-        ("require", raw.require.is_some()),
-    ];
-    for (key, _) in of_training.iter().filter(|(_, written)| *written) {
-        let message = format!("`{key}` and `model` exclude each other");
-        let complaint = checker.places.complain_key(&format!("{PATH}.{key}"), message);
-        let complaint = complaint.also(checker.places.key(&format!("{PATH}.model")), "the model is trained elsewhere");
-        checker.say(complaint.help("`data` trains a model here, `model` takes one that was trained elsewhere"));
-    }
-    local_path(checker, "stages.train.model", model).map(|model| Import { model, features: features.names })
-}
-
-/// A path of this machine. What it leads to is for the stage to find out.
-fn local_path(checker: &mut Checker<'_>, path: &str, text: &str) -> Option<PathBuf> {
-    if text.trim().is_empty() {
-        checker.say(checker.places.complain(path, format!("{} must not be empty", subject(path))));
-        return None;
-    }
-    if text.contains("://") {
-        let message = format!("{} must be a file of this machine, not {}", subject(path), quoted(text));
-        checker.say(checker.places.complain(path, message).help("download it first, and name the copy"));
-        return None;
-    }
-    Some(PathBuf::from(text))
-}
-
-fn data(checker: &mut Checker<'_>, raw: Option<TextOr<RawData>>) -> Option<Data> {
-    let path = "stages.train.data";
-    match raw {
+    let rows = match raw.data {
         None => Some(Data::default()),
-        Some(TextOr::Text(text)) => rows(checker, path, &text),
-        Some(TextOr::Block(RawData { generate: Some(_), path: Some(_) })) => {
-            let message = "`data` names two sources";
-            let complaint = checker.places.complain_key("stages.train.data.path", message).label("one source");
-            let other = checker.places.key("stages.train.data.generate");
-            checker.say(complaint.also(other, "another source").help("keep one of them"));
-            None
-        }
-        Some(TextOr::Block(RawData { generate: None, path: None })) => {
-            let complaint = checker.places.complain(path, "`data` names no source");
-            checker.say(complaint.help("write a path, or `generate: {}`"));
-            None
-        }
-        Some(TextOr::Block(RawData { path: Some(text), .. })) => rows(checker, "stages.train.data.path", &text),
-        Some(TextOr::Block(RawData { generate: Some(generate), .. })) => {
-            let count = generate.0.rows.unwrap_or(100_000);
-            checker.within("stages.train.data.generate.rows", &count, &limits::ROWS);
-            Some(Data::Generate { rows: count, seed: generate.0.seed.unwrap_or(42) })
-        }
-    }
-}
-
-fn rows(checker: &mut Checker<'_>, path: &str, text: &str) -> Option<Data> {
-    let file = local_path(checker, path, text)?;
-    if is_table(&file) {
-        return Some(Data::Path(file));
-    }
-    let message = format!("{} must end in `.csv` or `.csv.gz`, unlike {}", subject(path), quoted(text));
-    let complaint = checker.places.complain(path, message);
-    checker.say(if text == "generate" { complaint.help("write `data: { generate: {} }`") } else { complaint });
-    None
-}
-
-fn is_table(file: &Path) -> bool {
-    let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    [".csv", ".csv.gz"].iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| !stem.is_empty()))
-}
-
-fn algorithm(checker: &mut Checker<'_>, raw: Option<TextOr<RawAlgorithm>>) -> Option<Algorithm> {
-    let path = "stages.train.algorithm";
-    let known = ["gradient-boosting", "logistic-regression"];
-    match raw {
-        None => Some(Algorithm::default()),
-        Some(TextOr::Text(name)) => match name.as_str() {
-            "gradient-boosting" => Some(Algorithm::default()),
-            "logistic-regression" => Some(Algorithm::LogisticRegression(LogisticRegression::default())),
-            _ => {
-                let complaint = checker.places.complain(path, format!("unknown algorithm {}", quoted(&name)));
-                checker.say(suggest(complaint, &name, "algorithms", &known));
-                None
-            }
-        },
-        Some(TextOr::Block(block)) => match (block.gradient_boosting, block.logistic_regression) {
-            (Some(raw), None) => Some(Algorithm::GradientBoosting(gradient_boosting(checker, &raw.0))),
-            (None, Some(raw)) => Some(Algorithm::LogisticRegression(logistic_regression(checker, &raw.0))),
-            (Some(_), Some(_)) => {
-                let complaint = checker
-                    .places
-                    .complain_key("stages.train.algorithm.logistic-regression", "`algorithm` names two algorithms");
-                let other = checker.places.key("stages.train.algorithm.gradient-boosting");
-                checker.say(complaint.label("one").also(other, "another").help("keep one of them"));
-                None
-            }
-            (None, None) => {
-                let complaint = checker.places.complain(path, "`algorithm` names no algorithm");
-                checker.say(complaint.help(format!("algorithms: {}", known.join(", "))));
-                None
-            }
-        },
-    }
-}
-
-fn gradient_boosting(checker: &mut Checker<'_>, raw: &RawGradientBoosting) -> GradientBoosting {
-    let path = |key: &str| format!("stages.train.algorithm.gradient-boosting.{key}");
-    let default = GradientBoosting::default();
-    let learning_rate = match raw.learning_rate {
-        // The model format is f32, in which a tiny rate would be 0.
-        Some(rate) if !(rate <= 1.0 && rate as f32 > 0.0) => {
-            let message = format!("`learning-rate` must be above 0 and at most 1, not {rate}");
-            checker.say(checker.places.complain(&path("learning-rate"), message));
-            default.learning_rate
-        }
-        rate => rate.map_or(default.learning_rate, |rate| rate as f32),
+        Some(raw) => data(checker, &at("data"), raw),
     };
-    GradientBoosting {
-        trees: checker.whole(&path("trees"), raw.trees, &limits::TREES, default.trees),
-        learning_rate,
-        depth: checker.whole(&path("depth"), raw.depth, &limits::DEPTH, default.depth),
-        l2: not_negative(checker, &path("l2"), raw.l2, default.l2),
-        min_leaf_weight: not_negative(checker, &path("min-leaf-weight"), raw.min_leaf_weight, default.min_leaf_weight),
+    let is_split = raw.test_data.is_none();
+    let test_data = match raw.test_data {
+        None => Ok(None),
+        Some(raw) => data(checker, &at("test-data"), raw).map(Some).ok_or(Wrong),
+    };
+    if let (Some(rows), Ok(Some(test_rows))) = (&rows, &test_data)
+        && rows == test_rows
+    {
+        let complaint = checker.places.complain(&at("test-data"), "`test-data` names the rows that are learnt from");
+        let complaint = complaint.also(checker.places.find(&at("data")), "the same rows");
+        checker.say(complaint.help("leave it out, and a share of `data` is held back"));
+    }
+    let split = split(checker, raw.split, is_split);
+    let require = require(checker, raw.require, true);
+    let algorithm = algorithm(checker, raw.algorithm, &features);
+    let on = on(checker, raw.on.as_deref(), raw.instances, algorithm.as_ref(), &features);
+    Some(Fit {
+        data: rows?,
+        test_data: test_data.ok()?,
+        label,
+        features: features.names,
+        algorithm: algorithm?,
+        split,
+        require,
+        on: on?,
+    })
+}
+
+fn default_label() -> String {
+    "Class".to_owned()
+}
+
+fn split(checker: &mut Checker<'_>, raw: Option<RawSplit>, is_split: bool) -> Split {
+    let raw = raw.unwrap_or_default();
+    let default = Split::default();
+    let given = [("test", raw.test.is_some()), ("seed", raw.seed.is_some())];
+    if let Some((key, _)) = given.iter().find(|(_, given)| *given && !is_split) {
+        let path = at(&format!("split.{key}"));
+        let complaint = checker.places.complain_key(&path, format!("`{key}` and `test-data` exclude each other"));
+        let complaint = complaint.also(checker.places.key(&at("test-data")), "these rows are held back already");
+        checker.say(complaint.help("leave `split` out: beside `test-data` nothing is split off `data`"));
+    }
+    Split {
+        test: checker.number(&at("split.test"), raw.test, &limits::TEST_SHARE, default.test),
+        seed: raw.seed.unwrap_or(default.seed),
     }
 }
 
-fn logistic_regression(checker: &mut Checker<'_>, raw: &RawLogisticRegression) -> LogisticRegression {
-    let path = |key: &str| format!("stages.train.algorithm.logistic-regression.{key}");
-    let default = LogisticRegression::default();
-    LogisticRegression {
-        l2: not_negative(checker, &path("l2"), raw.l2, default.l2),
-        max_iterations: checker.whole(
-            &path("max-iterations"),
-            raw.max_iterations,
-            &limits::MAX_ITERATIONS,
-            default.max_iterations,
+fn require(checker: &mut Checker<'_>, raw: Option<RawRequire>, is_measured: bool) -> Require {
+    let raw = raw.unwrap_or_default();
+    let mut share = |key: &str, given: Option<f64>| {
+        given.map(|given| checker.number(&at(&format!("require.{key}")), Some(given), &limits::SHARE, 0.0))
+    };
+    let mut require = Require {
+        average_precision: share("average-precision", raw.average_precision),
+        roc_auc: share("roc-auc", raw.roc_auc),
+        precision: share("precision", raw.precision),
+        recall: share("recall", raw.recall),
+        f1: share("f1", raw.f1),
+        log_loss: raw.log_loss,
+        brier_score: share("brier-score", raw.brier_score),
+        not_worse_than_live: share("not-worse-than-live", raw.not_worse_than_live),
+    };
+    if let Some(loss) = require.log_loss.take_if(|loss| !(*loss >= 0.0 && loss.is_finite())) {
+        let message = format!("`log-loss` must be at least 0 and finite, not {loss}");
+        checker.say(checker.places.complain(&at("require.log-loss"), message));
+    }
+    if !is_measured && require != Require::default() {
+        let message = "`require` needs `test-data`: without rows there is nothing to measure";
+        let complaint = checker.places.complain_key(&at("require"), message);
+        checker.say(complaint.help("name rows that the model has not seen: `test-data: rows.csv`"));
+    }
+    require
+}
+
+fn on(
+    checker: &mut Checker<'_>,
+    given: Option<&str>,
+    instances: Option<forms::Block<RawTrainingInstances>>,
+    algorithm: Option<&Algorithm>,
+    features: &Features,
+) -> Option<On> {
+    match given {
+        None | Some("here") => {
+            if instances.is_some() {
+                let complaint = checker.places.complain_key(&at("instances"), "`instances` needs `on: sagemaker`");
+                checker.say(complaint.help("without it the model is trained on this machine"));
+            }
+            Some(On::Here)
+        }
+        Some("sagemaker") => {
+            if let Some(algorithm) = algorithm {
+                check_for_sagemaker(checker, algorithm, features);
+            }
+            let raw = instances.map_or_else(RawTrainingInstances::default, |block| block.0);
+            Some(On::SageMaker(training_instances(checker, raw)))
+        }
+        Some(other) => {
+            let message = format!("a model cannot be trained on {}", quoted(other));
+            let complaint = checker.places.complain(&at("on"), message);
+            checker.say(suggest(complaint, other, "places", &limits::ON));
+            None
+        }
+    }
+}
+
+/// What the prebuilt container cannot do, or not in these numbers.
+fn check_for_sagemaker(checker: &mut Checker<'_>, algorithm: &Algorithm, features: &Features) {
+    let (key, name) = match algorithm {
+        Algorithm::GradientBoosting(boosting) => return check_hyperparameters(checker, boosting, features),
+        Algorithm::RandomForest(_) => ("random-forest", "a random forest"),
+        Algorithm::LogisticRegression(_) => ("logistic-regression", "logistic regression"),
+    };
+    let message = format!("on SageMaker only gradient boosting can be trained, not {name}");
+    let complaint = checker.places.complain_key(&at(&format!("algorithm.{key}")), message);
+    let complaint = complaint.also(checker.places.find(&at("on")), "by AWS's image `sagemaker-xgboost`");
+    checker.say(complaint.help("write `on: here`, and it is trained on this machine"));
+}
+
+fn check_hyperparameters(checker: &mut Checker<'_>, boosting: &GradientBoosting, features: &Features) {
+    let path = |key: &str| at(&format!("algorithm.gradient-boosting.{key}"));
+    if !limits::SAGEMAKER_SEED.contains(&boosting.seed) {
+        let (most, given) = (limits::SAGEMAKER_SEED.end(), boosting.seed);
+        let message = format!("on SageMaker `seed` must be at most {most}, not {given}");
+        checker.say(checker.places.complain(&path("seed"), message));
+    }
+    // `(0,-1,…)`: two characters a feature and one more for each that decreases.
+    let decreasing = boosting.monotone.values().filter(|direction| **direction == Monotone::Decreasing).count();
+    let chars = features.names.len() * 2 + 1 + decreasing;
+    if !boosting.monotone.is_empty() && chars > limits::HYPERPARAMETER_CHARS {
+        let count = features.names.len();
+        let message = format!("on SageMaker `monotone` cannot be used with as many as {count} features");
+        let complaint = checker.places.complain_key(&path("monotone"), message);
+        let most = limits::HYPERPARAMETER_CHARS;
+        checker
+            .say(complaint.help(format!("it lists every feature, and a hyperparameter has at most {most} characters")));
+    }
+}
+
+fn training_instances(checker: &mut Checker<'_>, raw: RawTrainingInstances) -> TrainingInstances {
+    let path = |key: &str| at(&format!("instances.{key}"));
+    let default = TrainingInstances::default();
+    let instance_type = raw.r#type.unwrap_or(default.instance_type);
+    // Source: `TrainingInstanceType` of the SageMaker API, which has no such machine.
+    if instance_type.starts_with("ml.t2.") {
+        let message = format!("{} serves models, but trains none", quoted(&instance_type));
+        let complaint = checker.places.complain(&path("type"), message);
+        checker.say(complaint.help("`ml.t3.medium` is the nearest that trains, `ml.m5.large` the default"));
+    } else {
+        aws::check_instance_type(checker, &path("type"), &instance_type);
+    }
+    TrainingInstances {
+        instance_type,
+        count: checker.whole(&path("count"), raw.count, &limits::INSTANCES, default.count),
+        volume_gb: checker.whole(&path("volume-gb"), raw.volume_gb, &limits::VOLUME_GB, default.volume_gb),
+        max_runtime_s: checker.whole(
+            &path("max-runtime-s"),
+            raw.max_runtime_s,
+            &limits::TRAINING_S,
+            default.max_runtime_s,
         ),
     }
 }
 
-fn not_negative(checker: &mut Checker<'_>, path: &str, given: Option<f64>, default: f32) -> f32 {
-    match given {
-        Some(number) if !(number >= 0.0 && (number as f32).is_finite()) => {
-            let message = format!("{} must be at least 0 and finite, not {number}", subject(path));
-            checker.say(checker.places.complain(path, message));
-            default
+fn import(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<Import> {
+    exclude(checker, &raw, "model", "the model is trained elsewhere");
+    let model = local_path(checker, &at("model"), raw.model.as_deref()?);
+    let measured = raw.test_data.is_some();
+    let test_data = test_data(checker, raw.test_data, raw.label, &features);
+    let require = require(checker, raw.require, measured);
+    Some(Import { model: model?, features: features.names, test_data: test_data.ok()?, require })
+}
+
+fn command(checker: &mut Checker<'_>, raw: RawTrain, features: Features) -> Option<Command> {
+    exclude(checker, &raw, "command", "the command makes the model");
+    let command = raw.command.unwrap_or_default();
+    match command.first() {
+        Some(program) if !program.trim().is_empty() => {}
+        Some(_) => checker.say(checker.places.complain(&at("command[0]"), "the program must not be empty")),
+        None => {
+            let complaint = checker.places.complain(&at("command"), "`command` must name a program");
+            checker.say(complaint.help("a program and its arguments: `command: [python, train_model.py]`"));
         }
-        number => number.map_or(default, |number| number as f32),
     }
+    let model = if let Some(model) = raw.model.as_deref() {
+        local_path(checker, &at("model"), model)
+    } else {
+        let complaint = checker.places.complain_key(&at("command"), "`command` needs a `model`");
+        checker.say(complaint.help("it names the file that the command writes: `model: model.tar.gz`"));
+        None
+    };
+    let inputs = inputs(checker, raw.inputs.as_deref(), model.as_deref());
+    let measured = raw.test_data.is_some();
+    let test_data = test_data(checker, raw.test_data, raw.label, &features);
+    let require = require(checker, raw.require, measured);
+    Some(Command {
+        command,
+        inputs: inputs?,
+        model: model?,
+        features: features.names,
+        test_data: test_data.ok()?,
+        require,
+    })
 }
 
-/// Names of columns, and which item of the list brought each.
-struct Features {
-    names: Vec<String>,
-    origin: HashMap<String, String>,
-}
-
-fn features(checker: &mut Checker<'_>, raw: Option<Vec<String>>) -> Option<Features> {
-    let path = "stages.train.features";
-    let list = raw.unwrap_or_else(|| vec!["V1..V28".to_owned(), "Amount".to_owned()]);
-    let mut features = Features { names: Vec::new(), origin: HashMap::new() };
-    let before = checker.complaints.len();
-    if list.is_empty() {
-        checker.say(checker.places.complain(path, "`features` must name at least one column"));
-    }
-    for (index, item) in list.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        let names = match expand(item) {
-            Ok(names) => names,
-            Err(Wrong { message, help }) => {
-                checker.say(checker.places.complain(&path, message).help(help));
-                continue;
-            }
-        };
-        if features.names.len() + names.len() > MAX_FEATURES {
-            checker.say(checker.places.complain(&path, format!("more than {MAX_FEATURES} features")));
+/// What the command reads. Did it also read what it writes, it would never be up to date.
+fn inputs(checker: &mut Checker<'_>, raw: Option<&[String]>, model: Option<&Path>) -> Option<Vec<PathBuf>> {
+    let example = "name the files and folders that it reads: `inputs: [train_model.py, data]`";
+    let list = match raw {
+        None => {
+            let message = "`command` needs `inputs`: without them nothing tells when it must run again";
+            checker.say(checker.places.complain_key(&at("command"), message).help(example));
             return None;
         }
-        for name in names {
-            if let Some(first) = features.origin.get(&name) {
-                let complaint = checker.places.complain(&path, format!("feature `{name}` is named twice"));
-                checker.say(complaint.label("again here").also(checker.places.find(first), "first here"));
-                break;
+        Some([]) => {
+            let message = "`inputs` is empty, so that nothing tells when the command must run again";
+            checker.say(checker.places.complain(&at("inputs"), message).help(example));
+            return None;
+        }
+        Some(list) => list,
+    };
+    let mut inputs = Vec::new();
+    for (index, text) in list.iter().enumerate() {
+        let path = at(&format!("inputs[{index}]"));
+        let Some(input) = local_path(checker, &path, text) else { continue };
+        if let Some(model) = model.filter(|model| plain(model).starts_with(plain(&input))) {
+            let message = format!("the model is within {}, so that each run would ask for the next", subject(&path));
+            let complaint = checker.places.complain(&path, message);
+            let complaint = complaint.also(checker.places.find(&at("model")), "what the command writes");
+            checker.say(complaint.help(format!("write `{}` elsewhere, or name what is read", model.display())));
+        }
+        inputs.push(input);
+    }
+    (inputs.len() == list.len()).then_some(inputs)
+}
+
+/// The path without `.` and `..`, as far as the text alone tells.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
             }
-            features.origin.insert(name.clone(), path.clone());
-            features.names.push(name);
+            component => plain.push(component),
         }
+        plain
+    })
+}
+
+/// Objects to the keys of training from rows beside `key`.
+fn exclude(checker: &mut Checker<'_>, raw: &RawTrain, key: &str, why: &str) {
+    let of_training = [
+        ("data", raw.data.is_some()),
+        ("algorithm", raw.algorithm.is_some()),
+        ("split", raw.split.is_some()),
+        ("on", raw.on.is_some()),
+        ("instances", raw.instances.is_some()),
+    ];
+    for (other, _) in of_training.iter().filter(|(_, written)| *written) {
+        let message = format!("`{other}` and `{key}` exclude each other");
+        let complaint = checker.places.complain_key(&at(other), message);
+        let complaint = complaint.also(checker.places.key(&at(key)), why);
+        let by_rows = "`test-data` names rows to judge the model by";
+        checker.say(match *other {
+            "data" if key == "command" => complaint.help("`inputs` names what the command reads").help(by_rows),
+            "data" | "split" => complaint.help(by_rows),
+            _ => complaint.help(format!("`{other}` is for a model that is trained from `data`")),
+        });
     }
-    (checker.complaints.len() == before).then_some(features)
 }
 
-fn check_label(checker: &mut Checker<'_>, label: &str, features: &Features) {
-    let path = "stages.train.label";
-    if !is_column(label) {
-        let complaint = checker.places.complain(path, format!("{} is no name of a column", quoted(label)));
-        checker.say(complaint.help(COLUMN_HELP));
-    } else if let Some(item) = features.origin.get(label) {
-        let message = format!("the label `{label}` is among the features");
-        let complaint = checker.places.complain(item, message).label("the model would see the answer");
-        checker.say(complaint.also(checker.places.find(path), "the label"));
-    }
-}
+/// Something is wrong, and has been complained about.
+struct Wrong;
 
-struct Wrong {
-    message: String,
-    help: String,
-}
-
-const COLUMN_HELP: &str = "a name has letters, digits and `_`, and does not begin with a digit";
-
-/// The columns that one item of `features` stands for.
-fn expand(item: &str) -> Result<Vec<String>, Wrong> {
-    let wrong = |message: String, help: &str| Err(Wrong { message, help: help.to_owned() });
-    let Some((from, to)) = item.split_once("..") else {
-        if is_column(item) {
-            return Ok(vec![item.to_owned()]);
+/// Rows to judge a model by that comes without any.
+fn test_data(
+    checker: &mut Checker<'_>,
+    raw: Option<TextOr<RawData>>,
+    label: Option<String>,
+    features: &Features,
+) -> Result<Option<TestData>, Wrong> {
+    let Some(raw) = raw else {
+        if label.is_some() {
+            let complaint = checker.places.complain_key(&at("label"), "`label` needs `test-data`");
+            checker.say(complaint.help("it names the column that holds the truth about those rows"));
         }
-        return wrong(format!("{} is no name of a column", quoted(item)), COLUMN_HELP);
+        return Ok(None);
     };
-    let example = "a range is two names that differ in the number they end in, such as `V1..V28`";
-    let (Some((stem, first)), Some((other, last))) = (numbered(from), numbered(to)) else {
-        return wrong(format!("{} is no range of columns", quoted(item)), example);
-    };
-    if stem != other {
-        return wrong(format!("{} runs from one name to another", quoted(item)), example);
-    }
-    if first > last {
-        return wrong(format!("{} runs backwards", quoted(item)), &format!("write `{to}..{from}`"));
-    }
-    if (last - first) as usize >= MAX_FEATURES {
-        return wrong(format!("{} is more than {MAX_FEATURES} features", quoted(item)), example);
-    }
-    Ok((first..=last).map(|number| format!("{stem}{number}")).collect())
-}
-
-/// Splits `V28` into `V` and 28. A number with leading zeros is none: counting on would lose them.
-fn numbered(name: &str) -> Option<(&str, u32)> {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = &name[stem.len()..];
-    let plain = digits == "0" || !digits.starts_with('0');
-    (is_column(stem) && plain).then(|| Some((stem, digits.parse().ok()?))).flatten()
-}
-
-fn is_column(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    let label = label.unwrap_or_else(default_label);
+    check_label(checker, &label, features);
+    let data = data(checker, &at("test-data"), raw).ok_or(Wrong)?;
+    Ok(Some(TestData { data, label }))
 }

@@ -71,6 +71,7 @@ fn every_stage_may_be_left_out_or_left_empty() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the snapshot is whole")]
 fn the_defaults_are_the_documented_ones() {
     let mut spec = parse("name: fraud").unwrap();
     let Train::Fit(fit) = &mut spec.train else { panic!("a pipeline trains") };
@@ -95,6 +96,7 @@ fn the_defaults_are_the_documented_ones() {
                     rows: 100000,
                     seed: 42,
                 },
+                test_data: None,
                 label: "Class",
                 features: [
                     "V1",
@@ -106,8 +108,17 @@ fn the_defaults_are_the_documented_ones() {
                         trees: 100,
                         learning_rate: 0.3,
                         depth: 6,
+                        l1: 0.0,
                         l2: 1.0,
                         min_leaf_weight: 1.0,
+                        subsample: 1.0,
+                        column_sample: 1.0,
+                        class_weight: Positive(
+                            1.0,
+                        ),
+                        early_stopping: None,
+                        monotone: {},
+                        seed: 42,
                     },
                 ),
                 split: Split {
@@ -117,7 +128,14 @@ fn the_defaults_are_the_documented_ones() {
                 require: Require {
                     average_precision: None,
                     roc_auc: None,
+                    precision: None,
+                    recall: None,
+                    f1: None,
+                    log_loss: None,
+                    brier_score: None,
+                    not_worse_than_live: None,
                 },
+                on: Here,
             },
         ),
         package: Package {
@@ -145,8 +163,11 @@ fn the_defaults_are_the_documented_ones() {
             response: Response {
                 decision: "is_fraud",
                 score: "fraud_score",
-                threshold: 0.5,
+                threshold: Fixed(
+                    0.5,
+                ),
             },
+            reasons: 0,
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
@@ -168,7 +189,7 @@ fn every_form_of_every_choice_is_read() {
     let train = |block: &str| parse(&format!("name: fraud\nstages:\n- train: {block}")).unwrap().train;
     let fit = |block: &str| match train(block) {
         Train::Fit(fit) => fit,
-        Train::Import(import) => panic!("{import:?}"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(fit("{ data: rows/a.csv.gz }").data, Data::Path("rows/a.csv.gz".into()));
     assert_eq!(fit("{ data: { path: a.csv } }").data, Data::Path("a.csv".into()));

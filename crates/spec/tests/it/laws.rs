@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use crate::parse;
+use crate::trust::EVERY_KEY;
 
 /// A pipeline file with one thing in it replaced, cut out or repeated.
-fn nearly_right() -> impl Strategy<Value = String> {
-    let example = include_str!("../../../../pipeline.yaml");
+fn nearly_right(example: &'static str) -> impl Strategy<Value = String> {
     let ends = (0..example.len(), 0usize..40);
     let noise =
         prop_oneof![Just(String::new()), "[ \\-:{}\\[\\],&*!|>'\"%@`#~?\t\n]{0,6}", "[a-zV0-9.é]{0,6}", "\\PC{0,4}"];
@@ -37,7 +37,14 @@ proptest! {
     }
 
     #[test]
-    fn any_slip_in_the_example_is_parsed_or_complained_about(text in nearly_right()) {
+    fn any_slip_in_the_example_is_parsed_or_complained_about(
+        text in nearly_right(include_str!("../../../../pipeline.yaml")),
+    ) {
+        survives(&text)?;
+    }
+
+    #[test]
+    fn any_slip_in_any_key_is_parsed_or_complained_about(text in nearly_right(EVERY_KEY)) {
         survives(&text)?;
     }
 

@@ -4,8 +4,13 @@
 
 mod example;
 mod laws;
+mod trust;
+mod wrong_algorithm;
+mod wrong_data;
 mod wrong_names;
+mod wrong_proxy;
 mod wrong_shape;
+mod wrong_train;
 mod wrong_values;
 
 use spec::{Complaints, Spec};

@@ -256,7 +256,7 @@ fn an_instance_type_that_cannot_serve() {
     3 | - create-endpoint: { instances: { type: ml.c7gn.large } }
       |                                         ^^^^^^^^^^^^^
       |
-      = help: there the container would crash again and again; `ml.m5.large` would do
+      = help: there the container would crash; `ml.m5.large` would do
     ");
 }
 
@@ -285,14 +285,14 @@ fn a_word_that_is_not_known() {
       = help: did you mean `arm64`?
       = help: architectures: x86_64, arm64
     ");
-    insta::assert_snapshot!(stage("- train: { algorithm: random-forest }\n"), @"
-    error: unknown algorithm `random-forest`
+    insta::assert_snapshot!(stage("- train: { algorithm: deep-forest }\n"), @"
+    error: unknown algorithm `deep-forest`
      --> pipeline.yaml:3:23
       |
-    3 | - train: { algorithm: random-forest }
-      |                       ^^^^^^^^^^^^^
+    3 | - train: { algorithm: deep-forest }
+      |                       ^^^^^^^^^^^
       |
-      = help: algorithms: gradient-boosting, logistic-regression
+      = help: algorithms: gradient-boosting, random-forest, logistic-regression
     ");
     insta::assert_snapshot!(stage("- teardown: { keep: [logs, buckets] }\n"), @"
     error: a teardown cannot keep `buckets`

@@ -436,7 +436,7 @@ stages:
       |              ^^^^^
       |
       = help: did you mean `label`?
-      = help: known keys: algorithm, data, features, label, model, require, split
+      = help: known keys: algorithm, command, data, features, inputs, instances, label, model, on, require, split, test-data
 
     error: unknown key `slpit`
      --> pipeline.yaml:5:28
@@ -445,7 +445,7 @@ stages:
       |                            ^^^^^
       |
       = help: did you mean `split`?
-      = help: known keys: algorithm, data, features, label, model, require, split
+      = help: known keys: algorithm, command, data, features, inputs, instances, label, model, on, require, split, test-data
 
     error: `count` must be from 1 to 100, not 0
      --> pipeline.yaml:6:44
@@ -472,7 +472,7 @@ fn a_place_after_letters_of_several_bytes_or_windows_lines() {
       |                                 ^^^^^
       |
       = help: did you mean `label`?
-      = help: known keys: algorithm, data, features, label, model, require, split
+      = help: known keys: algorithm, command, data, features, inputs, instances, label, model, on, require, split, test-data
 
     error: unknown stage `uplod`
      --> pipeline.yaml:4:3

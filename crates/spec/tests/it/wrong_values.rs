@@ -26,24 +26,15 @@ fn two_sources_of_data() {
 
 #[test]
 fn data_that_cannot_be_read() {
-    insta::assert_snapshot!(stage("- train: { data: rows.parquet }\n"), @"
-    error: `data` must end in `.csv` or `.csv.gz`, unlike `rows.parquet`
+    insta::assert_snapshot!(stage("- train: { data: rows.xlsx }\n"), @"
+    error: `data` must end in `.csv`, `.csv.gz` or `.parquet`, unlike `rows.xlsx`
      --> pipeline.yaml:3:18
       |
-    3 | - train: { data: rows.parquet }
-      |                  ^^^^^^^^^^^^
-    ");
-    insta::assert_snapshot!(stage("- train: { data: 's3://rows/a.csv' }\n"), @"
-    error: `data` must be a file of this machine, not `s3://rows/a.csv`
-     --> pipeline.yaml:3:18
-      |
-    3 | - train: { data: 's3://rows/a.csv' }
-      |                  ^^^^^^^^^^^^^^^^^
-      |
-      = help: download it first, and name the copy
+    3 | - train: { data: rows.xlsx }
+      |                  ^^^^^^^^^
     ");
     insta::assert_snapshot!(stage("- train: { data: generate }\n"), @"
-    error: `data` must end in `.csv` or `.csv.gz`, unlike `generate`
+    error: `data` must end in `.csv`, `.csv.gz` or `.parquet`, unlike `generate`
      --> pipeline.yaml:3:18
       |
     3 | - train: { data: generate }
@@ -64,7 +55,7 @@ fn data_and_a_model() {
     5 |     data: rows.csv
       |     ^^^^
       |
-      = help: `data` trains a model here, `model` takes one that was trained elsewhere
+      = help: `test-data` names rows to judge the model by
     ");
 }
 

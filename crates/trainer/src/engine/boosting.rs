@@ -1,35 +1,116 @@
-//! Gradient boosting by `forust-ml`, with `XGBoost`'s parameters, defaults and histogram method.
+//! Gradient boosting with `forust-ml`'s trees, and `XGBoost`'s parameters, defaults and histogram method.
 
-use forust_ml::objective::ObjectiveType;
+mod curve;
+mod grow;
+mod monotone;
+mod validation;
+
+use std::collections::BTreeMap;
+
+use forust_ml::Matrix;
 use forust_ml::tree::Tree;
-use forust_ml::{GradientBooster, Matrix};
 use linfa::ParamGuard;
 use linfa::traits::{Fit, PredictInplace};
 use model::{Model, Node, TreeError, threshold_from_f64};
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Fitted, Rows, within};
+pub(crate) use validation::watched;
 
-/// Parameters of gradient boosting, as `XGBoost` names and defaults them.
+use super::{EngineError, Fitted, Rows, on_threads, within};
+use crate::LearningCurve;
+
+/// Parameters of gradient boosting, as `XGBoost` defines and defaults them.
+///
+/// One thing differs: what a split gains under [`l1`](Self::l1) is counted by `forust-ml` as `(g² - l1²) / (h + l2)`
+/// on either side, by `XGBoost` as `(|g| - l1)² / (h + l2)`, so a large `l1` leaves more splits standing here. What a
+/// leaf weighs is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct GradientBoosting {
-    /// 1 to 10,000.
+    /// 1 to 10,000; with early stopping, the most.
     pub trees: u32,
     /// Above 0, at most 1.
     pub learning_rate: f32,
     /// 1 to 16.
     pub depth: u8,
+    /// L1 on leaf weights, at least 0.
+    pub l1: f32,
     /// L2 on leaf weights, at least 0.
     pub l2: f32,
     /// Smallest sum of hessians in a leaf, at least 0.
     pub min_leaf_weight: f32,
+    /// Share of the rows that each tree is grown on, drawn anew for each; above 0, at most 1.
+    pub subsample: f32,
+    /// Share of the features that each tree may split on, drawn anew for each, one at least; above 0, at most 1.
+    pub column_sample: f32,
+    /// How many times a positive row counts.
+    pub class_weight: ClassWeight,
+    /// When to stop before the last tree.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Features along which the score only rises or only falls; where the value is missing, either way.
+    pub monotone: BTreeMap<String, Monotone>,
+    /// Another seed draws other rows and features, and another validation part.
+    pub seed: u64,
+}
+
+/// How many times a positive row counts in the loss, a negative one counting once: `XGBoost`'s `scale_pos_weight`.
+///
+/// Any weight but 1 shifts the scores: they are then no longer the probabilities of the rows as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeight {
+    /// So many times; above 0.
+    Positive(f32),
+    /// As many times as there are negative rows for a positive one among the rows that the trees are grown on.
+    Balanced,
+}
+
+/// Stops when the log loss on rows that no tree is grown on gets no better, and keeps the trees up to the best.
+///
+/// The rows are held back from those to train on; the test rows have no say. With a class weight, the loss is weighted
+/// as in training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EarlyStopping {
+    /// So many trees in a row without a better loss are enough; 1 to 1,000.
+    pub rounds: u32,
+    /// Share of the training rows of either class that is held back, 0.05 to 0.5.
+    pub validation: f64,
+}
+
+/// Which way a score goes when a feature grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Monotone {
+    /// It never falls.
+    Increasing,
+    /// It never rises.
+    Decreasing,
 }
 
 impl Default for GradientBoosting {
     fn default() -> Self {
-        Self { trees: 100, learning_rate: 0.3, depth: 6, l2: 1.0, min_leaf_weight: 1.0 }
+        Self {
+            trees: 100,
+            learning_rate: 0.3,
+            depth: 6,
+            l1: 0.0,
+            l2: 1.0,
+            min_leaf_weight: 1.0,
+            subsample: 1.0,
+            column_sample: 1.0,
+            class_weight: ClassWeight::default(),
+            early_stopping: None,
+            monotone: BTreeMap::new(),
+            seed: 42,
+        }
+    }
+}
+
+impl Default for ClassWeight {
+    fn default() -> Self {
+        Self::Positive(1.0)
     }
 }
 
@@ -44,6 +125,8 @@ const START_MARGIN: f64 = 0.0;
 #[derive(Debug)]
 pub(crate) struct Checked {
     parameters: GradientBoosting,
+    /// Names of the columns.
+    features: Vec<String>,
     /// None: one per processor.
     threads: Option<usize>,
 }
@@ -53,8 +136,8 @@ pub(crate) struct Checked {
 pub(crate) struct Unchecked(Checked);
 
 impl Unchecked {
-    pub(crate) fn new(parameters: GradientBoosting) -> Self {
-        Self(Checked { parameters, threads: None })
+    pub(crate) fn new(parameters: GradientBoosting, features: &[String]) -> Self {
+        Self(Checked { parameters, features: features.to_vec(), threads: None })
     }
 }
 
@@ -63,15 +146,27 @@ impl ParamGuard for Unchecked {
     type Error = EngineError;
 
     fn check_ref(&self) -> Result<&Checked, EngineError> {
-        let GradientBoosting { trees, learning_rate, depth, l2, min_leaf_weight } = self.0.parameters;
+        let GradientBoosting { trees, learning_rate, depth, l1, l2, min_leaf_weight, .. } = self.0.parameters;
+        let GradientBoosting { subsample, column_sample, class_weight, early_stopping, .. } = self.0.parameters;
         within("trees", trees.into(), (1..=10_000).contains(&trees), "1 to 10,000")?;
-        let rate = learning_rate;
-        within("learning-rate", rate.into(), rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
+        share("learning-rate", learning_rate)?;
         within("depth", depth.into(), (1..=16).contains(&depth), "1 to 16")?;
-        within("l2", l2.into(), l2 >= 0.0 && l2.is_finite(), "at least 0")?;
-        let weight = min_leaf_weight;
-        within("min-leaf-weight", weight.into(), weight >= 0.0 && weight.is_finite(), "at least 0")?;
-        Ok(&self.0)
+        for (name, value) in [("l1", l1), ("l2", l2), ("min-leaf-weight", min_leaf_weight)] {
+            within(name, value.into(), value >= 0.0 && value.is_finite(), "at least 0")?;
+        }
+        share("subsample", subsample)?;
+        share("column-sample", column_sample)?;
+        if let ClassWeight::Positive(weight) = class_weight {
+            within("class-weight", weight.into(), weight > 0.0 && weight.is_finite(), "above 0, or `balanced`")?;
+        }
+        if let Some(EarlyStopping { rounds, validation }) = early_stopping {
+            within("rounds", rounds.into(), (1..=1_000).contains(&rounds), "1 to 1,000")?;
+            within("validation", validation, (0.05..=0.5).contains(&validation), "0.05 to 0.5")?;
+        }
+        match self.0.parameters.monotone.keys().find(|it| !self.0.features.contains(it)) {
+            Some(feature) => Err(EngineError::NoFeature { name: "monotone", feature: feature.clone() }),
+            None => Ok(&self.0),
+        }
     }
 
     fn check(self) -> Result<Checked, EngineError> {
@@ -80,23 +175,24 @@ impl ParamGuard for Unchecked {
     }
 }
 
+fn share(name: &'static str, value: f32) -> Result<(), EngineError> {
+    within(name, value.into(), value > 0.0 && value <= 1.0, "above 0 and at most 1")
+}
+
 impl Fit<Array2<f64>, Array1<bool>, EngineError> for Checked {
     type Object = Boosted;
 
     fn fit(&self, rows: &Rows) -> Result<Boosted, EngineError> {
-        let mut booster = GradientBooster::default()
-            .set_objective_type(ObjectiveType::LogLoss)
-            .set_iterations(self.parameters.trees as usize)
-            .set_learning_rate(self.parameters.learning_rate)
-            .set_max_depth(self.parameters.depth.into())
-            .set_l2(self.parameters.l2)
-            .set_min_leaf_weight(self.parameters.min_leaf_weight)
-            .set_initialize_base_score(false)
-            .set_base_score(START_MARGIN)
-            .set_num_threads(self.threads);
-        let labels: Vec<f64> = rows.targets().iter().map(|it| f64::from(u8::from(*it))).collect();
-        columns(rows.records(), |matrix| booster.fit_unweighted(matrix, &labels, None))?;
-        Ok(Boosted(booster))
+        let divided = match &self.parameters.early_stopping {
+            Some(it) => Some(validation::divide(rows, it.validation, self.parameters.seed)?),
+            None => None,
+        };
+        let (rows, validation) = match &divided {
+            Some((rest, validation)) => (rest, Some(validation)),
+            None => (rows, None),
+        };
+        let constraints = monotone::constraints(&self.parameters.monotone, &self.features);
+        on_threads(self.threads, || grow::grow(&self.parameters, constraints, rows, validation))
     }
 }
 
@@ -108,12 +204,16 @@ fn columns<R>(rows: &Array2<f64>, use_them: impl FnOnce(&Matrix<f64>) -> R) -> R
     use_them(&Matrix::new(values, rows.nrows(), rows.ncols()))
 }
 
-/// A fitted booster. Predicts probabilities.
-pub(crate) struct Boosted(GradientBooster);
+/// Fitted trees, those after the best already gone. Predicts probabilities.
+pub(crate) struct Boosted {
+    trees: Vec<Tree>,
+    curve: LearningCurve,
+}
 
 impl PredictInplace<Array2<f64>, Array1<f64>> for Boosted {
     fn predict_inplace(&self, rows: &Array2<f64>, scores: &mut Array1<f64>) {
-        let margins = columns(rows, |matrix| self.0.predict(matrix, true));
+        let mut margins = vec![START_MARGIN; rows.nrows()];
+        columns(rows, |matrix| self.trees.iter().for_each(|it| grow::add_values(it, matrix, &mut margins)));
         *scores = margins.into_iter().map(|it| 1.0 / (1.0 + (-it).exp())).collect();
     }
 
@@ -124,8 +224,12 @@ impl PredictInplace<Array2<f64>, Array1<f64>> for Boosted {
 
 impl Fitted for Boosted {
     fn export(&self, features: &[String]) -> Result<Model, EngineError> {
-        let trees = self.0.trees.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
+        let trees = self.trees.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
         Ok(Model::boosted(features, START_MARGIN as f32, trees)?)
+    }
+
+    fn learning_curve(&self) -> Option<&LearningCurve> {
+        Some(&self.curve)
     }
 }
 
@@ -150,81 +254,4 @@ fn tree(tree: &Tree) -> Result<model::Tree, TreeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use linfa::traits::Predict;
-    use ndarray::ShapeBuilder;
-
-    use super::*;
-
-    /// Rows of five columns with ties and, in the third, missing values; wide apart in size.
-    fn rows() -> Rows {
-        let mut random = crate::generate::Random::new(*b"test    ", 7);
-        let count = 3000;
-        let mut values = Vec::new();
-        for scale in [1.0, 1e-3, 1e6, 1.0, 0.1_f32] {
-            values.extend((0..count).map(|_| f64::from(random.below(1000) as f32 * scale / 7.0)));
-        }
-        values[2 * count..3 * count].iter_mut().step_by(3).for_each(|it| *it = f64::NAN);
-        let values = Array2::from_shape_vec((count, 5).f(), values).unwrap();
-        let labels = values.rows().into_iter().map(|it| it[0] > 100.0 && (it[2].is_nan() || it[4] > 5.0)).collect();
-        Rows::new(values, labels)
-    }
-
-    fn fit(threads: usize) -> Boosted {
-        let parameters = GradientBoosting { trees: 20, ..GradientBoosting::default() };
-        Checked { parameters, threads: Some(threads) }.fit(&rows()).unwrap()
-    }
-
-    fn features() -> Vec<String> {
-        ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn one_thread_and_many_give_the_same_bytes() {
-        let bytes = [1, 1, 2, 5].map(|threads| fit(threads).export(&features()).unwrap().to_json());
-        assert!(bytes.iter().all(|it| *it == bytes[0]));
-    }
-
-    #[test]
-    fn the_exported_model_decides_every_row_as_the_booster_does() {
-        let (rows, boosted) = (rows(), fit(2));
-        let model = boosted.export(&features()).unwrap();
-        let scores: Array1<f64> = boosted.predict(rows.records());
-        for (row, score) in rows.records().rows().into_iter().zip(scores) {
-            let row: Vec<f32> = row.iter().map(|it| *it as f32).collect();
-            assert!((f64::from(model.score(&row)) - score).abs() < 1e-6, "{row:?}");
-        }
-    }
-
-    #[test]
-    fn a_feature_whose_absence_alone_tells_is_learned() {
-        let values = Array2::from_shape_fn((200, 1), |(row, _)| if row % 2 == 0 { f64::NAN } else { 3.0 });
-        let labels = (0..200).map(|row| row % 2 == 0).collect();
-        let checked = Checked { parameters: GradientBoosting::default(), threads: None };
-        let model = checked.fit(&Rows::new(values, labels)).unwrap().export(&["a".to_owned()]).unwrap();
-        assert!(model.score(&[f32::NAN]) > 0.9 && model.score(&[3.0]) < 0.1);
-    }
-
-    #[test]
-    fn a_parameter_out_of_its_range_is_refused() {
-        let refusal = |change: fn(&mut GradientBoosting)| {
-            let mut parameters = GradientBoosting::default();
-            change(&mut parameters);
-            Unchecked::new(parameters).check().unwrap_err().to_string()
-        };
-        let refusals = [
-            refusal(|it| it.trees = 0),
-            refusal(|it| it.learning_rate = f32::NAN),
-            refusal(|it| it.depth = 17),
-            refusal(|it| it.l2 = -1.0),
-            refusal(|it| it.min_leaf_weight = f32::INFINITY),
-        ];
-        insta::assert_snapshot!(refusals.join("\n"), @"
-        `trees` is 0, it should be 1 to 10,000
-        `learning-rate` is NaN, it should be above 0 and at most 1
-        `depth` is 17, it should be 1 to 16
-        `l2` is -1, it should be at least 0
-        `min-leaf-weight` is inf, it should be at least 0
-        ");
-    }
-}
+mod tests;

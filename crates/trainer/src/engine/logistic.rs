@@ -7,7 +7,7 @@ use model::Model;
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Fitted, Rows, within};
+use super::{EngineError, Fitted, Rows, refuse_missing, within};
 
 /// Parameters of logistic regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,7 +68,8 @@ impl Fit<Array2<f64>, Array1<bool>, EngineError> for Checked {
     type Object = Logistic;
 
     fn fit(&self, rows: &Rows) -> Result<Logistic, EngineError> {
-        self.refuse_missing(rows.records())?;
+        // XGBoost counts a missing value as 0 times its weight, which after folding is no sensible value to assume.
+        refuse_missing("logistic regression", rows.records(), &self.features)?;
         let scaler = Scaler::of(rows.records());
         let scaled = DatasetBase::new(scaler.apply(rows.records()), rows.targets().clone());
         let fitted = self.engine.fit(&scaled)?;
@@ -77,19 +78,6 @@ impl Fit<Array2<f64>, Array1<bool>, EngineError> for Checked {
         let weights = fitted.params() * sign / &scaler.deviation;
         let bias = sign * fitted.intercept() - weights.dot(&scaler.mean);
         Ok(Logistic { weights, bias })
-    }
-}
-
-impl Checked {
-    /// `XGBoost` counts a missing value as 0 times its weight, which after folding is no sensible value to assume.
-    fn refuse_missing(&self, rows: &Array2<f64>) -> Result<(), EngineError> {
-        for (column, feature) in rows.columns().into_iter().zip(&self.features) {
-            let rows = column.iter().filter(|it| it.is_nan()).count();
-            if rows > 0 {
-                return Err(EngineError::Missing { feature: feature.clone(), rows });
-            }
-        }
-        Ok(())
     }
 }
 

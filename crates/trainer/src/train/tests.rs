@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::{generate, read_csv};
+use crate::{GoldenRow, LearningCurve, Scores, generate, measure, read};
 
 fn quietly(rows: Table, options: &Options) -> Result<Trained, TrainError> {
-    train(rows, options, &mut |_| ())
+    train(rows, None, options, &mut |_| ())
 }
 
 fn logistic() -> Options {
@@ -54,7 +54,7 @@ fn logistic_regression_learns() {
 fn the_public_set_is_learned() {
     let Some(path) = public_set() else { return };
     let features: Vec<String> = crate::GENERATED_FEATURES.map(str::to_owned).to_vec();
-    let rows = read_csv(&path, "Class", &features).unwrap();
+    let rows = read(&path, "Class", &features, &mut |_| ()).unwrap();
     let metrics = quietly(rows, &Options::default()).unwrap().evaluation.metrics;
     assert!(metrics.average_precision >= 0.80, "{metrics:?}");
 }
@@ -85,27 +85,13 @@ fn missing_values_are_learned_from_and_kept_in_golden_rows() {
 }
 
 #[test]
-fn golden_rows_go_from_the_lowest_score_to_the_highest() {
-    let rows = Array2::from_shape_fn((100, 1), |(row, _)| row as f64);
-    let scores: Vec<f64> = (0..100).map(|it| f64::from((it * 37) % 100) / 100.0).collect();
-    let golden = golden_rows(&rows, &scores);
-    let chosen: Vec<f64> = golden.iter().map(|it| it.score).collect();
-    assert_eq!(chosen, [0.0, 0.14, 0.28, 0.42, 0.57, 0.71, 0.85, 0.99]);
-    for row in golden {
-        let of_that_row = rows.column(0).iter().position(|it| Some(*it as f32) == row.features[0]);
-        assert_eq!(row.score.to_bits(), scores[of_that_row.unwrap()].to_bits());
-    }
-    assert_eq!(golden_rows(&rows, &scores[..3]).len(), 3);
-}
-
-#[test]
 fn a_model_that_scores_otherwise_than_it_was_trained_is_refused() {
-    let refusal = |trained: f64, written: f64| {
+    let refusal = |trained: f64, written: f32| {
         refuse_drift(&Array1::from(vec![0.5, trained]), &[0.5, written], DRIFT_LIMIT).unwrap_err().to_string()
     };
     assert!(refuse_drift(&Array1::from(vec![0.5]), &[0.500_000_9], DRIFT_LIMIT).is_ok());
-    insta::assert_snapshot!([refusal(0.5, 0.500_002), refusal(0.5, f64::NAN), refusal(f64::NAN, 0.5)].join("\n"), @"
-    the model that was written scores test row 1 as 0.500002, the one that was trained as 0.5
+    insta::assert_snapshot!([refusal(0.5, 0.500_002), refusal(0.5, f32::NAN), refusal(f64::NAN, 0.5)].join("\n"), @"
+    the model that was written scores test row 1 as 0.5000020265579224, the one that was trained as 0.5
     the model that was written scores test row 1 as NaN, the one that was trained as 0.5
     the fitted model scores test row 1 as NaN
     ");
@@ -126,13 +112,14 @@ fn progress_is_told_in_order() {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 1, ..GradientBoosting::default() }),
         ..Options::default()
     };
-    let trained = train(generate(1_000, 1).unwrap(), &options, &mut |it| told.push(it)).unwrap();
+    let trained = train(generate(1_000, 1).unwrap(), None, &options, &mut |it| told.push(it)).unwrap();
     let (train, test) = (Counts { rows: 799, positives: 1 }, Counts { rows: 201, positives: 1 });
     let model_bytes = trained.model_json.len();
     assert_eq!(told, [Progress::Fitting { train, test }, Progress::Checking { model_bytes }, Progress::Evaluating]);
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the form is shown whole")]
 fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     let options = Options {
         algorithm: Algorithm::GradientBoosting(GradientBoosting { trees: 1, ..GradientBoosting::default() }),
@@ -144,10 +131,19 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
 
     evaluation.features.truncate(1);
     evaluation.golden_rows = vec![GoldenRow { features: vec![Some(0.1), None], score: 0.25 }];
-    evaluation.metrics = measure(&[true, false], &[0.75, 0.25], 0.5);
+    evaluation.test_scores = Scores::new(&[true, false], &[0.75, 0.25]).unwrap();
+    evaluation.metrics = measure(&evaluation.test_scores);
+    evaluation.importance.truncate(1);
+    evaluation.learning_curve = Some(LearningCurve {
+        trees: vec![1, 2],
+        train_log_loss: vec![0.5, 0.25],
+        validation_log_loss: Some(vec![0.5, 0.375]),
+        best: 2,
+    });
+    evaluation.warnings = vec!["`V1` is constant".to_owned()];
     insta::assert_snapshot!(serde_json::to_string_pretty(&evaluation).unwrap(), @r#"
     {
-      "trainer-version": "1+forust-ml-0.8.0+linfa-logistic-0.8.1",
+      "trainer-version": "2+forust-ml-0.8.0+linfa-logistic-0.8.1+linfa-trees-0.8.1",
       "label": "Class",
       "features": [
         "V1"
@@ -158,15 +154,23 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
             "trees": 1,
             "learning-rate": 0.3,
             "depth": 6,
+            "l1": 0.0,
             "l2": 1.0,
-            "min-leaf-weight": 1.0
+            "min-leaf-weight": 1.0,
+            "subsample": 1.0,
+            "column-sample": 1.0,
+            "class-weight": {
+              "positive": 1.0
+            },
+            "early-stopping": null,
+            "monotone": {},
+            "seed": 42
           }
         },
         "split": {
           "test": 0.2,
           "seed": 42
-        },
-        "threshold": 0.5
+        }
       },
       "train": {
         "rows": 799,
@@ -178,20 +182,44 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
       },
       "metrics": {
         "average-precision": 1.0,
+        "average-precision-interval": [
+          0.025,
+          1.0
+        ],
         "roc-auc": 1.0,
         "log-loss": 0.2876820724517809,
-        "brier-score": 0.0625,
-        "at-threshold": {
-          "threshold": 0.5,
-          "true-positives": 1,
-          "false-positives": 0,
-          "true-negatives": 1,
-          "false-negatives": 0,
-          "precision": 1.0,
-          "recall": 1.0,
-          "f1": 1.0
-        }
+        "brier-score": 0.0625
       },
+      "test-scores": {
+        "positives": "AABAPw==",
+        "negatives": "AACAPg=="
+      },
+      "importance": [
+        {
+          "feature": "V4",
+          "gain": 0.47515869140625,
+          "cover": 199.75,
+          "splits": 1
+        }
+      ],
+      "learning-curve": {
+        "trees": [
+          1,
+          2
+        ],
+        "train-log-loss": [
+          0.5,
+          0.25
+        ],
+        "validation-log-loss": [
+          0.5,
+          0.375
+        ],
+        "best": 2
+      },
+      "warnings": [
+        "`V1` is constant"
+      ],
       "golden-rows": [
         {
           "features": [

@@ -3,10 +3,12 @@
 mod aws;
 mod http;
 mod pipeline;
+pub(crate) mod rows;
 mod scene;
 mod tools;
+pub(crate) mod web;
 
-pub(crate) use aws::{Inventory, Side};
+pub(crate) use aws::{Aws, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};

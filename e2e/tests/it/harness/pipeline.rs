@@ -41,6 +41,11 @@ impl Pipeline {
         Self { train: trained(trees), ..Self::default() }
     }
 
+    /// With this `train:`.
+    pub(crate) fn train(train: impl Into<String>) -> Self {
+        Self { train: train.into(), ..Self::default() }
+    }
+
     /// The file's text.
     pub(crate) fn text(&self) -> String {
         let Self { name, local, train, create_endpoint, deploy_proxy, smoke_test, teardown } = self;

@@ -22,6 +22,7 @@ fn config(dir: &Path, propagation: Duration) -> Config {
         secret_access_key: "secret".to_owned(),
         base_url: String::new(),
         model_server: Vec::new(),
+        training_program: Vec::new(),
         delays: Delays { iam_propagation: propagation, ..Delays::default() },
     }
 }

@@ -116,6 +116,7 @@ fn config(state_dir: std::path::PathBuf, lambda_settle: Duration) -> Config {
         secret_access_key: "secret".to_owned(),
         base_url: "http://127.0.0.1:1".to_owned(),
         model_server: Vec::new(),
+        training_program: Vec::new(),
         delays: Delays { lambda_settle, ..Delays::default() },
     }
 }

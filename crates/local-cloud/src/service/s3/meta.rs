@@ -34,6 +34,11 @@ macro_rules! said {
 }
 
 impl Said {
+    /// What a service of AWS says of an object that it writes.
+    pub(super) fn nothing() -> Self {
+        Self(Meta::default())
+    }
+
     pub(super) fn of_put(input: &PutObjectInput) -> Self {
         said!(input)
     }

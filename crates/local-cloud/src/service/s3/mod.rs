@@ -14,6 +14,7 @@ mod listing;
 mod meta;
 mod multipart;
 mod object;
+mod own;
 mod policy;
 mod read;
 mod refuse;

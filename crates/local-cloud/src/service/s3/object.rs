@@ -89,7 +89,7 @@ impl S3 {
     }
 
     /// Makes a received body visible under its key, if the condition holds now.
-    fn commit(
+    pub(super) fn commit(
         &self,
         bucket: &str,
         key: &str,
@@ -252,7 +252,7 @@ pub(super) async fn drain(body: &mut s3s::dto::StreamingBlob, refusal: Refusal) 
     refusal
 }
 
-fn content_of(received: &Received, etag: String, meta: Meta, tags: Tags) -> Content {
+pub(super) fn content_of(received: &Received, etag: String, meta: Meta, tags: Tags) -> Content {
     Content {
         body: received.name.clone(),
         size: received.size,

@@ -26,6 +26,7 @@ pub(super) fn config(dir: &Path) -> Config {
         secret_access_key: "secret".to_owned(),
         base_url: "http://127.0.0.1:1".to_owned(),
         model_server: Vec::new(),
+        training_program: Vec::new(),
         delays: Delays::default(),
     }
 }

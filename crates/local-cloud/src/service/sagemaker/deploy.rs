@@ -14,7 +14,7 @@ use super::fleet::Running;
 use super::image::Image;
 use super::model::bucket_and_key;
 use super::record::{Endpoint, Fleet, Status, Variant, log_group, now};
-use super::server_process::{Launch, Log, Server, kill_left_over};
+use super::server_process::{Launch, Log, Server, kill_left_over, variable_of};
 use super::{PRINCIPAL, runtime};
 use crate::Cloud;
 use crate::call::Refusal;
@@ -340,7 +340,8 @@ fn folder(cloud: &Cloud, endpoint: &str, fleet: &Fleet) -> PathBuf {
     cloud.sagemaker.run_dir.join(endpoint.to_ascii_lowercase()).join(&fleet.id)
 }
 
-fn remove_folder(folder: &std::path::Path) {
+/// A folder that is not there is removed already.
+pub(super) fn remove_folder(folder: &std::path::Path) {
     if let Err(error) = fs::remove_dir_all(folder)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -356,7 +357,7 @@ fn clear_left_overs<'a>(cloud: &Cloud, endpoints: impl Iterator<Item = &'a Endpo
     let known: Vec<PathBuf> = fleets.collect();
     let children = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     for fleet in children(cloud.sagemaker.run_dir.clone()).flat_map(children) {
-        children(fleet.clone()).for_each(|variant| kill_left_over(&variant));
+        children(fleet.clone()).for_each(|variant| kill_left_over(&variant, &variable_of(&variant)));
         if !known.contains(&fleet) {
             remove_folder(&fleet);
         }

@@ -1,7 +1,10 @@
-//! The instance types that can host a model, as botocore 1.43 lists them.
+//! The instance types that can host or train a model, as botocore 1.43 lists them.
 
 /// Families, and the sizes that each of them has.
-const TYPES: &[(&str, &str)] = &[
+type Families = [(&'static str, &'static str)];
+
+/// What an endpoint can run on.
+const HOSTING: &Families = &[
     ("t2", "medium large xlarge 2xlarge"),
     ("m4", "xlarge 2xlarge 4xlarge 10xlarge 16xlarge"),
     ("m5 m5d r5 r5d", "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge"),
@@ -27,14 +30,47 @@ const TYPES: &[(&str, &str)] = &[
     ("p6e-gb200", "36xlarge"),
 ];
 
+/// What a training job can run on.
+const TRAINING: &Families = &[
+    ("m4", "xlarge 2xlarge 4xlarge 10xlarge 16xlarge"),
+    ("g4dn", "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+    ("m5", "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge"),
+    ("c4", "xlarge 2xlarge 4xlarge 8xlarge"),
+    ("p2", "xlarge 8xlarge 16xlarge"),
+    ("p3", "2xlarge 8xlarge 16xlarge"),
+    ("p3dn p4d p4de", "24xlarge"),
+    ("p5", "48xlarge 4xlarge"),
+    ("p5e p5en trn2 p6-b200 p6-b300", "48xlarge"),
+    ("c5 c5n", "xlarge 2xlarge 4xlarge 9xlarge 18xlarge"),
+    ("g5 g6 g6e", "xlarge 2xlarge 4xlarge 8xlarge 16xlarge 12xlarge 24xlarge 48xlarge"),
+    ("trn1", "2xlarge 32xlarge"),
+    ("trn1n", "32xlarge"),
+    ("m6i", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+    ("c6i", "xlarge 2xlarge 8xlarge 4xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+    ("r5d r5", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
+    ("t3", "medium large xlarge 2xlarge"),
+    ("m7i c7i r7i", "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+    ("p6e-gb200", "36xlarge"),
+    ("g7e", "2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge"),
+];
+
 /// Whether an endpoint can run on it.
 pub(super) fn is_known(instance_type: &str) -> bool {
     all().any(|known| known == instance_type)
 }
 
-/// Every type, in the table's order.
+/// Every type that can host, in the table's order.
 pub(super) fn all() -> impl Iterator<Item = String> {
-    TYPES.iter().flat_map(|(families, sizes)| {
+    names(HOSTING)
+}
+
+/// Every type that can train, in the table's order.
+pub(super) fn for_training() -> impl Iterator<Item = String> {
+    names(TRAINING)
+}
+
+fn names(families: &'static Families) -> impl Iterator<Item = String> {
+    families.iter().flat_map(|(families, sizes)| {
         families.split(' ').flat_map(|family| sizes.split(' ').map(move |size| format!("ml.{family}.{size}")))
     })
 }
@@ -44,12 +80,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_every_type_once() {
-        let mut types: Vec<_> = all().collect();
-        assert_eq!(types.len(), 271);
-        types.sort();
-        types.dedup();
-        assert_eq!(types.len(), 271);
+    fn the_tables_have_every_type_once() {
+        for (mut types, count) in [(all().collect::<Vec<_>>(), 271), (for_training().collect(), 145)] {
+            assert_eq!(types.len(), count);
+            types.sort();
+            types.dedup();
+            assert_eq!(types.len(), count);
+        }
         assert!(is_known("ml.t2.medium"));
         assert!(!is_known("ml.t2.mediu"));
         assert!(!is_known("t2.medium"));

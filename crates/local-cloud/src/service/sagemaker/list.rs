@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::record::invalid;
+use super::training::{Job, JobStatus};
 use super::validate::{Faults, Members, integer, number, text};
 use crate::Cloud;
 use crate::call::Refusal;
@@ -74,6 +75,24 @@ pub(super) fn endpoints(cloud: &Cloud, request: &Members) -> Result<Value, Refus
         memory.endpoints.values().map(summary).collect()
     });
     page(request, "Endpoints", items, &["Name", "CreationTime", "Status"])
+}
+
+/// `ListTrainingJobs`.
+pub(super) fn training_jobs(cloud: &Cloud, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    faults.one_of(text(request, "StatusEquals")?, "statusEquals", JobStatus::NAMES);
+    faults.finish()?;
+    let items = cloud.sagemaker.memory.read(|memory| {
+        let summary = |job: &Job| Item {
+            name: job.name.clone(),
+            created: job.created,
+            modified: job.modified,
+            status: job.status.as_str(),
+            summary: job.summary(),
+        };
+        memory.training_jobs.values().map(summary).collect()
+    });
+    page(request, "TrainingJobSummaries", items, &["Name", "CreationTime", "Status"])
 }
 
 fn page(request: &Members, member: &str, mut items: Vec<Item>, sort_keys: &[&str]) -> Result<Value, Refusal> {

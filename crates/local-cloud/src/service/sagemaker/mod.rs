@@ -1,4 +1,4 @@
-//! `SageMaker` hosting and its runtime: models, configs, endpoints and the inference servers behind them.
+//! `SageMaker`: models, configs, endpoints and the inference servers behind them; training jobs and their processes.
 
 mod archive;
 mod deploy;
@@ -15,6 +15,7 @@ mod server_process;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod training;
 mod validate;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use self::fleet::Running;
 use self::record::{Memory, Names};
 use self::server_process::Ports;
+pub use self::training::LOG_GROUP as TRAINING_LOG_GROUP;
 use self::validate::{Members, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json};
@@ -58,6 +60,7 @@ pub struct SageMaker {
     run_dir: PathBuf,
     /// Endpoints that take requests, by name as it was written: the runtime tells capitals apart.
     running: Mutex<HashMap<String, Arc<Running>>>,
+    training: training::Training,
     http: HttpClient,
     ports: Ports,
     tasks: TaskTracker,
@@ -76,6 +79,7 @@ impl SageMaker {
             memory: Persisted::open(&config.state_dir, "sagemaker")?,
             run_dir,
             running: Mutex::default(),
+            training: training::Training::open(config)?,
             http: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_LIMIT).build(connector),
             ports: Ports::default(),
             tasks: TaskTracker::new(),
@@ -83,12 +87,15 @@ impl SageMaker {
         })
     }
 
-    /// Whether no model, config or endpoint exists.
+    /// Whether no model, config or endpoint exists and no training job runs. Jobs that have ended are history.
     pub fn is_empty(&self) -> bool {
-        self.memory.read(|memory| memory.models.is_empty() && memory.configs.is_empty() && memory.endpoints.is_empty())
+        self.memory.read(|memory| {
+            let is_idle = memory.training_jobs.values().all(|job| job.status.is_final());
+            memory.models.is_empty() && memory.configs.is_empty() && memory.endpoints.is_empty() && is_idle
+        })
     }
 
-    /// Ends every inference server.
+    /// Ends every inference server and every training process.
     pub async fn shut_down(&self) {
         self.stopping.cancel();
         let running: Vec<_> = self.running().drain().map(|(_, running)| running).collect();
@@ -103,8 +110,9 @@ impl SageMaker {
     }
 }
 
-/// Starts the servers of the endpoints that the state knows.
+/// Starts the servers of the endpoints that the state knows, and ends the jobs that were cut off.
 pub async fn resume(cloud: &Arc<Cloud>) {
+    training::settle(cloud);
     deploy::resume(cloud).await;
 }
 
@@ -139,6 +147,11 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "UpdateEndpoint" => endpoint::update(cloud, &request),
         "UpdateEndpointWeightsAndCapacities" => endpoint::update_weights(cloud, &request),
         "DeleteEndpoint" => endpoint::delete(cloud, &request),
+        "CreateTrainingJob" => training::create(cloud, call, &request),
+        "DescribeTrainingJob" => training::describe(cloud, &request),
+        "ListTrainingJobs" => list::training_jobs(cloud, &request),
+        "StopTrainingJob" => training::stop(cloud, &request),
+        "DeleteTrainingJob" => training::delete(cloud, &request),
         "AddTags" => tags::add(cloud, &request),
         "ListTags" => tags::list_all(cloud, &request),
         "DeleteTags" => tags::delete(cloud, &request),
@@ -154,9 +167,12 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
 fn authorize(cloud: &Cloud, call: &Call, request: &Members) -> Result<(), Refusal> {
     let Some(role) = &call.caller.role else { return Ok(()) };
     let mut resources = Vec::new();
-    for (member, kind) in
-        [("ModelName", "model"), ("EndpointName", "endpoint"), ("EndpointConfigName", "endpoint-config")]
-    {
+    for (member, kind) in [
+        ("ModelName", "model"),
+        ("EndpointName", "endpoint"),
+        ("EndpointConfigName", "endpoint-config"),
+        ("TrainingJobName", "training-job"),
+    ] {
         if let Some(name) = text(request, member)? {
             resources.push(cloud.sagemaker.names.arn(kind, name));
         }

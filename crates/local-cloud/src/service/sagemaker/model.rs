@@ -170,21 +170,27 @@ fn check_container(container: &Members, faults: &mut Faults) -> Result<(), Refus
 }
 
 /// A session needs `iam:PassRole` for the role that it hands to the service.
-fn may_pass(cloud: &Cloud, call: &Call, role: &str) -> Result<(), Refusal> {
+pub(super) fn may_pass(cloud: &Cloud, call: &Call, role: &str) -> Result<(), Refusal> {
     let Some(caller) = &call.caller.role else { return Ok(()) };
     let allowed = cloud.iam.authorize(caller, "iam:PassRole", role);
     allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))
 }
 
+/// Checks that the service may act as the role now.
+pub(super) fn must_be_assumable(cloud: &Cloud, role: &str) -> Result<(), Refusal> {
+    if cloud.iam.may_assume(role, super::PRINCIPAL, &cloud.sagemaker.names.source_arn()) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Could not assume role {role}. Please ensure that the role exists and allows principal \
+         'sagemaker.amazonaws.com' to assume the role."
+    )))
+}
+
 /// Checks as the role what AWS checks as the role when a model is created.
 fn check_access(cloud: &Cloud, role: &str, container: &Container) -> Result<(), Refusal> {
     let names = &cloud.sagemaker.names;
-    if !cloud.iam.may_assume(role, super::PRINCIPAL, &names.source_arn()) {
-        return Err(invalid(format!(
-            "Could not assume role {role}. Please ensure that the role exists and allows principal \
-             'sagemaker.amazonaws.com' to assume the role."
-        )));
-    }
+    must_be_assumable(cloud, role)?;
     let Some(url) = &container.model_data_url else { return Ok(()) };
     let readable = bucket_and_key(url).is_some_and(|(bucket, key)| {
         cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
@@ -203,7 +209,7 @@ fn check_access(cloud: &Cloud, role: &str, container: &Container) -> Result<(), 
     )))
 }
 
-fn repository_refused(image: &str) -> Refusal {
+pub(super) fn repository_refused(image: &str) -> Refusal {
     invalid(format!(
         "The repository of your image {image} does not grant ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, \
          ecr:BatchCheckLayerAvailability permission to sagemaker.amazonaws.com service principal"

@@ -1,10 +1,11 @@
-//! What `SageMaker` remembers: models, configs and endpoints, and how they are named.
+//! What `SageMaker` remembers: models, configs, endpoints and training jobs, and how they are named.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::training::Job;
 use crate::call::Refusal;
 use crate::cloud::Config;
 
@@ -14,6 +15,9 @@ pub(super) struct Memory {
     pub(super) models: BTreeMap<String, Record>,
     pub(super) configs: BTreeMap<String, Record>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
+    /// Absent in state that was written before there were any.
+    #[serde(default)]
+    pub(super) training_jobs: BTreeMap<String, Job>,
 }
 
 /// A model or an endpoint config: immutable, so what was asked for is what is described.
@@ -126,7 +130,7 @@ impl Names {
         Self { account: config.account.clone(), region: config.region.clone(), partition }
     }
 
-    /// An ARN of `kind` (`model`, `endpoint-config`, `endpoint`). The name goes in in lower case, as on AWS.
+    /// An ARN of `kind` (`model`, `endpoint-config`, `endpoint`, `training-job`). The name goes in in lower case, as on AWS.
     pub(super) fn arn(&self, kind: &str, name: &str) -> String {
         format!(
             "arn:{}:sagemaker:{}:{}:{kind}/{}",
@@ -140,6 +144,10 @@ impl Names {
     /// What `SageMaker` sends as `aws:SourceArn` when it assumes a role: literally with a star.
     pub(super) fn source_arn(&self) -> String {
         format!("arn:{}:sagemaker:{}:{}:*", self.partition, self.region, self.account)
+    }
+
+    pub(super) fn bucket_arn(&self, bucket: &str) -> String {
+        format!("arn:{}:s3:::{bucket}", self.partition)
     }
 
     pub(super) fn object_arn(&self, bucket: &str, key: &str) -> String {

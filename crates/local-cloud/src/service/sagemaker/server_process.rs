@@ -41,7 +41,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Longest log line, `CloudWatch`'s limit for one event.
 const MAX_LINE: u64 = 256 << 10;
 /// Name of the file that holds a server's process id.
-const PID_FILE: &str = "pid";
+pub(super) const PID_FILE: &str = "pid";
 
 /// What a server needs to start, and to start again.
 #[derive(Debug)]
@@ -128,18 +128,24 @@ impl Drop for Server {
     }
 }
 
-/// Kills the server that a cloud left behind in `folder` when it died, if it still runs.
-pub(super) fn kill_left_over(folder: &Path) {
+/// Kills the process that a cloud left behind in `folder` when it died, if it still runs.
+///
+/// `variable` is one that only that process has, as `NAME=value`.
+pub(super) fn kill_left_over(folder: &Path, variable: &str) {
     let file = folder.join(PID_FILE);
     let Some(pid) = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { return };
     // The number may be another process's by now; the variable tells.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return };
-    let ours = format!("MODEL_DIR={}", folder.join("model").display());
-    if environment.split(|byte| *byte == 0).any(|variable| variable == ours.as_bytes()) {
+    if environment.split(|byte| *byte == 0).any(|own| own == variable.as_bytes()) {
         signal_group(Pid::from_raw(pid), Signal::KILL);
     }
     // Only a hint for the next start; a stale one is recognised.
     let _ = fs::remove_file(file);
+}
+
+/// The variable that tells a server of `folder` from any other process.
+pub(super) fn variable_of(folder: &Path) -> String {
+    format!("MODEL_DIR={}", folder.join("model").display())
 }
 
 async fn supervise(launch: Launch, health: watch::Sender<Health>, stop: CancellationToken) {
@@ -250,22 +256,25 @@ fn spawn(launch: &Launch) -> io::Result<(Port, Child)> {
         let _ = fs::write(launch.folder.join(PID_FILE), id.to_string());
     }
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(copy_lines(stdout, launch.log.clone()));
+        let log = launch.log.clone();
+        tokio::spawn(copy_lines(stdout, move |line| log.append(line)));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(copy_lines(stderr, launch.log.clone()));
+        let log = launch.log.clone();
+        tokio::spawn(copy_lines(stderr, move |line| log.append(line)));
     }
     Ok((port, child))
 }
 
-async fn copy_lines(stream: impl AsyncRead + Unpin, log: Log) {
+/// Takes over what a process prints, line by line, until it closes the stream.
+pub(super) async fn copy_lines(stream: impl AsyncRead + Unpin, mut take: impl FnMut(&str)) {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
     loop {
         line.clear();
         match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
-            Ok(_) => log.append(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n'])),
+            Ok(_) => take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n'])),
         }
     }
 }
@@ -297,7 +306,8 @@ async fn terminate(child: &mut Child, group: Option<Pid>) {
     signal_group(group, Signal::KILL);
 }
 
-fn signal_group(group: Option<Pid>, signal: Signal) {
+/// Signals a process with all that it started.
+pub(super) fn signal_group(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         // An empty group has nothing to end.
         let _ = kill_process_group(group, signal);
@@ -342,7 +352,7 @@ mod tests {
             fs::write(dir.path().join(PID_FILE), child.id().to_string()).unwrap();
             // The system shows the variables a moment after the program has begun.
             while fs::read(format!("/proc/{}/environ", child.id())).unwrap().is_empty() {}
-            kill_left_over(dir.path());
+            kill_left_over(dir.path(), &variable_of(dir.path()));
             child
         };
         let mut ours = start(&dir.path().join("model"));

@@ -1,4 +1,4 @@
-//! Tags of models, configs and endpoints, by ARN.
+//! Tags of models, configs, endpoints and training jobs, by ARN.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::record::{Memory, absent, invalid};
 use super::validate::{Faults, Members, list, text};
-use super::{endpoint, endpoint_config, model};
+use super::{endpoint, endpoint_config, model, training};
 use crate::Cloud;
 use crate::call::Refusal;
 
@@ -79,6 +79,10 @@ fn tags_of<'a>(memory: &'a mut Memory, arn: &str) -> Result<&'a mut BTreeMap<Str
             (endpoint_config::NOUN, memory.configs.get_mut(&key).map(|record| (&record.arn, &mut record.tags)))
         }
         "endpoint" => (endpoint::NOUN, memory.endpoints.get_mut(&key).map(|record| (&record.arn, &mut record.tags))),
+        "training-job" => {
+            let job = memory.training_jobs.get_mut(&key).filter(|job| job.arn == arn.to_ascii_lowercase());
+            return job.map(|job| &mut job.tags).ok_or_else(training::not_found);
+        }
         _ => return Err(invalid(format!("The resource ARN \"{arn}\" is invalid."))),
     };
     match found {

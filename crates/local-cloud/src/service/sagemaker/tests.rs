@@ -5,6 +5,8 @@ mod lifecycle;
 mod permissions;
 mod refusals;
 mod runtime;
+mod training;
+mod training_ends;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ async fn open(dir: &Path, endpoint_settle: Duration) -> Arc<Cloud> {
         secret_access_key: "secret".into(),
         base_url: "http://127.0.0.1:1".into(),
         model_server: fake::command(),
+        training_program: training::program(),
         delays: Delays { endpoint_settle, ..Delays::default() },
     };
     Cloud::open(config).await.unwrap()

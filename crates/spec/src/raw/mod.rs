@@ -10,8 +10,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::forms::{Block, TextOr, given};
+use crate::forms::{Block, given};
 use crate::limits;
+
+mod proxy;
+mod train;
+
+pub(crate) use proxy::*;
+pub(crate) use train::*;
 
 /// What should be deployed, and where it may go.
 #[derive(JsonSchema)]
@@ -70,7 +76,7 @@ pub(crate) enum RawStageName {
 #[expect(dead_code, reason = "only its schema is used")]
 #[schemars(rename = "StageBlock")]
 pub(crate) enum RawStageBlock {
-    Train(Option<RawTrain>),
+    Train(Option<Box<RawTrain>>),
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
@@ -109,127 +115,6 @@ pub(crate) struct RawAws {
     pub(crate) profile: Option<String>,
     /// Another server than AWS.
     pub(crate) endpoint_url: Option<String>,
-}
-
-/// Where the model comes from: trained here from `data`, or elsewhere and named by `model`.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Train")]
-pub(crate) struct RawTrain {
-    /// The rows to learn from: a path to a `.csv` or `.csv.gz`, or `generate: {…}`. Default: generated.
-    pub(crate) data: Option<TextOr<RawData>>,
-    /// The column to predict, 0 or 1. Default Class.
-    pub(crate) label: Option<String>,
-    /// The columns to predict from, in order; `V1..V28` is a range. Default `[V1..V28, Amount]`.
-    pub(crate) features: Option<Vec<String>>,
-    /// How to learn: `gradient-boosting` (the default) or `logistic-regression`, with or without parameters.
-    pub(crate) algorithm: Option<TextOr<RawAlgorithm>>,
-    /// What is held back for the evaluation, stratified by label.
-    pub(crate) split: Option<RawSplit>,
-    /// What the evaluation must reach before anything is deployed.
-    pub(crate) require: Option<RawRequire>,
-    /// A model trained elsewhere: XGBoost JSON, UBJ, or a model.tar.gz with one of them.
-    pub(crate) model: Option<String>,
-}
-
-/// The rows to learn from.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Data")]
-pub(crate) struct RawData {
-    /// Made by the documented generator.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<RawGenerate>")]
-    pub(crate) generate: Option<Block<RawGenerate>>,
-    /// `.csv` or `.csv.gz`, relative to the pipeline file.
-    pub(crate) path: Option<String>,
-}
-
-/// Rows made by the documented generator.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Generate")]
-pub(crate) struct RawGenerate {
-    /// At least 1000. Default 100000.
-    #[schemars(range(min = *limits::ROWS.start(), max = *limits::ROWS.end()))]
-    pub(crate) rows: Option<u64>,
-    /// Default 42.
-    pub(crate) seed: Option<u64>,
-}
-
-/// How to learn: one of the two.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Algorithm")]
-pub(crate) struct RawAlgorithm {
-    /// The default.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<RawGradientBoosting>")]
-    pub(crate) gradient_boosting: Option<Block<RawGradientBoosting>>,
-    /// linfa's.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<RawLogisticRegression>")]
-    pub(crate) logistic_regression: Option<Block<RawLogisticRegression>>,
-}
-
-/// Parameters of gradient boosting, as XGBoost names and defaults them.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "GradientBoosting")]
-pub(crate) struct RawGradientBoosting {
-    /// Default 100.
-    #[schemars(range(min = *limits::TREES.start(), max = *limits::TREES.end()))]
-    pub(crate) trees: Option<i64>,
-    /// Above 0, at most 1. Default 0.3.
-    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
-    pub(crate) learning_rate: Option<f64>,
-    /// Of a tree. Default 6.
-    #[schemars(range(min = *limits::DEPTH.start(), max = *limits::DEPTH.end()))]
-    pub(crate) depth: Option<i64>,
-    /// L2 on leaf weights. Default 1.
-    #[schemars(range(min = 0.0))]
-    pub(crate) l2: Option<f64>,
-    /// Smallest sum of hessians in a leaf. Default 1.
-    #[schemars(range(min = 0.0))]
-    pub(crate) min_leaf_weight: Option<f64>,
-}
-
-/// Parameters of logistic regression.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "LogisticRegression")]
-pub(crate) struct RawLogisticRegression {
-    /// L2. Default 1.
-    #[schemars(range(min = 0.0))]
-    pub(crate) l2: Option<f64>,
-    /// Default 100.
-    #[schemars(range(min = *limits::MAX_ITERATIONS.start(), max = *limits::MAX_ITERATIONS.end()))]
-    pub(crate) max_iterations: Option<i64>,
-}
-
-/// What is held back for the evaluation, stratified by label.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Split")]
-pub(crate) struct RawSplit {
-    /// Share held back. Default 0.2.
-    #[schemars(range(min = *limits::TEST_SHARE.start(), max = *limits::TEST_SHARE.end()))]
-    pub(crate) test: Option<f64>,
-    /// Default 42.
-    pub(crate) seed: Option<u64>,
-}
-
-/// What the evaluation must reach before anything is deployed.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Require")]
-pub(crate) struct RawRequire {
-    /// Area under the precision-recall curve.
-    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
-    pub(crate) average_precision: Option<f64>,
-    /// Area under the receiver operating characteristic.
-    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
-    pub(crate) roc_auc: Option<f64>,
 }
 
 /// What the archives hold.
@@ -305,40 +190,6 @@ pub(crate) struct RawServerless {
     /// Default 5.
     #[schemars(range(min = *limits::SERVERLESS_CONCURRENCY.start(), max = *limits::SERVERLESS_CONCURRENCY.end()))]
     pub(crate) max_concurrency: Option<i64>,
-}
-
-/// The function and the HTTP API.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "DeployProxy")]
-pub(crate) struct RawDeployProxy {
-    /// `METHOD /path`. Default `POST /`.
-    pub(crate) route: Option<String>,
-    /// What the answer looks like.
-    pub(crate) response: Option<RawResponse>,
-    /// Of the function. Default 256.
-    #[schemars(range(min = *limits::FUNCTION_MB.start(), max = *limits::FUNCTION_MB.end()))]
-    pub(crate) memory_mb: Option<i64>,
-    /// Of the function, below the gateway's 30 s. Default 28.
-    #[schemars(range(min = *limits::FUNCTION_TIMEOUT_S.start(), max = *limits::FUNCTION_TIMEOUT_S.end()))]
-    pub(crate) timeout_s: Option<i64>,
-    /// Days that the function's log lines are kept; one of the numbers CloudWatch takes. Default 14.
-    #[schemars(extend("enum" = limits::RETENTION_DAYS))]
-    pub(crate) log_retention_days: Option<i64>,
-}
-
-/// The JSON object that the proxy answers.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(rename = "Response")]
-pub(crate) struct RawResponse {
-    /// Field of the decision. Default is_fraud.
-    pub(crate) decision: Option<String>,
-    /// Field of the score. Default fraud_score.
-    pub(crate) score: Option<String>,
-    /// The decision is true when the score is at least this. Default 0.5.
-    #[schemars(range(min = *limits::SHARE.start(), max = *limits::SHARE.end()))]
-    pub(crate) threshold: Option<f64>,
 }
 
 /// How the deployment is proved, beside the golden rows that training computed.

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
+mod train;
+
+pub use train::*;
+
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
@@ -63,106 +67,6 @@ pub struct AwsTarget {
     pub profile: Option<String>,
     /// Another server than AWS.
     pub endpoint_url: Option<String>,
-}
-
-/// Where the model comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Train {
-    /// Trained here.
-    Fit(Fit),
-    /// Trained elsewhere.
-    Import(Import),
-}
-
-/// A model trained here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
-    /// The rows.
-    pub data: Data,
-    /// The column to predict: 0 or 1. Default `Class`.
-    pub label: String,
-    /// The columns to predict from, ranges expanded, in order. Default `V1..V28, Amount`.
-    pub features: Vec<String>,
-    /// How to learn.
-    pub algorithm: Algorithm,
-    /// What is held back for the evaluation.
-    pub split: Split,
-    /// The gate.
-    pub require: Require,
-}
-
-/// A model trained elsewhere: `XGBoost` JSON, UBJ, or a `model.tar.gz` with one of them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Import {
-    /// Relative to the pipeline file.
-    pub model: PathBuf,
-    /// The names of the model's columns, in order. Default `V1..V28, Amount`.
-    pub features: Vec<String>,
-}
-
-/// The rows to learn from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
-    /// Made by the documented generator.
-    Generate {
-        /// 1,000 to 10,000,000. Default 100,000.
-        rows: u64,
-        /// Default 42.
-        seed: u64,
-    },
-    /// `.csv` or `.csv.gz`, relative to the pipeline file.
-    Path(PathBuf),
-}
-
-/// How to learn.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Algorithm {
-    /// The default.
-    GradientBoosting(GradientBoosting),
-    /// linfa's.
-    LogisticRegression(LogisticRegression),
-}
-
-/// Parameters of gradient boosting, as `XGBoost` names and defaults them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GradientBoosting {
-    /// 1 to 10,000. Default 100.
-    pub trees: u32,
-    /// Above 0, at most 1. Default 0.3.
-    pub learning_rate: f32,
-    /// 1 to 16. Default 6.
-    pub depth: u8,
-    /// L2 on leaf weights, at least 0. Default 1.
-    pub l2: f32,
-    /// Smallest sum of hessians in a leaf, at least 0. Default 1.
-    pub min_leaf_weight: f32,
-}
-
-/// Parameters of logistic regression.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogisticRegression {
-    /// L2, at least 0. Default 1.
-    pub l2: f32,
-    /// 1 to 100,000. Default 100.
-    pub max_iterations: u64,
-}
-
-/// What is held back for the evaluation, stratified by label.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Split {
-    /// Share held back, 0.05 to 0.5. Default 0.2.
-    pub test: f64,
-    /// Default 42.
-    pub seed: u64,
-}
-
-/// What the evaluation must reach before anything is deployed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Require {
-    /// 0 to 1.
-    pub average_precision: Option<f64>,
-    /// 0 to 1.
-    pub roc_auc: Option<f64>,
 }
 
 /// What the archives hold.
@@ -229,6 +133,8 @@ pub struct DeployProxy {
     pub route: Route,
     /// What the answer looks like.
     pub response: Response,
+    /// How many of the strongest contributions the answer names, 0 to 10 and at most one a feature. Default 0.
+    pub reasons: u8,
     /// 128 to 10,240. Default 256.
     pub memory_mb: i32,
     /// 1 to 29, below the gateway's 30. Default 28.
@@ -253,8 +159,26 @@ pub struct Response {
     pub decision: String,
     /// Field of the score. Default `fraud_score`.
     pub score: String,
-    /// The decision is true when the score is at least this, 0 to 1. Default 0.5.
-    pub threshold: f64,
+    /// The decision is true when the score is at least this. Default 0.5.
+    pub threshold: Threshold,
+}
+
+/// Where the decision begins to be true.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// At this score, 0 to 1.
+    Fixed(f64),
+    /// Where F1 is highest on the test rows.
+    BestF1,
+    /// Where recall is highest on the test rows while precision is at least this: above 0, at most 1.
+    Precision(f64),
+    /// Where mistakes cost least on the test rows.
+    Cost {
+        /// Of a positive row that is let through: above 0, finite.
+        miss: f64,
+        /// Of a negative row that is stopped, in the same unit: above 0, finite.
+        false_alarm: f64,
+    },
 }
 
 /// How the deployment is proved.
@@ -288,36 +212,6 @@ impl Default for LocalTarget {
     }
 }
 
-impl Default for Data {
-    fn default() -> Self {
-        Self::Generate { rows: 100_000, seed: 42 }
-    }
-}
-
-impl Default for Algorithm {
-    fn default() -> Self {
-        Self::GradientBoosting(GradientBoosting::default())
-    }
-}
-
-impl Default for GradientBoosting {
-    fn default() -> Self {
-        Self { trees: 100, learning_rate: 0.3, depth: 6, l2: 1.0, min_leaf_weight: 1.0 }
-    }
-}
-
-impl Default for LogisticRegression {
-    fn default() -> Self {
-        Self { l2: 1.0, max_iterations: 100 }
-    }
-}
-
-impl Default for Split {
-    fn default() -> Self {
-        Self { test: 0.2, seed: 42 }
-    }
-}
-
 impl Default for CreateEndpoint {
     fn default() -> Self {
         Self { capacity: Capacity::default(), container: ContainerVersion::default(), log_retention_days: 14 }
@@ -335,6 +229,7 @@ impl Default for DeployProxy {
         Self {
             route: Route::default(),
             response: Response::default(),
+            reasons: 0,
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
@@ -350,17 +245,13 @@ impl Default for Route {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { decision: "is_fraud".to_owned(), score: "fraud_score".to_owned(), threshold: 0.5 }
+        Self { decision: "is_fraud".to_owned(), score: "fraud_score".to_owned(), threshold: Threshold::default() }
     }
 }
 
-impl Train {
-    /// The columns to predict from, in order.
-    pub fn features(&self) -> &[String] {
-        match self {
-            Self::Fit(fit) => &fit.features,
-            Self::Import(import) => &import.features,
-        }
+impl Default for Threshold {
+    fn default() -> Self {
+        Self::Fixed(0.5)
     }
 }
 

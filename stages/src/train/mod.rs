@@ -1,0 +1,185 @@
+//! Stage `train`: a model and what is known about it, made here or brought along, and the gate that it must pass.
+
+mod channels;
+mod command;
+mod gate;
+mod hyperparameters;
+mod job;
+mod known;
+mod live;
+mod make;
+mod options;
+mod served;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use spec::{On, Spec, Train};
+
+pub use gate::page;
+pub use known::Known;
+pub use live::{Live, live};
+pub use options::threshold;
+pub(crate) use options::{algorithm_words, options};
+pub(crate) use served::served;
+
+use crate::names::TRAINING;
+use crate::resource::outputs;
+use crate::{
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_role, objects, package,
+    upload,
+};
+
+/// The stage.
+pub const STAGE: Stage =
+    Stage { name: "train", summary: "a model, its evaluation, and the gate it must pass", declare };
+
+/// The model.
+pub const MODEL: ResourceId = ResourceId::new("train/model");
+/// SHA-256 of what is known about it, as it is stored.
+pub(crate) const EVALUATION_SHA256: Output<String> = Output::new(MODEL, "evaluation-sha256");
+/// From which score on the proxy decides for the positive class, as chosen by the test rows.
+pub(crate) const THRESHOLD: Output<f64> = Output::new(MODEL, "threshold");
+/// The gate, behind which the cloud begins: below it nothing is deployed.
+pub const GATE: ResourceId = ResourceId::new("train/gate");
+
+fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
+    let inputs = Arc::clone(wanted.inputs);
+    let name = package::short(&inputs.model.fingerprint);
+    let threshold = options::threshold(wanted.spec.deploy_proxy.response.threshold);
+    declared.resource(TrainedModel {
+        name,
+        inputs: Arc::clone(&inputs),
+        names: wanted.names.clone(),
+        on: on(wanted.spec).clone(),
+        threshold,
+    });
+    let require = wanted.spec.train.require().clone();
+    declared.check(gate::Gate { require, inputs, names: wanted.names.clone(), threshold });
+}
+
+/// Where the model is trained; one that is not trained from rows is made here.
+pub(crate) fn on(spec: &Spec) -> &On {
+    match &spec.train {
+        Train::Fit(fit) => &fit.on,
+        Train::Import(_) | Train::Command(_) => &On::Here,
+    }
+}
+
+#[derive(Debug)]
+struct TrainedModel {
+    name: String,
+    inputs: Arc<Inputs>,
+    names: Names,
+    on: On,
+    /// How the proxy decides. It is no part of the model: another one must not mean another model.
+    threshold: trainer::Threshold,
+}
+
+#[async_trait]
+impl Resource for TrainedModel {
+    fn id(&self) -> ResourceId {
+        MODEL
+    }
+
+    fn kind(&self) -> &'static str {
+        "model-file"
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn desired(&self) -> Facts {
+        let words = self.inputs.model.words.iter();
+        let facts = words.fold(Facts::default(), |facts, (name, words)| facts.fixed(name, words.as_str()));
+        match &self.on {
+            On::Here => facts,
+            On::SageMaker(it) => facts.fixed("on", format!("sagemaker, {} x {}", it.count, it.instance_type)),
+        }
+    }
+
+    /// A training job reads and writes the bucket as the role. They are no facts of the model, which a bucket that is
+    /// made anew would replace.
+    fn after(&self) -> Vec<ResourceId> {
+        match &self.on {
+            On::Here => vec![],
+            On::SageMaker(_) => vec![upload::BUCKET, create_role::EXECUTION],
+        }
+    }
+
+    fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
+        let Some(cached) = cache.model(&self.inputs.model.fingerprint) else { return Ok(None) };
+        Ok(Some(self.present(&cache.read(&cached.evaluation)?)?))
+    }
+
+    /// Here, or in the bucket: a machine that never trained it need not train it again.
+    async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
+        if let Some(seen) = self.cached(&clients.cache)? {
+            return Ok(seen);
+        }
+        let (model, known) = futures::join!(
+            upload::object_sha256(clients, &self.names, &self.names.model_key),
+            upload::object_sha256(clients, &self.names, &self.names.evaluation_key),
+        );
+        let (Some(_), Some(_)) = (model?, known?) else { return Ok(Observation::Absent) };
+        self.present(&upload::object(clients, &self.names.bucket, &self.names.evaluation_key).await?)
+    }
+
+    /// What interrupted training left in the bucket, unless this model is yet to be made of it.
+    async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
+        if upload::foreign_bucket(clients, &self.names).await?.is_some() {
+            return Ok(vec![]);
+        }
+        let mut folders = objects::folders(clients, &self.names, TRAINING).await?;
+        let own = job::folder(&self.inputs.model.fingerprint);
+        if folders.contains(&own) && self.observe(clients).await? == Observation::Absent {
+            folders.retain(|folder| *folder != own);
+        }
+        let stray = |name| Stray { of: MODEL, name, why: "left by training that was interrupted".to_owned() };
+        Ok(folders.into_iter().map(stray).collect())
+    }
+
+    async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        let (model, known) = make::make(ctx, &self.inputs, &self.names).await?;
+        for warning in known.warnings() {
+            (ctx.say)(format!("warning: {warning}"));
+        }
+        let known = known.to_json()?;
+        ctx.cache.add_model(&self.inputs.model.fingerprint, &model, &known)?;
+        if let On::SageMaker(_) = self.on {
+            objects::empty(ctx, &self.names.bucket, &job::folder(&self.inputs.model.fingerprint)).await?;
+        }
+        self.outputs(&known)
+    }
+
+    async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        self.create(ctx).await
+    }
+
+    /// The file is a cache; the bucket's copy is deleted by its own stage. What training left is deleted here.
+    async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
+        if name.starts_with(TRAINING) {
+            return job::remove(ctx, &self.names, name).await;
+        }
+        Ok(())
+    }
+}
+
+impl TrainedModel {
+    fn present(&self, known: &[u8]) -> Result<Observation, StageError> {
+        Ok(Observation::Present { facts: self.desired(), outputs: self.outputs(known)? })
+    }
+
+    fn outputs(&self, known: &[u8]) -> Result<Outputs, StageError> {
+        let sha256 = hex::encode(package::sha256(known));
+        let mut outputs = outputs([(EVALUATION_SHA256.name(), sha256.into())]);
+        if !matches!(self.threshold, trainer::Threshold::Fixed(_)) {
+            // One that the model does not reach is the gate's to complain about: it says what can be reached.
+            let threshold = Known::from_json(known)?.threshold(self.threshold).ok();
+            outputs.extend(threshold.map(|threshold| (THRESHOLD.name().to_owned(), threshold.into())));
+        }
+        Ok(outputs)
+    }
+}
