@@ -147,6 +147,7 @@ pub fn train(
         Algorithm::LogisticRegression(_) => Some(LOGISTIC_REGRESSION),
     };
     if let Some(engine) = needs_every_value {
+        refuse_missing(engine, "rows to train on", train.records(), &features)?;
         refuse_missing(engine, "test rows", test.records(), &features)?;
     }
 
