@@ -25,6 +25,11 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// Progress is told at every so many percent.
 const TELL_PERCENT: u64 = 10;
 
+/// A URL as it may be shown: what follows the path may be a signature or a token.
+pub(crate) fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
 /// Sends a request, over TLS when its URL says so.
 pub(crate) async fn send(request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
     let builder = Client::builder(TokioExecutor::new());
@@ -39,7 +44,7 @@ pub(crate) async fn send(request: Request<Full<Bytes>>) -> Result<Response<Incom
 
 /// Downloads a file, and returns the SHA-256 of it in hexadecimal digits.
 pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Result<String, StageError> {
-    let failed = |why: String| StageError::here(format!("could not download {url}"), why);
+    let failed = |why: String| StageError::here(format!("could not download {}", shown(url)), why);
     let mut at: Uri = url.parse().map_err(|error| failed(format!("{error}")))?;
     for _ in 0..=REDIRECTS {
         let request = Request::get(&at).header("user-agent", "runner").body(Full::default());
@@ -50,15 +55,18 @@ pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Resul
             StatusCode::OK => {
                 let length = answer.headers().get("content-length").and_then(|it| it.to_str().ok()?.parse().ok());
                 let pieces = BodyDataStream::new(answer.into_body()).map_err(|error| with_sources(&error));
-                return copy(ctx, url, length, pieces, file).await;
+                return copy(ctx, shown(url), length, pieces, file).await;
             }
             status if status.is_redirection() => {
                 at = elsewhere(&at, &answer).ok_or_else(|| {
                     let to = answer.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                    failed(format!("{at} answered {status} to `{}`, which is not followed", to.unwrap_or_default()))
+                    {
+                        let (at, to) = (at.to_string(), to.unwrap_or_default());
+                        failed(format!("{} answered {status} to `{}`, which is not followed", shown(&at), shown(&to)))
+                    }
                 })?;
             }
-            status => return Err(failed(format!("{at} answered {status}"))),
+            status => return Err(failed(format!("{} answered {status}", shown(&at.to_string())))),
         }
     }
     Err(failed(format!("it was said to be elsewhere more than {REDIRECTS} times")))

@@ -8,6 +8,8 @@ use crate::{Clients, Ctx, Names, Resource, StageError, tags};
 
 /// Lines of a container's log that are shown when it fails.
 const LAST_LINES: usize = 10;
+/// Pages of a log that are read for them, of up to 10,000 lines each.
+const LOG_PAGES: usize = 20;
 
 /// A log group.
 #[derive(Debug)]
@@ -96,10 +98,16 @@ impl Resource for LogGroup {
 /// None when they cannot be read: that is no reason to hide the failure that they are to explain.
 pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Option<&str>) -> Vec<String> {
     let request = clients.logs.filter_log_events().log_group_name(group);
-    let answer = request.set_log_stream_name_prefix(streams.map(ToOwned::to_owned)).send().await;
-    let events = answer.map(|answer| answer.events.unwrap_or_default()).unwrap_or_default();
-    let lines: Vec<String> = events.into_iter().filter_map(|event| event.message).collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+    let request = request.set_log_stream_name_prefix(streams.map(ToOwned::to_owned));
+    let mut pages = request.into_paginator().send();
+    let mut lines: Vec<String> = vec![];
+    // The oldest come first.
+    for _ in 0..LOG_PAGES {
+        let Some(Ok(page)) = pages.next().await else { break };
+        lines.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| event.message));
+        lines.drain(..lines.len().saturating_sub(LAST_LINES));
+    }
+    lines
 }
 
 impl LogGroup {

@@ -16,8 +16,9 @@ pub use logistic::LogisticRegression;
 
 pub(crate) use boosting::Unchecked as UncheckedBoosting;
 pub(crate) use boosting::watched;
+pub(crate) use forest::NAME as RANDOM_FOREST;
 pub(crate) use forest::Unchecked as UncheckedForest;
-pub(crate) use logistic::Unchecked as UncheckedLogistic;
+pub(crate) use logistic::{NAME as LOGISTIC_REGRESSION, Unchecked as UncheckedLogistic};
 
 /// What an engine learns from: features column after column in memory, as `forust-ml` wants them.
 pub(crate) type Rows = DatasetBase<Array2<f64>, Array1<bool>>;
@@ -47,16 +48,16 @@ pub enum EngineError {
         range: &'static str,
     },
     /// The engine cannot do without a value, and inventing one would hide that.
-    #[error(
-        "{engine} needs every value, and `{feature}` is missing in {rows} of the rows to train on; gradient boosting copes"
-    )]
+    #[error("{engine} needs every value, and `{feature}` is missing in {rows} of the {part}; gradient boosting copes")]
     Missing {
         /// What was asked to learn.
         engine: &'static str,
         /// The first feature that is missing anywhere.
         feature: String,
-        /// In how many rows of those trained on.
+        /// In how many rows.
         rows: usize,
+        /// Of which rows.
+        part: &'static str,
     },
     /// A parameter is about a feature that is not there.
     #[error("`{name}` names `{feature}`, which is none of the features")]
@@ -97,11 +98,16 @@ fn within(name: &'static str, value: f64, holds: bool, range: &'static str) -> R
 }
 
 /// Refuses rows that lack a value, naming the first such feature.
-fn refuse_missing(engine: &'static str, rows: &Array2<f64>, features: &[String]) -> Result<(), EngineError> {
+pub(crate) fn refuse_missing(
+    engine: &'static str,
+    part: &'static str,
+    rows: &Array2<f64>,
+    features: &[String],
+) -> Result<(), EngineError> {
     for (column, feature) in rows.columns().into_iter().zip(features) {
         let rows = column.iter().filter(|it| it.is_nan()).count();
         if rows > 0 {
-            return Err(EngineError::Missing { engine, feature: feature.clone(), rows });
+            return Err(EngineError::Missing { engine, feature: feature.clone(), rows, part });
         }
     }
     Ok(())

@@ -7,7 +7,10 @@ use ndarray::{Array1, Array2, ArrayView1, ShapeBuilder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Fitted, Rows, UncheckedBoosting, UncheckedForest, UncheckedLogistic};
+use crate::engine::{
+    Fitted, LOGISTIC_REGRESSION, RANDOM_FOREST, Rows, UncheckedBoosting, UncheckedForest, UncheckedLogistic,
+    refuse_missing,
+};
 use crate::evaluation::judge_scores;
 use crate::{
     Counts, EngineError, Evaluation, GradientBoosting, JudgeError, LearningCurve, LogisticRegression, RandomForest,
@@ -137,6 +140,16 @@ pub fn train(
         }),
     };
     let (train_counts, test_counts) = (count(&train), count(&test));
+
+    let needs_every_value = match &options.algorithm {
+        Algorithm::GradientBoosting(_) => None,
+        Algorithm::RandomForest(_) => Some(RANDOM_FOREST),
+        Algorithm::LogisticRegression(_) => Some(LOGISTIC_REGRESSION),
+    };
+    if let Some(engine) = needs_every_value {
+        refuse_missing(engine, "rows to train on", train.records(), &features)?;
+        refuse_missing(engine, "test rows", test.records(), &features)?;
+    }
 
     progress(Progress::Fitting { train: train_counts, test: test_counts });
     let Learned { model, scores: trained, learning_curve } = match &options.algorithm {

@@ -105,6 +105,27 @@ fn a_threshold_is_chosen_by_the_test_rows_and_changes_neither_model_nor_endpoint
 }
 
 #[test]
+fn a_model_that_is_switched_back_to_decides_by_its_own_threshold_again() {
+    let with = |trees: u32, smoke_test: String| Pipeline {
+        deploy_proxy: "{ response: { threshold: best-f1 } }".to_owned(),
+        smoke_test,
+        ..train(&boosted(trees, 2), "")
+    };
+    let scene = scene(&with(10, String::new()));
+    scene.apply();
+    let before = threshold(&scene);
+    let wrong = format!("{{ request: {}, expect: {{ fraud_score: 7 }} }}", test_rows(&scene)[0].0);
+    scene.write(&with(3, wrong));
+    scene.aws().clear_requests();
+    let refused = scene.runner(&["apply"]).exits(4);
+    assert!(refused.stderr.contains("was switched back and serves"), "{}", refused.stderr);
+    let told = scene.aws().writes();
+    let told = told.iter().filter(|write| write.starts_with("lambda:UpdateFunctionConfiguration")).count();
+    assert_eq!(told, 2, "the new threshold was never told, so nothing was put back");
+    assert_eq!(threshold(&scene).to_bits(), before.to_bits());
+}
+
+#[test]
 fn a_precision_out_of_reach_is_refused_with_the_best_there_is() {
     let scene = scene(&Pipeline {
         deploy_proxy: "{ response: { threshold: { precision: 0.99 } } }".to_owned(),

@@ -174,6 +174,13 @@ fn a_model_from_elsewhere_is_judged_by_test_rows() {
     }
     let status = scene.runner(&["status", "--format", "json"]).exits(0).json();
     assert!(status["metrics"]["average-precision"].is_f64(), "{status}");
+    // Another column with the truth is another judgement, and not the one that is kept.
+    let other = fs::read_to_string(scene.path(OURS))
+        .unwrap()
+        .replace("test-data: test.csv", "test-data: test.csv, label: Nope");
+    fs::write(scene.path(OURS), other).unwrap();
+    let refused = scene.runner(&["plan"]).exits(64);
+    assert!(refused.stderr.contains("label `Nope` is no column"), "{}", refused.stderr);
 }
 
 #[test]

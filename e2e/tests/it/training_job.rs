@@ -175,7 +175,9 @@ fn a_job_that_fails_is_told_with_its_log_and_the_next_apply_begins_another() {
 /// Waits until a job has read its rows, and kills its process.
 fn kill_job(scene: &Scene) {
     for _ in 0..1200 {
-        if let Some(pid) = pid_of_job(scene) {
+        // The job's process is there a moment before the group of its log.
+        let has_log = || scene.aws().inventory().contains(&(JOB_LOGS.0, JOB_LOGS.1.to_owned()));
+        if let Some(pid) = pid_of_job(scene).filter(|_| has_log()) {
             let told = scene.aws().logs("FilterLogEvents", &json!({ "logGroupName": JOB_LOGS.1 })).text;
             if told.matches("INFO: Train matrix").count() == jobs(scene).len() {
                 kill_process(pid, Signal::KILL).unwrap();

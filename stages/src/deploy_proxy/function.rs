@@ -17,7 +17,9 @@ use spec::{Architecture, Spec};
 use super::LOGS;
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_role, package, tags, train};
+use crate::{
+    Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_endpoint, create_role, package, tags, train,
+};
 
 /// The function.
 pub const FUNCTION: ResourceId = ResourceId::new("deploy-proxy/function");
@@ -78,8 +80,12 @@ impl Resource for Function {
             .field("state", State::Active.as_str())
     }
 
+    /// A threshold that hangs on the model is told once that model serves.
     fn after(&self) -> Vec<ResourceId> {
-        vec![LOGS]
+        match self.threshold {
+            spec::Threshold::Fixed(_) => vec![LOGS],
+            _ => vec![LOGS, create_endpoint::ENDPOINT],
+        }
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -249,6 +255,22 @@ impl Function {
             last: last.to_owned(),
         }
     }
+}
+
+/// Has the function decide by that threshold again, as it did with the model that serves again.
+pub async fn decide_by(ctx: &Ctx<'_>, names: &Names, threshold: f64) -> Result<(), StageError> {
+    let (lambda, subject) = (&ctx.clients.lambda, format!("function `{}`", names.function));
+    let live = lambda.get_function_configuration().function_name(&names.function).send().await;
+    let live = live.about("lambda:GetFunctionConfiguration", &subject)?;
+    let mut variables = live.environment.and_then(|environment| environment.variables).unwrap_or_default();
+    variables.insert(THRESHOLD.to_owned(), threshold.to_string());
+    let environment = Environment::builder().set_variables(Some(variables)).build();
+    ctx.settled(&subject, ctx.limits.function, || async {
+        let request = lambda.update_function_configuration().function_name(&names.function);
+        let answer = request.environment(environment.clone()).send().await;
+        answer.about("lambda:UpdateFunctionConfiguration", &subject).map(drop)
+    })
+    .await
 }
 
 /// Why the function of our name is not ours; none when it is, or when there is none.

@@ -6,7 +6,7 @@ mod permission;
 
 use std::sync::Arc;
 
-pub use function::FUNCTION;
+pub use function::{FUNCTION, decide_by};
 pub use http_api::{API, URL};
 pub use permission::PERMISSION;
 use plan::ResourceId;

@@ -1,5 +1,6 @@
 //! Where the model comes from.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -141,10 +142,10 @@ impl Reading<'_> {
     fn command(&self, command: &Command) -> Result<ModelInput, Complaint> {
         const INPUTS: &str = "stages.train.inputs";
         let mut files = vec![];
+        let mut folders = BTreeSet::new();
         for input in &command.inputs {
             let path = self.base.join(input);
-            let model = self.base.join(&command.model);
-            collect(&path, &model, &mut files).map_err(|error| unreadable(self.spec, INPUTS, &path, &error))?;
+            collect(&path, &mut folders, &mut files).map_err(|error| unreadable(self.spec, INPUTS, &path, &error))?;
         }
         files.sort();
         files.dedup();
@@ -188,7 +189,7 @@ impl Reading<'_> {
 /// Test rows are part of what is known about a model, and so of its name.
 fn note_test(recipe: &mut Json, words: &mut Vec<(&'static str, String)>, test: Option<&Rows>) {
     if let Some(test) = test {
-        recipe["test-data"] = json!([trainer::VERSION, test.identity]);
+        recipe["test-data"] = json!([trainer::VERSION, test.identity, test.label]);
         words.push(("test_data", test.words.clone()));
     }
 }
@@ -197,22 +198,22 @@ fn fingerprint(recipe: &Json) -> String {
     hex::encode(Sha256::digest(recipe.to_string()))
 }
 
-/// All files at or below a path but for what the command itself writes, and what tools leave behind while it runs.
-fn collect(path: &Path, written: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    if path == written {
-        return Ok(());
-    }
+/// All files at or below a path, also behind links, but for what tools leave behind while the command runs.
+fn collect(path: &Path, folders: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
+        return Ok(());
+    }
+    // A folder that links to one above itself would never end.
+    if !folders.insert(path.canonicalize()?) {
         return Ok(());
     }
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
         let left_behind = name == OsStr::new("__pycache__") || name.as_encoded_bytes().starts_with(b".");
-        // A folder that links to one above itself would never end.
-        if !(left_behind || entry.file_type()?.is_symlink() && entry.path().is_dir()) {
-            collect(&entry.path(), written, files)?;
+        if !left_behind {
+            collect(&entry.path(), folders, files)?;
         }
     }
     Ok(())

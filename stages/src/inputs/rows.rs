@@ -29,7 +29,8 @@ pub(crate) struct Rows {
     /// The same for people.
     pub(super) words: String,
     origin: Origin,
-    label: String,
+    /// The column with the truth.
+    pub(super) label: String,
     features: Vec<String>,
     /// Where pipeline.yaml names them.
     place: &'static str,
@@ -76,7 +77,7 @@ impl Rows {
                 (sha256, words, Origin::File(path))
             }
             Data::Url { url, sha256 } => {
-                let words = format!("{url} ({})", short(sha256));
+                let words = format!("{} ({})", http::shown(url), short(sha256));
                 (sha256.clone(), words, Origin::Url { url: url.clone(), sha256: sha256.clone() })
             }
             Data::S3 { bucket, key, sha256 } => {
@@ -165,6 +166,9 @@ impl Rows {
             let why = format!("its SHA-256 is {found}, and `sha256` is {wanted}: it is not the file that was meant");
             return Err(StageError::here(format!("could not use {}", self.words), why));
         }
+        part.as_file()
+            .sync_data()
+            .map_err(|error| StageError::here(format!("could not write `{}`", path.display()), error))?;
         part.persist(&path)
             .map_err(|error| StageError::here(format!("could not write `{}`", path.display()), error.error))?;
         Ok(path)
@@ -189,7 +193,10 @@ pub async fn look(spec: &Spec, clients: &Clients) -> Result<Objects, LookError> 
         let answer = if_present(answer.about("s3:GetObject", format!("object `{uri}`")));
         let answer = answer.map_err(|error| LookError::Stage(error.into()))?;
         let answer = answer.ok_or_else(|| LookError::Missing(spec.complain(place, format!("`{uri}` is not there"))))?;
-        objects.insert(uri, answer.e_tag().unwrap_or_default().to_owned());
+        let untold =
+            || LookError::Missing(spec.complain(place, format!("`{uri}` has no entity tag; give its `sha256`")));
+        let etag = answer.e_tag().filter(|etag| !etag.is_empty()).ok_or_else(untold)?.to_owned();
+        objects.insert(uri, etag);
     }
     Ok(objects)
 }

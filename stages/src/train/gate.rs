@@ -138,7 +138,11 @@ impl Gate {
     /// Says how this model compares with the live one, or refuses it. Each was judged by test rows of its own time.
     fn compare(&self, metrics: &Metrics, live: &Live, report: &Report) -> Result<String, StageError> {
         let Some(lives) = live.known.as_ref().and_then(Known::metrics) else {
-            return Ok(format!("the live model `{}` has no known metrics to compare with", live.name));
+            let words = format!("the live model `{}` has no known metrics to compare with", live.name);
+            return match self.require.not_worse_than_live {
+                Some(_) => Err(refused(words, "leave `not-worse-than-live` out for this once".to_owned())),
+                None => Ok(words),
+            };
         };
         let (new, old) = (metrics.average_precision, lives.average_precision);
         match self.require.not_worse_than_live {
@@ -172,7 +176,7 @@ impl Gate {
     /// Writes the page for people beside the model, also for a model that does not pass.
     fn report(&self, ctx: &Ctx<'_>, known: &Known, threshold: f64, other: Option<&Live>) -> Result<Report, StageError> {
         let path = ctx.cache.report(&self.inputs.model.fingerprint);
-        if let Some(page) = html(known, &self.names, &self.inputs, threshold, other, ctx.today) {
+        if let Some(page) = html(known, &self.names, &self.inputs, (self.threshold, threshold), other, ctx.today) {
             ctx.cache.write(&path, page.as_bytes())?;
         }
         Ok(Report(path))
@@ -203,7 +207,7 @@ pub async fn page(
     cache: &Cache,
     names: &Names,
     inputs: &Inputs,
-    threshold: Threshold,
+    rule: Threshold,
     today: &str,
 ) -> Result<String, StageError> {
     let nothing = |why: String| StageError::here("there is nothing to show", why);
@@ -219,8 +223,8 @@ pub async fn page(
             (Known::load(clients, names, inputs).await?, other(clients, names, inputs).await?)
         }
     };
-    let threshold = known.threshold(threshold).map_err(|error| nothing(error.to_string()))?;
-    html(&known, names, inputs, threshold, other.as_ref(), today).ok_or_else(|| {
+    let threshold = known.threshold(rule).map_err(|error| nothing(error.to_string()))?;
+    html(&known, names, inputs, (rule, threshold), other.as_ref(), today).ok_or_else(|| {
         nothing("the model was trained elsewhere, and `test-data` names no rows to judge it by".to_owned())
     })
 }
@@ -230,13 +234,14 @@ fn html(
     known: &Known,
     names: &Names,
     inputs: &Inputs,
-    threshold: f64,
+    (rule, threshold): (Threshold, f64),
     other: Option<&Live>,
     today: &str,
 ) -> Option<String> {
     let subject = known.subject()?;
     let live = other.and_then(|live| {
         let known = live.known.as_ref()?;
+        let threshold = known.threshold(rule).unwrap_or(threshold);
         Some(report::Live { name: &live.name, threshold, subject: known.subject()? })
     });
     let model = package::short(&inputs.model.fingerprint);

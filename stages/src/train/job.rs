@@ -12,7 +12,7 @@ use aws_sdk_sagemaker::types::{
     S3DataType, SecondaryStatus, StoppingCondition, Tag, TrainingInputMode, TrainingInstanceType, TrainingJobStatus,
 };
 use spec::{Algorithm, Fit, TrainingInstances};
-use trainer::{Division, Evaluation, Scores, Table};
+use trainer::{Division, Evaluation, Table};
 
 use super::channels::{TRAIN, VALIDATION};
 use super::hyperparameters::hyperparameters;
@@ -55,9 +55,6 @@ impl Job<'_> {
         let division = Division::of(&rows, &options, test.is_some())
             .map_err(|error| StageError::here("could not train the model", error))?;
         let test = test.unwrap_or_else(|| rows.of_rows(&division.test));
-        // Rows that tell nothing are found before a job is paid for.
-        Scores::new(test.labels(), &vec![0.5; test.len()])
-            .map_err(|error| StageError::here("could not judge the model", error))?;
         let warnings = rows.warnings().iter().map(ToString::to_string).collect();
         let learned = [&division.train, &division.validation].map(Vec::as_slice).concat();
         let positives = learned.iter().filter(|row| rows.labels()[**row]).count();

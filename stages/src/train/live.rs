@@ -10,13 +10,13 @@ use crate::{Clients, Names, StageError, upload};
 pub struct Live {
     /// Name of the `SageMaker` model.
     pub name: String,
-    /// Of the pipeline's model, its short form.
+    /// Of the pipeline's model, its short form; empty when its archive is not in the pipeline's bucket.
     pub fingerprint: String,
     /// What is known about it; none when that is gone, or was written by another trainer.
     pub known: Option<Known>,
 }
 
-/// Looks at what serves now; none when nothing does, or when it is none of this pipeline's models.
+/// Looks at what serves now; none when nothing does.
 pub async fn live(clients: &Clients, names: &Names) -> Result<Option<Live>, StageError> {
     let sagemaker = &clients.sagemaker;
     let endpoint = sagemaker.describe_endpoint().endpoint_name(&names.endpoint).send().await;
@@ -31,7 +31,7 @@ pub async fn live(clients: &Clients, names: &Names) -> Result<Option<Live>, Stag
     let url = model.and_then(|model| model.primary_container?.model_data_url).unwrap_or_default();
     let prefix = format!("s3://{}/{MODELS}", names.bucket);
     let key = url.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
-    let Some((fingerprint, _)) = key else { return Ok(None) };
+    let Some((fingerprint, _)) = key else { return Ok(Some(Live { name, fingerprint: String::new(), known: None })) };
     let evaluation = evaluation_key(fingerprint);
     let known = if upload::object_sha256(clients, names, &evaluation).await?.is_some() {
         Known::from_json(&upload::object(clients, &names.bucket, &evaluation).await?).ok()

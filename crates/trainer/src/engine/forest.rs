@@ -17,6 +17,9 @@ use self::vote::VotingTree;
 use super::{EngineError, Fitted, Rows, draw_columns, on_threads, refuse_missing, within};
 use crate::generate::Random;
 
+/// What messages call it.
+pub(crate) const NAME: &str = "a random forest";
+
 /// Parameters of a random forest.
 ///
 /// linfa looks at every sampled row once for each node and each drawn feature, so time grows with rows, features and
@@ -93,7 +96,7 @@ impl Fit<Array2<f64>, Array1<bool>, EngineError> for Checked {
     type Object = Forest;
 
     fn fit(&self, rows: &Rows) -> Result<Forest, EngineError> {
-        refuse_missing("a random forest", rows.records(), &self.features)?;
+        refuse_missing(NAME, "rows to train on", rows.records(), &self.features)?;
         let trees: Vec<Result<VotingTree, EngineError>> = on_threads(self.threads, || {
             let ranks: Vec<Ranks> = (0..rows.records().ncols())
                 .into_par_iter()

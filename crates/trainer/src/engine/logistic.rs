@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{EngineError, Fitted, Rows, refuse_missing, within};
 
+/// What messages call it.
+pub(crate) const NAME: &str = "logistic regression";
+
 /// Parameters of logistic regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,7 +72,7 @@ impl Fit<Array2<f64>, Array1<bool>, EngineError> for Checked {
 
     fn fit(&self, rows: &Rows) -> Result<Logistic, EngineError> {
         // XGBoost counts a missing value as 0 times its weight, which after folding is no sensible value to assume.
-        refuse_missing("logistic regression", rows.records(), &self.features)?;
+        refuse_missing(NAME, "rows to train on", rows.records(), &self.features)?;
         let scaler = Scaler::of(rows.records());
         let scaled = DatasetBase::new(scaler.apply(rows.records()), rows.targets().clone());
         let fitted = self.engine.fit(&scaled)?;

@@ -232,3 +232,21 @@ fn the_evaluation_has_a_stable_form_that_can_be_read_again() {
     }
     "#);
 }
+
+#[test]
+fn an_engine_that_needs_every_value_says_so_of_the_test_rows_too() {
+    let mut test = Table::new("Class", generate(1_000, 1).unwrap().features().to_vec());
+    let mut row = vec![0.5; 29];
+    test.push(&row, true);
+    row[3] = f32::NAN;
+    test.push(&row, false);
+    let forest = Options { algorithm: Algorithm::RandomForest(crate::RandomForest::default()), ..Options::default() };
+    let refusals = [logistic(), forest].map(|options| {
+        let error = train(generate(1_000, 1).unwrap(), Some(test.clone()), &options, &mut |_| {}).unwrap_err();
+        std::error::Error::source(&error).unwrap().to_string()
+    });
+    insta::assert_snapshot!(refusals.join("\n"), @"
+    logistic regression needs every value, and `V4` is missing in 1 of the test rows; gradient boosting copes
+    a random forest needs every value, and `V4` is missing in 1 of the test rows; gradient boosting copes
+    ");
+}

@@ -44,8 +44,9 @@ pub(super) fn spawn(cloud: &Arc<Cloud>, key: String, asked: Asked) {
         let metrics = Arc::new(Metrics::default());
         let outcome = train(&cloud, &key, Arc::new(asked), &stop, &metrics).await;
         remove_folder(&cloud.sagemaker.training.folder(&key));
-        finish(&cloud, &key, outcome, &metrics);
+        // Before its end is known: from then on another job may have the name, and a stop of its own.
         cloud.sagemaker.training.stops().remove(&key);
+        finish(&cloud, &key, outcome, &metrics);
     });
 }
 
