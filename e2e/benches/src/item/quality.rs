@@ -26,7 +26,7 @@ fn run(setup: &Setup) -> Result<Section> {
             "{FOLDS} stratified folds, made once and read by both; each is judged by models of the other four, {TREES} \
              trees, the same parameters. Both sides' scores are judged by the same code."
         ),
-        "Ours trains on two rows fewer, one of either class, since the trainer always holds some back.".to_owned(),
+        "Both train on every row of the other folds.".to_owned(),
         "The budget is missed when the mean difference over the folds lies below 0 by more than two of its standard \
          errors."
             .to_owned(),
