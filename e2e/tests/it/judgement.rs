@@ -266,6 +266,11 @@ fn a_model_that_nothing_is_known_of_has_no_report_and_says_how_it_would_have_one
       because: there is nothing to show
       because: the model was trained elsewhere, and `test-data` names no rows to judge it by
     ");
+    // Nor can another model be shown to be no worse than it.
+    scene.write(&train(&boosted(3, 2), ", require: { not-worse-than-live: 1 }"));
+    let refused = scene.runner(&["apply"]).exits(3);
+    assert!(refused.stderr.contains("has no known metrics to compare with"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: leave `not-worse-than-live` out for this once"), "{}", refused.stderr);
 }
 
 #[test]

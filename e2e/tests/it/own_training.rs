@@ -1,6 +1,7 @@
 //! A program of the user's own that writes the model, and rows that judge a model from elsewhere.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use serde_json::Value as Json;
 
@@ -66,6 +67,20 @@ fn a_command_runs_only_when_its_inputs_changed() {
     scene.apply();
     assert_eq!(runs(&scene), 2);
     scene.keeps_all(OURS);
+
+    // What lies behind a link is read like anything else, also where the links go in a circle.
+    fs::create_dir(scene.path("elsewhere")).unwrap();
+    fs::write(scene.path("elsewhere/rows.csv"), "1").unwrap();
+    symlink("../elsewhere", scene.path("src/data")).unwrap();
+    symlink(".", scene.path("src/circle")).unwrap();
+    let inputs = || {
+        let planned = scene.runner(&["plan"]).exits(0).stdout;
+        planned.lines().find(|line| line.starts_with("    inputs ")).unwrap_or_default().to_owned()
+    };
+    let before = inputs();
+    assert!(before.contains("3 files"), "{before}");
+    fs::write(scene.path("elsewhere/rows.csv"), "2").unwrap();
+    assert_ne!(inputs(), before);
 }
 
 #[test]
