@@ -16,12 +16,20 @@ use crate::{Cache, CloudError, Site};
 pub struct Clients {
     /// API Gateway v2.
     pub apigateway: aws_sdk_apigatewayv2::Client,
+    /// Application Auto Scaling.
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    /// CloudWatch: alarms.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// ECR.
+    pub ecr: aws_sdk_ecr::Client,
     /// IAM.
     pub iam: aws_sdk_iam::Client,
     /// Lambda.
     pub lambda: aws_sdk_lambda::Client,
     /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Service Quotas.
+    pub quotas: aws_sdk_servicequotas::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
     /// SageMaker.
@@ -104,9 +112,13 @@ impl Clients {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(endpoint.is_some()).build();
         Self {
             apigateway: aws_sdk_apigatewayv2::Client::new(config),
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            ecr: aws_sdk_ecr::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            quotas: aws_sdk_servicequotas::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sagemaker: aws_sdk_sagemaker::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),

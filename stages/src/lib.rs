@@ -142,6 +142,7 @@ impl Declared {
                     after: resource.after(),
                     nature: plan::Nature::Resource,
                     keep: self.kept.contains(&resource.id()),
+                    warnings: resource.warnings(),
                 },
                 Item::Check(check) => plan::Desired {
                     id: check.id(),
@@ -151,6 +152,7 @@ impl Declared {
                     after: check.after(),
                     nature: plan::Nature::Check,
                     keep: false,
+                    warnings: vec![],
                 },
             })
             .collect();

@@ -29,6 +29,10 @@ pub trait Resource: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// What whoever deploys it should know: money, openness, what AWS would not tell. Pure.
+    fn warnings(&self) -> Vec<String> {
+        vec![]
+    }
     /// Describes what is true, in the same words. Never writes.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError>;
     /// Describes what files on this machine tell, so that a plan is right before there is a cloud to ask.

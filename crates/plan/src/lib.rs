@@ -22,5 +22,5 @@ pub use diff::{FieldChange, To};
 pub use facts::{Fact, Facts, Rule, Value};
 pub use graph::PlanError;
 pub use id::{Output, OutputRef, ResourceId};
-pub use planning::{Action, Change, Desired, Goal, Nature, Plan, plan};
+pub use planning::{Action, Change, Desired, Goal, Nature, Plan, Warning, plan};
 pub use world::{Observation, Outputs, Stray, World};

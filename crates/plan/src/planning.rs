@@ -37,6 +37,8 @@ pub struct Desired {
     pub nature: Nature,
     /// Survives a plan with the goal *absent*.
     pub keep: bool,
+    /// What whoever deploys it should know, whether or not anything changes.
+    pub warnings: Vec<String>,
 }
 
 /// Where a plan leads.
@@ -101,6 +103,18 @@ pub struct Plan {
     pub goal: Goal,
     /// In an order in which they could be done one by one.
     pub changes: Vec<Change>,
+    /// What whoever applies it should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// What whoever applies a plan should know of one resource, whether or not it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Of which.
+    pub id: ResourceId,
+    /// For people.
+    pub text: String,
 }
 
 impl Plan {
@@ -126,7 +140,11 @@ pub fn plan(desired: &[Desired], world: &World, goal: Goal) -> Result<Plan, Plan
     };
     let before_all: Vec<usize> = (0..changes.len()).collect();
     delete(desired, world, goal, (&order, &needs), &before_all, &mut changes);
-    Ok(Plan { goal, changes })
+    let warned = desired.iter().filter(|_| goal == Goal::Present);
+    let warnings = warned.flat_map(|resource| {
+        resource.warnings.iter().map(|text| Warning { id: resource.id.clone(), text: text.clone() })
+    });
+    Ok(Plan { goal, changes, warnings: warnings.collect() })
 }
 
 fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usize>]) -> Vec<Change> {

@@ -20,6 +20,7 @@ fn desired(model: &str, memory_mb: u32) -> Vec<Desired> {
         after: vec![],
         nature: Nature::Resource,
         keep: false,
+        warnings: vec![],
     };
     let policy = serde_json::json!({ "Model": "Allow s3:GetObject on arn:aws:s3:::b/models/*" });
     vec![
@@ -265,4 +266,21 @@ fn what_hangs_on_a_replaced_resource_is_replaced_with_it() {
         model  m-1
     1 to update, 2 to replace, 1 to check.
     ");
+}
+
+#[test]
+fn warnings_are_told_whether_or_not_anything_changes_but_not_of_a_teardown() {
+    let mut desired = desired("m-1", 256);
+    desired[0].warnings = vec!["it is open to everybody".to_owned()];
+    let world = World::satisfying(&desired);
+    insta::assert_snapshot!(text(&desired, &world, Goal::Present), @"
+    = create-role      iam-role  fraud-exec
+    = create-endpoint  model     m-1
+    = create-endpoint  endpoint  fraud
+    ? smoke-test       request   POST /
+        model  m-1
+    warning: create-endpoint: it is open to everybody
+    3 to keep, 1 to check.
+    ");
+    assert_eq!(plan(&desired, &world, Goal::Absent).unwrap().warnings, vec![]);
 }

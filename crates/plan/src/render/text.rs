@@ -33,6 +33,9 @@ pub fn text(plan: &Plan, paint: &dyn Fn(Action, String) -> String) -> String {
     for change in &plan.changes {
         text.push_str(&paint(change.action, lines(change, &widths)));
     }
+    for warning in &plan.warnings {
+        _ = writeln!(text, "warning: {}: {}", warning.id.stage(), warning.text);
+    }
     text.push_str(&summary(plan));
     text.push('\n');
     text
