@@ -73,7 +73,7 @@ impl Session {
                 } else {
                     home.running().await
                 };
-                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
                 let clients = match &running {
                     Some(running) => Some(Clients::connect(&running.connection(), cache.clone()).await),
                     None => None,

@@ -93,7 +93,12 @@ impl Clients {
                 loader.load().await
             }
         };
-        Self::from_config(&config, cache)
+        let clients = Self::from_config(&config, cache);
+        match connection {
+            // It counts loopback as TLS.
+            Connection::Local { .. } => Self { plain_http: false, ..clients },
+            Connection::Aws(_) => clients,
+        }
     }
 
     /// Asks who we are: the account is part of every name.

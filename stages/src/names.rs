@@ -13,8 +13,8 @@ pub struct Site {
     pub account: String,
     /// For example `ap-south-1`.
     pub region: String,
-    /// Whether calls travel over plain HTTP, as they do to a server on this machine: a bucket policy that demands
-    /// TLS would lock us out.
+    /// Whether calls travel over plain HTTP to a server that takes them for what they are: a bucket policy that demands
+    /// TLS would lock us out. The local cloud counts loopback as TLS.
     pub plain_http: bool,
 }
 

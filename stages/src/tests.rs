@@ -110,6 +110,16 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
 }
 
 #[test]
+fn a_server_without_tls_gets_no_policy_that_demands_it_and_the_plan_says_so() {
+    let mut fixture = Fixture::with("");
+    fixture.names.site.plain_http = true;
+    let plan = fixture.plan(&World::default(), Goal::Present);
+    assert!(!plan.contains("policy.TlsOnly"), "{plan}");
+    let warned: Vec<&str> = plan.lines().filter(|line| line.starts_with("warning: upload:")).collect();
+    insta::assert_snapshot!(warned.join("\n"), @"warning: upload: bucket `fraud-123456789012-us-east-1` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands TLS would lock this program out");
+}
+
+#[test]
 fn a_training_job_has_its_bucket_and_its_role_before_the_gate_and_nothing_else() {
     let fixture = Fixture::with(JOB);
     let plan = plan::plan(&fixture.desired(), &World::default(), Goal::Present).unwrap();
