@@ -28,6 +28,7 @@ fn the_first_plan_creates_everything() {
         encryption         AES256
         versioning         Enabled
         old_versions_days  30
+        policy.TlsOnly     Deny s3:* on arn:aws:s3:::fraud-000000000000-us-east-1, arn:aws:s3:::fraud-000000000000-us-east-1/* to * if aws:SecureTransport Bool false
     + upload           s3-object          models/ffffffffffff/model.tar.gz
         bucket  fraud-000000000000-us-east-1
         sha256  (after package/model: sha256)
