@@ -89,6 +89,7 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         environment.DECISION_FIELD  is_fraud
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
+        environment.MAX_BODY_KB     256
         environment.SCORE_FIELD     fraud_score
         threshold                   0.5
         state                       Active

@@ -13,9 +13,11 @@ use serde::Deserialize;
 use crate::forms::{Block, given};
 use crate::limits;
 
+mod api;
 mod proxy;
 mod train;
 
+pub(crate) use api::*;
 pub(crate) use proxy::*;
 pub(crate) use train::*;
 
@@ -81,7 +83,7 @@ pub(crate) enum RawStageBlock {
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
     CreateEndpoint(Option<RawCreateEndpoint>),
-    DeployProxy(Option<RawDeployProxy>),
+    DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),
 }
@@ -201,6 +203,9 @@ pub(crate) struct RawSmokeTest {
     pub(crate) request: Option<BTreeMap<String, f64>>,
     /// What the answer to it must contain.
     pub(crate) expect: Option<BTreeMap<String, serde_json::Value>>,
+    /// Where the token is from that an API with `auth: { jwt: … }` asks for. Without it, the test proves that strangers
+    /// are refused, and asks the function itself.
+    pub(crate) token: Option<RawToken>,
 }
 
 /// What a teardown keeps.

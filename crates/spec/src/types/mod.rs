@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
+mod api;
 mod train;
 
+pub use api::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -141,6 +143,16 @@ pub struct DeployProxy {
     pub timeout_s: i32,
     /// Days that the function's log lines are kept; one of the numbers `CloudWatch` takes. Default 14.
     pub log_retention_days: i32,
+    /// Who may call the API. Default: anybody.
+    pub auth: Auth,
+    /// How many requests the gateway lets through.
+    pub throttle: Throttle,
+    /// Which web pages may call the API. Default: none but the API's own.
+    pub cors: Option<Cors>,
+    /// Days that the API's access log is kept; none: it has no such log. Default: as the function's.
+    pub access_log_days: Option<i32>,
+    /// What a request's body may have, 1 to 6,144 KB of 1,024 bytes. Default 256.
+    pub max_body_kb: u32,
 }
 
 /// `METHOD /path`.
@@ -188,6 +200,8 @@ pub struct SmokeTest {
     pub request: Option<BTreeMap<String, f64>>,
     /// What the answer must contain.
     pub expect: BTreeMap<String, serde_json::Value>,
+    /// What is sent to an API that asks for a token; none: the model is proved without the gateway.
+    pub token: Option<Token>,
 }
 
 /// What a teardown keeps.
@@ -233,6 +247,11 @@ impl Default for DeployProxy {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: Auth::default(),
+            throttle: Throttle::default(),
+            cors: None,
+            access_log_days: Some(14),
+            max_body_kb: 256,
         }
     }
 }

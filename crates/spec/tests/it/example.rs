@@ -171,10 +171,21 @@ fn the_defaults_are_the_documented_ones() {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: None,
+            throttle: Throttle {
+                rate_per_s: 100,
+                burst: 200,
+            },
+            cors: None,
+            access_log_days: Some(
+                14,
+            ),
+            max_body_kb: 256,
         },
         smoke_test: SmokeTest {
             request: None,
             expect: {},
+            token: None,
         },
         teardown: Teardown {
             keep: {},
