@@ -101,6 +101,8 @@ pub(crate) struct RawLocal {
     /// Milliseconds until services see a change of a role. Default 1000.
     #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
     pub(crate) iam_propagation_ms: Option<i64>,
+    /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
+    pub(crate) management_throttle: Option<bool>,
 }
 
 /// AWS, or a server that speaks its protocols.

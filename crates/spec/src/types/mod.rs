@@ -56,6 +56,9 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
+    /// they are not.
+    pub management_throttle: bool,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -222,7 +225,7 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000 }
+        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, management_throttle: false }
     }
 }
 

@@ -75,6 +75,13 @@ fn what_is_left_out_has_a_default() {
 }
 
 #[test]
+fn the_local_cloud_throttles_management_calls_when_it_is_told_to() {
+    let spec = parse("name: fraud\ntargets: { local: { management-throttle: true } }").unwrap();
+    let spec::Target::Local(local) = &spec.targets["local"] else { panic!("{spec:?}") };
+    assert!(local.management_throttle);
+}
+
+#[test]
 fn browsers_may_send_what_the_authorization_needs() {
     let headers = |auth: &str| proxy(&format!("{{ auth: {auth}, cors: {{ origins: ['*'] }} }}")).cors.unwrap().headers;
     assert_eq!(headers("none"), words(["content-type"]));

@@ -87,6 +87,7 @@ fn the_defaults_are_the_documented_ones() {
                     region: "us-east-1",
                     port: None,
                     iam_propagation_ms: 1000,
+                    management_throttle: false,
                 },
             ),
         },
@@ -227,7 +228,8 @@ fn every_form_of_every_choice_is_read() {
 #[test]
 fn the_local_target_keeps_its_settings() {
     let text = "name: fraud\ntargets: { local: { region: eu-west-1, port: 4566, iam-propagation-ms: 0 } }";
-    let local = LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0 };
+    let local =
+        LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0, management_throttle: false };
     assert_eq!(parse(text).unwrap().targets["local"], Target::Local(local));
 }
 
