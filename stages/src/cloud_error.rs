@@ -118,6 +118,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             Meaning::NotYet
         }
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Authorizer name must be unique") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Insufficient permissions to enable logging") => Meaning::NotYet,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
         | ("iam", "DeleteConflict" | "ConcurrentModification")

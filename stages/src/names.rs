@@ -126,6 +126,12 @@ impl Names {
         format!("/aws/lambda/{}", self.function)
     }
 
+    /// Log group of the API. Each group whose name begins otherwise takes room in a policy of the account, of which there
+    /// is little. Source: "Enable logging from AWS services".
+    pub fn access_log_group(&self) -> String {
+        format!("/aws/vendedlogs/apis/{}", self.api)
+    }
+
     /// The prebuilt `sagemaker-xgboost` image that trains.
     pub(crate) fn training_image(&self) -> String {
         let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, ""));
