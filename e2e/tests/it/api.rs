@@ -416,6 +416,20 @@ fn access_logs_come_and_go_with_their_group() {
 }
 
 #[test]
+fn a_log_that_cannot_be_delivered_to_yet_is_waited_for() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.write_as("witness.yaml", &Pipeline { name: "witness", ..Pipeline::default() });
+    scene.runner(&["apply", "witness.yaml"]).exits(0);
+    let message = "Insufficient permissions to enable logging";
+    let refuse = json!({ "refuse": { "status": 400, "code": "BadRequestException", "message": message } });
+    let rule = |nth: u32| json!({ "match": { "service": "apigateway", "operation": "CreateStage", "nth": nth }, "fault": refuse });
+    scene.aws().put_faults(&json!([rule(1), rule(2)]));
+    let applied = scene.apply();
+    assert!(applied.stderr.contains("to be able to write the access log of API `fraud`"), "{}", applied.stderr);
+    scene.keeps_all(OURS);
+}
+
+#[test]
 fn the_throttle_and_the_limit_of_bodies_hold() {
     let scene = Scene::new(&proxy("{ throttle: { rate-per-s: 2, burst: 2 }, max-body-kb: 1 }"));
     settles(&scene, &[]);
