@@ -80,6 +80,7 @@ fn results_are_json_for_programs() {
     assert_eq!(planned["goal"], "present");
     let applied = scene.runner(&["apply", "--format", "json"]).exits(0).json();
     assert_eq!(applied["changed"], 17, "{applied}");
+    assert!(applied["warnings"][0]["text"].as_str().unwrap().contains("anybody who knows the URL"), "{applied}");
     let status = scene.runner(&["status", "--format", "json"]).exits(0).json();
     assert_eq!(status["url"], applied["url"]);
     assert!(status["metrics"]["average-precision"].is_f64(), "{status}");

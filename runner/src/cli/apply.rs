@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
     };
-    print_report(&session, &report, began, *format);
+    print_report(&session, &plan, &report, began, *format);
     Ok(0)
 }
 
@@ -146,7 +146,7 @@ pub(super) fn stop_on_interrupt() -> CancellationToken {
     stop
 }
 
-fn print_report(session: &Session, report: &Report, began: Instant, format: Format) {
+fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant, format: Format) {
     let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
     let url = url.and_then(serde_json::Value::as_str).unwrap_or_default();
     if format == Format::Json {
@@ -154,7 +154,7 @@ fn print_report(session: &Session, report: &Report, began: Instant, format: Form
             report.stages.iter().map(|(stage, time)| (stage.clone(), json!(time.as_secs_f64()))).collect();
         let report = json!({
             "url": url, "changed": report.changed, "evidence": report.evidence, "stages_s": stages,
-            "took_s": began.elapsed().as_secs_f64(),
+            "took_s": began.elapsed().as_secs_f64(), "warnings": plan.warnings,
         });
         anstream::println!("{report:#}");
         return;

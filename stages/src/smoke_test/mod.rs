@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_lambda::primitives::Blob;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT, WWW_AUTHENTICATE};
 use http_body_util::Full;
 use plan::{Facts, ResourceId};
 use serde_json::{Map, Value as Json, json};
@@ -252,7 +252,7 @@ impl Request {
     ) -> Result<Result<(u16, String), String>, StageError> {
         let body = Bytes::from(body.to_string());
         let request = http::Request::builder().method(method(&self.proxy.route.method)).uri(url);
-        let request = request.header(CONTENT_TYPE, "application/json");
+        let request = request.header(CONTENT_TYPE, "application/json").header(USER_AGENT, "runner");
         let request = match way {
             Way::Token(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
             _ => request,

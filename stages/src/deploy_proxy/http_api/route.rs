@@ -107,7 +107,9 @@ impl HttpApi {
                 // What is left out of an update stays, and an empty value takes away what is there.
                 let had = route.authorizer_id().is_some().then(|| wanted.authorizer.to_owned());
                 let request = request.set_authorizer_id(some(wanted.authorizer).or(had));
-                let answer = request.set_authorization_scopes(Some(wanted.scopes.to_vec())).send().await;
+                let scopes = Some(wanted.scopes.to_vec());
+                let scopes = scopes.filter(|scopes| !scopes.is_empty() || !route.authorization_scopes().is_empty());
+                let answer = request.set_authorization_scopes(scopes).send().await;
                 answer.about("apigateway:UpdateRoute", self.subject())?;
             }
             Some(_) => {}

@@ -455,3 +455,19 @@ async fn a_head_that_is_too_long_is_refused() {
     assert_eq!(ask(&fixture, &id, with(10_100)).await.0, 404);
     assert_eq!(ask(&fixture, &id, with(10_240)).await.0, 431);
 }
+
+#[tokio::test]
+async fn a_routes_own_throttle_counts_in_the_stages_stead() {
+    let fixture = Fixture::new().await;
+    let id = asking(&fixture, json!({})).await;
+    let stage = format!("/v2/apis/{id}/stages/$default");
+    let none = json!({ "throttlingRateLimit": 0.001, "throttlingBurstLimit": 0 });
+    send(&fixture, Method::PATCH, &stage, json!({ "routeSettings": { "ANY /score": none } })).await.unwrap();
+    let post = |path: &str| Request::post(path).body(Bytes::new()).unwrap();
+    assert_eq!(ask(&fixture, &id, post("/score")).await.0, 429);
+    assert_eq!(ask(&fixture, &id, post("/")).await.0, 200);
+    let key = format!("{stage}/routesettings/ANY%20%2Fscore");
+    send(&fixture, Method::DELETE, &key, Value::Null).await.unwrap();
+    assert_eq!(ask(&fixture, &id, post("/score")).await.0, 200);
+    fixture.cloud.shut_down().await;
+}
