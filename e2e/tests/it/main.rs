@@ -13,3 +13,4 @@ mod local_cloud;
 mod own_training;
 mod plans;
 mod training_job;
+mod wire;
