@@ -25,6 +25,14 @@ impl Fixture {
         Self::new(&format!("{{ name: fraud, stages: [{stages}] }}"), "us-east-1", "c0ffee00")
     }
 
+    /// As [`Self::with`], as a teardown sees it.
+    pub(crate) fn torn_down(stages: &str) -> Self {
+        let Self { spec, names, .. } = Self::with(stages);
+        let inputs = Arc::new(Inputs::none(&spec));
+        let names = Names::of(&spec, &inputs, names.site);
+        Self { spec, inputs, names }
+    }
+
     pub(crate) fn new(source: &str, region: &str, model: &str) -> Self {
         let spec = Spec::parse(source, "pipeline.yaml".as_ref()).unwrap();
         let site = Site { account: "123456789012".to_owned(), region: region.to_owned(), plain_http: false };

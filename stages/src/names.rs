@@ -53,8 +53,8 @@ pub struct Names {
     pub training_image: String,
     /// Repository of our own images; at most 256 characters.
     pub repository: String,
-    /// Tag of our own image, by content; empty where there is none.
-    pub image_tag: String,
+    /// Tag of our own image, by content; none where AWS's image serves the model.
+    pub image_tag: Option<String>,
     /// `<name>-<12 hex>`, by content.
     pub model: String,
     /// `<name>-<12 hex>`, by content.
@@ -84,11 +84,13 @@ impl Names {
         let execution_role = format!("{name}-{region}-sagemaker");
         let container = &spec.create_endpoint.container;
         let repository = format!("{NAMESPACE}/{name}");
-        let image_tag =
-            inputs.image.as_ref().map_or_else(String::new, |image| crate::package::short(&image.fingerprint));
+        let image_tag = inputs.image.as_ref().map(|image| crate::package::short(&image.fingerprint));
         let image = match container {
             Container::Prebuilt(version) => prebuilt(&site, version.as_str()),
-            Container::ModelServer => format!("{}/{repository}:{image_tag}", registry(&site, &site.account)),
+            Container::ModelServer => {
+                let tag = image_tag.as_deref().unwrap_or_default();
+                format!("{}/{repository}:{tag}", registry(&site, &site.account))
+            }
         };
         let model = format!(
             "{name}-{}",
@@ -249,7 +251,7 @@ mod tests {
             image: "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
             training_image: "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5",
             repository: "runner/fraud",
-            image_tag: "",
+            image_tag: None,
             model: "fraud-f8f2f4a85451",
             endpoint_config: "fraud-2592047eff65",
             endpoint: "fraud",

@@ -108,7 +108,7 @@ impl Model {
     /// An image of ours must have been pushed before.
     fn image(&self) -> Value {
         let image = self.names.image.as_str();
-        if self.names.image_tag.is_empty() { image.into() } else { upload::IMAGE_URI.known(image) }
+        if self.names.image_tag.is_some() { upload::IMAGE_URI.known(image) } else { image.into() }
     }
 
     fn subject(&self) -> String {

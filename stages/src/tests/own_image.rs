@@ -110,3 +110,16 @@ fn a_repository_that_nothing_asks_for_any_more_goes_once_the_rest_is_proved() {
     16 to keep, 1 to delete, 2 to check.
     ");
 }
+
+#[test]
+fn a_teardown_deletes_an_image_once_no_endpoint_and_no_model_needs_it() {
+    let fixture = Fixture::torn_down(OWN);
+    let mut world = World::satisfying(&fixture.desired()).without("upload/image");
+    for (of, name) in [(upload::IMAGE, "0ld0ld0ld0ld"), (create_endpoint::MODEL, "fraud-0ld0ld0ld0ld")] {
+        world.strays.push(Stray { of, name: name.to_owned(), why: "an older version".to_owned() });
+    }
+    let plan = plan::plan(&fixture.desired(), &world, Goal::Absent).unwrap();
+    let at = |name: &str| plan.changes.iter().position(|change| change.name == name).unwrap();
+    assert!(plan.changes[at("0ld0ld0ld0ld")].needs.contains(&at("fraud-0ld0ld0ld0ld")));
+    assert!(plan.changes[at("runner/fraud")].needs.contains(&at("0ld0ld0ld0ld")));
+}

@@ -44,25 +44,25 @@ impl Resource for Pushed {
     }
 
     fn name(&self) -> &str {
-        &self.names.image_tag
+        tag(&self.names)
     }
 
     fn desired(&self) -> Facts {
         Facts::default()
             .fixed("repository", REPOSITORY_NAME.known(self.names.repository.as_str()))
-            .fixed("sources", package::IMAGE_FINGERPRINT.known(self.names.image_tag.as_str()))
+            .fixed("sources", package::IMAGE_FINGERPRINT.known(self.name()))
             .field("content", OURS)
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(tags) = our_tags(clients, &self.names).await? else { return Ok(Observation::Absent) };
         let Some(digest) = live(clients, &self.names).await? else { return Ok(Observation::Absent) };
-        let key = pushed_key(&self.names.image_tag);
+        let key = pushed_key(self.name());
         let pushed = tags.iter().find(|tag| tag.key() == key).map(Tag::value);
         let content = if pushed == Some(&*digest) { OURS.to_owned() } else { digest };
         let facts = Facts::default()
             .field("repository", self.names.repository.as_str())
-            .field("sources", self.names.image_tag.as_str())
+            .field("sources", self.name())
             .field("content", content);
         Ok(Observation::Present { facts, outputs: self.outputs() })
     }
@@ -78,7 +78,7 @@ impl Resource for Pushed {
         while let Some(page) = pages.next().await {
             let page = if_present(page.about("ecr:DescribeImages", subject(&self.names)))?;
             let Some(page) = page else { break };
-            let names = page.image_details().iter().flat_map(names_of).filter(|name| *name != self.names.image_tag);
+            let names = page.image_details().iter().flat_map(names_of).filter(|name| *name != self.name());
             strays.extend(names.map(|name| Stray { of: IMAGE, name, why: "an older version".to_owned() }));
         }
         Ok(strays)
@@ -92,12 +92,12 @@ impl Resource for Pushed {
             Some(live) if live == digest => {}
             // Its tag cannot be overwritten.
             Some(_) => {
-                self.delete_image(ctx, &self.names.image_tag).await?;
+                self.delete_image(ctx, self.name()).await?;
                 self.push(ctx, &image).await?;
             }
             None => self.push(ctx, &image).await?,
         }
-        let tag = Tag::builder().key(pushed_key(&self.names.image_tag)).value(&digest).build().map_err(incomplete)?;
+        let tag = Tag::builder().key(pushed_key(self.name())).value(&digest).build().map_err(incomplete)?;
         let request = ctx.clients.ecr.tag_resource().resource_arn(self.names.repository_arn());
         request.tags(tag).send().await.about("ecr:TagResource", subject(&self.names))?;
         Ok(self.outputs())
@@ -128,7 +128,7 @@ impl Pushed {
     async fn push(&self, ctx: &Ctx<'_>, image: &container_image::Image) -> Result<(), StageError> {
         let bytes = image.layer.len() + image.config.len();
         (ctx.say)(format!("pushing an image of {:.1} MB", bytes as f64 / 1e6));
-        push(ctx, &self.names, image).await
+        push(ctx, &self.names, self.name(), image).await
     }
 
     async fn delete_image(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
@@ -155,11 +155,11 @@ pub(crate) async fn is_pushed(clients: &Clients, names: &Names) -> Result<bool, 
 /// The digest of the image under our tag, if there is one.
 async fn live(clients: &Clients, names: &Names) -> Result<Option<String>, StageError> {
     // For a teardown there is no image that would be the wanted one.
-    if names.image_tag.is_empty() {
+    if tag(names).is_empty() {
         return Ok(None);
     }
     let request = clients.ecr.describe_images().repository_name(&names.repository);
-    let answer = request.image_ids(identifier(&names.image_tag)).send().await;
+    let answer = request.image_ids(identifier(tag(names))).send().await;
     let answer = match answer.about("ecr:DescribeImages", subject(names)) {
         Err(error) if error.meaning() == Meaning::Absent => return Ok(None),
         answer => answer?,
@@ -171,6 +171,11 @@ async fn live(clients: &Clients, names: &Names) -> Result<Option<String>, StageE
 async fn our_tags(clients: &Clients, names: &Names) -> Result<Option<Vec<Tag>>, StageError> {
     let tags = repository_tags(clients, names).await?;
     Ok(tags.filter(|tags| foreign(names, tags).is_none()))
+}
+
+/// What our image is called in its repository.
+fn tag(names: &Names) -> &str {
+    names.image_tag.as_deref().unwrap_or_default()
 }
 
 fn names_of(image: &ImageDetail) -> Vec<String> {

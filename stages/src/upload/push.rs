@@ -16,12 +16,12 @@ const PART_BYTES: std::ops::RangeInclusive<usize> = 5_242_880..=20_971_520;
 const ATTEMPTS: u32 = 3;
 
 /// Pushes an image under a tag.
-pub(super) async fn push(ctx: &Ctx<'_>, names: &Names, image: &Image) -> Result<(), StageError> {
+pub(super) async fn push(ctx: &Ctx<'_>, names: &Names, tag: &str, image: &Image) -> Result<(), StageError> {
     for bytes in [&image.layer, &image.config] {
         push_blob(ctx, names, bytes).await?;
     }
     let manifest = String::from_utf8_lossy(&image.manifest);
-    let request = ctx.clients.ecr.put_image().repository_name(&names.repository).image_tag(&names.image_tag);
+    let request = ctx.clients.ecr.put_image().repository_name(&names.repository).image_tag(tag);
     let request = request.image_manifest(manifest).image_manifest_media_type(container_image::MANIFEST);
     let request = request.image_digest(image.digest());
     or_already_there(request.send().await.about("ecr:PutImage", subject(names)))?;
