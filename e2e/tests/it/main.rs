@@ -9,6 +9,7 @@ mod judgement;
 mod laws;
 mod lifecycle;
 mod local_cloud;
+mod own_image;
 mod own_training;
 mod plans;
 mod training_job;

@@ -115,6 +115,9 @@ impl Resource for Pushed {
             if if_present(answer.about("ecr:UntagResource", subject(&self.names)))?.is_none() {
                 return Ok(());
             }
+        } else if live(ctx.clients, &self.names).await?.as_deref() == Some(name) {
+            // It had no tag when it was looked at, and has ours since: the same bytes are the same image.
+            return Ok(());
         }
         self.delete_image(ctx, name).await
     }

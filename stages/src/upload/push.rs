@@ -1,6 +1,5 @@
 //! Brings an image into a repository, blob by blob and part by part: what is there already is not sent again.
 
-use aws_sdk_ecr::error::SdkError;
 use aws_sdk_ecr::primitives::Blob;
 use aws_sdk_ecr::types::LayerAvailability;
 use container_image::Image;
@@ -28,19 +27,24 @@ pub(super) async fn push(ctx: &Ctx<'_>, names: &Names, tag: &str, image: &Image)
     Ok(())
 }
 
-/// Looks first at every attempt: an answer that was lost may have been the last one.
+/// Looks first at every attempt: an answer that was lost may have been the last one. When it was not, the SDK sends the
+/// call again, and what it goes on with has moved on: then the blob is begun anew.
 async fn push_blob(ctx: &Ctx<'_>, names: &Names, bytes: &[u8]) -> Result<(), StageError> {
     let digest = container_image::digest(bytes);
-    let mut attempt = 1;
-    while !is_there(ctx, names, &digest).await? {
+    let mut lost = None;
+    for _ in 0..ATTEMPTS {
+        if is_there(ctx, names, &digest).await? {
+            return Ok(());
+        }
         match send(ctx, names, bytes, &digest).await {
-            Err(StageError::Cloud(error)) if error.meaning() == Meaning::BeginAnew && attempt < ATTEMPTS => {
-                attempt += 1;
-            }
+            Err(StageError::Cloud(error)) if error.meaning() == Meaning::BeginAnew => lost = Some(error),
             done => return done,
         }
     }
-    Ok(())
+    match lost {
+        Some(error) if !is_there(ctx, names, &digest).await? => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A repository that was made a moment ago may not be seen yet.
@@ -71,24 +75,10 @@ async fn send(ctx: &Ctx<'_>, names: &Names, bytes: &[u8], digest: &str) -> Resul
         let last = first + i64::try_from(part.len()).unwrap_or_default() - 1;
         let request = ecr.upload_layer_part().repository_name(repository).upload_id(id);
         let request = request.part_first_byte(first).part_last_byte(last);
-        let answer = request.layer_part_blob(Blob::new(part)).send().await;
-        // The SDK sends a part again whose answer was lost, and then it is there.
-        let there =
-            answer.as_ref().err().and_then(SdkError::as_service_error).is_some_and(|error| is_up_to(error, last));
-        if !there {
-            answer.about("ecr:UploadLayerPart", subject(names))?;
-        }
+        request.layer_part_blob(Blob::new(part)).send().await.about("ecr:UploadLayerPart", subject(names))?;
         first = last + 1;
     }
     let request = ecr.complete_layer_upload().repository_name(repository).upload_id(id).layer_digests(digest);
     or_already_there(request.send().await.about("ecr:CompleteLayerUpload", subject(names)))?;
     Ok(())
-}
-
-fn is_up_to(error: &aws_sdk_ecr::operation::upload_layer_part::UploadLayerPartError, last: i64) -> bool {
-    use aws_sdk_ecr::operation::upload_layer_part::UploadLayerPartError;
-    match error {
-        UploadLayerPartError::InvalidLayerPartException(error) => error.last_valid_byte_received() == Some(last),
-        _ => false,
-    }
 }
