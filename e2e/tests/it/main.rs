@@ -12,4 +12,5 @@ mod local_cloud;
 mod own_image;
 mod own_training;
 mod plans;
+mod registry_peers;
 mod training_job;
