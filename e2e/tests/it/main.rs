@@ -14,3 +14,4 @@ mod own_training;
 mod plans;
 mod registry_peers;
 mod training_job;
+mod wire;
