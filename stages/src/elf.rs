@@ -53,8 +53,8 @@ impl ElfError {
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
             Self::Dynamic(_) | Self::Library => {
-                "link it statically: `cargo rustc --package model-server --target x86_64-unknown-linux-gnu -- \
-                 -C target-feature=+crt-static`, or build it for a `musl` target"
+                "link it statically: with `-C target-feature=+crt-static` and a `--target` that is named, or for a `musl` \
+                 target"
             }
             Self::Architecture { .. } => {
                 "the architecture is that of the endpoint's machines: `instances.type` in stage `create-endpoint`"

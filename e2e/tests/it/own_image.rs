@@ -1,10 +1,12 @@
 //! Endpoints that are served by an image of our own: made, pushed, run, replaced and removed without Docker.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Aws, Http, Inventory, Pipeline, Scene, Side, answers, features, note, static_model_server};
+use crate::wire;
 
 const OURS: &str = "pipeline.yaml";
 /// Name of the program in the scene's folder.
@@ -46,7 +48,6 @@ fn a_program_built_from_source_is_pushed_and_its_entry_point_answers_with_reason
         ..Pipeline::own_image("")
     });
     let applied = scene.apply();
-    assert!(applied.stdout.contains("19 changes"), "{}", applied.stdout);
     assert!(applied.stdout.contains("8 golden rows score as trained"), "{}", applied.stdout);
     assert!(!applied.stderr.contains("stands in"), "nothing stands in for an image of ours: {}", applied.stderr);
     let running = scene.processes();
@@ -65,6 +66,35 @@ fn a_program_built_from_source_is_pushed_and_its_entry_point_answers_with_reason
     scene.keeps_all(OURS);
     let gone = scene.runner(&["teardown"]).exits(0);
     assert!(gone.stdout.contains("and the local cloud has ended"), "{}", gone.stdout);
+}
+
+/// AWS's own description of the registry's API has the last word on what is sent to it.
+#[test]
+fn every_request_to_the_registry_is_one_that_aws_would_accept() {
+    let scene = scene();
+    scene.apply();
+    change_program(&scene);
+    scene.apply();
+    scene.runner(&["teardown"]).exits(0);
+    let Some(verdict) = wire::judge(&scene.record()) else { return };
+    assert_eq!(verdict.faults, BTreeSet::new());
+    for operation in [
+        "CreateRepository",
+        "DescribeRepositories",
+        "ListTagsForResource",
+        "BatchCheckLayerAvailability",
+        "InitiateLayerUpload",
+        "UploadLayerPart",
+        "CompleteLayerUpload",
+        "PutImage",
+        "TagResource",
+        "DescribeImages",
+        "UntagResource",
+        "BatchDeleteImage",
+        "DeleteRepository",
+    ] {
+        assert!(verdict.operations.contains(&format!("ecr:{operation}")), "{operation} was not judged");
+    }
 }
 
 #[test]

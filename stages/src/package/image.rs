@@ -145,7 +145,7 @@ fn image_of(program: &[u8], architecture: spec::Architecture) -> std::io::Result
             spec::Architecture::Arm64 => Architecture::Arm64,
         },
         entries: vec![Entry::file(PROGRAM, 0o755, program), Entry::folder("tmp", 0o1777)],
-        entrypoint: &[concat!("/", "model-server")],
+        entrypoint: &["/model-server"],
         command: &[COMMAND],
         port: PORT,
         labels: &[

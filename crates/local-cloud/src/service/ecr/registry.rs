@@ -185,7 +185,10 @@ fn caller(ecr: &Ecr, parts: &Parts) -> Option<Caller> {
 }
 
 fn may(cloud: &Cloud, caller: &Caller, action: &str, name: &str) -> Result<(), Refusal> {
-    let allowed = cloud.iam.authorize_caller(caller, action, &cloud.ecr.arn(name), &[]);
+    let resource = cloud.ecr.arn(name);
+    let context = super::context(&cloud.ecr, &resource, &[]);
+    let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let allowed = cloud.iam.authorize_caller(caller, action, &resource, &context);
     allowed.map_err(|message| Refusal::new(403, "DENIED", message))
 }
 
