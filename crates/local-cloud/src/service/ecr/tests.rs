@@ -359,8 +359,13 @@ async fn the_registry_wants_the_password_and_then_gives_and_takes_images() {
     let token = token["authorizationData"][0]["authorizationToken"].as_str().unwrap();
     let basic = format!("Basic {token}");
     let password = [("authorization", &*basic)];
-    let wrong = format!("Basic {}", BASE64.encode("AWS:W10.00"));
-    assert_eq!(http(&cloud, get.clone(), "/v2/", &[("authorization", &wrong)], b"", "x").await.0, 401);
+    let known = String::from_utf8(BASE64.decode(token).unwrap()).unwrap();
+    let (claim, signature) = known.rsplit_once('.').unwrap();
+    let forged = format!("{claim}.{}", if signature.starts_with('0') { "1" } else { "0" }.to_owned() + &signature[1..]);
+    for wrong in [forged, known.replacen("AWS:", "EVE:", 1), "AWS:".to_owned()] {
+        let wrong = format!("Basic {}", BASE64.encode(wrong));
+        assert_eq!(http(&cloud, get.clone(), "/v2/", &[("authorization", &wrong)], b"", "x").await.0, 401);
+    }
     assert_eq!(http(&cloud, get.clone(), "/v2/", &password, b"", "x").await.0, 200);
 
     let at = "/v2/runner/fraud/manifests/one";
