@@ -10,6 +10,7 @@ mod laws;
 mod lifecycle;
 mod local_cloud;
 mod own_image;
+mod own_image_laws;
 mod own_training;
 mod plans;
 mod registry_peers;

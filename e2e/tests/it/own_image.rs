@@ -2,32 +2,40 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
 
-use crate::harness::{Aws, Http, Inventory, Pipeline, Scene, Side, answers, features, note, static_model_server};
+use serde_json::json;
+
+use crate::harness::{Aws, Http, Inventory, Pipeline, Scene, features, note, static_model_server};
 use crate::wire;
 
-const OURS: &str = "pipeline.yaml";
+pub(super) const OURS: &str = "pipeline.yaml";
 /// Name of the program in the scene's folder.
-const PROGRAM: &str = "model-server";
+pub(super) const PROGRAM: &str = "model-server";
 const REPOSITORY: &str = "runner/fraud";
 
 /// A folder with a static `model-server` in it, and a pipeline that makes an image of it.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let scene = Scene::new(&Pipeline::own_image(PROGRAM));
     fs::copy(static_model_server(), scene.path(PROGRAM)).unwrap();
     scene
 }
 
 /// Another program that does the same: what stands behind an executable's last section is never looked at.
-fn change_program(scene: &Scene) {
+pub(super) fn change_program(scene: &Scene) {
     let mut bytes = fs::read(scene.path(PROGRAM)).unwrap();
     bytes.extend(b"another");
     fs::write(scene.path(PROGRAM), bytes).unwrap();
 }
 
-fn of_kind<'a>(inventory: &'a Inventory, kind: &str) -> Vec<&'a str> {
+pub(super) fn of_kind<'a>(inventory: &'a Inventory, kind: &str) -> Vec<&'a str> {
     inventory.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect()
 }
 
@@ -289,135 +297,36 @@ fn changes(plan: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The writes of ECR that a command makes, each with its number among those of its name.
-fn registry_writes(scene: &Scene, command: &str) -> Vec<(String, usize)> {
-    let aws = scene.aws();
-    aws.clear_requests();
-    scene.runner(&[command]).exits(0);
-    let mut writes: Vec<(String, usize)> = vec![];
-    for write in aws.writes() {
-        let Some(operation) = write.strip_prefix("ecr:").and_then(|rest| rest.split(' ').next()) else { continue };
-        let nth = writes.iter().filter(|(other, _)| other == operation).count() + 1;
-        writes.push((operation.to_owned(), nth));
+/// Where nothing else is: no loader, no library, no `/etc`, no user.
+#[test]
+fn the_image_needs_no_file_but_its_own() {
+    let unshare = || Command::new("unshare");
+    if !unshare().args(["--map-root-user", "true"]).status().is_ok_and(|status| status.success()) {
+        note("!!! SKIPPED: THE IMAGE WAS NOT RUN IN AN EMPTY ROOT: `unshare` is not there, or not allowed");
+        return;
     }
-    note(&format!("{command}: {writes:?}"));
-    assert!(!writes.is_empty());
-    writes
-}
-
-/// Runs a command that fails at one write of ECR, then the same command without a fault.
-fn cut_short(scene: &Scene, command: &str, (operation, nth): &(String, usize), side: Side) {
-    let aws = scene.aws();
-    let fault = match side {
-        Side::Refused => {
-            json!({ "refuse": { "status": 403, "code": "AccessDeniedException", "message": "not today" } })
-        }
-        Side::AnswerLost => json!("lose-answer"),
-    };
-    let rule = json!([{ "match": { "service": "ecr", "operation": operation, "nth": nth }, "fault": fault, "then-halt": true }]);
-    aws.put_faults(&rule);
-    let ran = scene.runner(&[command]);
-    let place = format!("{command}, {operation} {nth}, {side:?}");
-    assert_eq!(ran.code, 1, "{place}: {}", ran.stderr);
-    aws.clear_faults();
-    let again = scene.runner(&[command]);
-    assert_eq!(again.code, 0, "{place}, then again:\n{}\nfirst it said:\n{}", again.stderr, ran.stderr);
-}
-
-/// A scene whose cloud stays when ours is torn down, and what is in it then.
-fn with_neighbour() -> (Scene, Inventory) {
     let scene = scene();
-    scene.write_as("neighbour.yaml", &Pipeline { name: "neighbour", ..Pipeline::own_image(PROGRAM) });
-    scene.runner(&["apply", "neighbour.yaml"]).exits(0);
-    let before = scene.aws().inventory();
-    assert_eq!(of_kind(&before, "repository"), ["runner/neighbour"]);
-    (scene, before)
-}
-
-fn a_first_apply(side: Side) {
-    let (scene, before) = with_neighbour();
-    let writes = registry_writes(&scene, "apply");
-    scene.runner(&["teardown"]).exits(0);
-    for write in &writes {
-        cut_short(&scene, "apply", write, side);
-        scene.keeps_all(OURS);
-        answers(&scene.url(OURS));
-        scene.runner(&["teardown"]).exits(0);
-        assert_eq!(scene.aws().inventory(), before, "after {write:?} failed");
-    }
-    scene.keeps_all("neighbour.yaml");
-}
-
-#[test]
-fn a_first_apply_refused_at_any_write_of_the_registry_is_cured_by_the_same_command() {
-    a_first_apply(Side::Refused);
-}
-
-#[test]
-fn a_first_apply_that_loses_any_answer_of_the_registry_is_cured_by_the_same_command() {
-    a_first_apply(Side::AnswerLost);
-}
-
-#[test]
-fn an_update_cut_short_at_any_write_of_the_registry_is_cured_by_the_same_command() {
-    for side in [Side::Refused, Side::AnswerLost] {
-        let scene = scene();
-        scene.apply();
-        let deployed = without_old_objects(&scene.aws().inventory());
-        change_program(&scene);
-        for write in registry_writes(&scene, "apply") {
-            change_program(&scene);
-            cut_short(&scene, "apply", &write, side);
-            scene.keeps_all(OURS);
-            answers(&scene.url(OURS));
-            assert_eq!(without_old_objects(&scene.aws().inventory()), deployed, "after {write:?} failed, {side:?}");
-        }
-    }
-}
-
-/// How many things there are.
-fn without_old_objects(inventory: &Inventory) -> usize {
-    inventory.iter().filter(|(kind, _)| *kind != "object-version").count()
-}
-
-#[test]
-fn a_teardown_cut_short_at_any_write_of_the_registry_is_cured_by_the_same_command() {
-    let (scene, before) = with_neighbour();
     scene.apply();
-    let writes = registry_writes(&scene, "teardown");
-    for side in [Side::Refused, Side::AnswerLost] {
-        for write in &writes {
-            scene.apply();
-            cut_short(&scene, "teardown", write, side);
-            assert_eq!(scene.aws().inventory(), before, "after {write:?} failed, {side:?}");
-        }
-    }
-    scene.keeps_all("neighbour.yaml");
-}
-
-/// The SDK sends a call again whose answer is lost, so these writes happen twice.
-#[test]
-fn answers_of_the_registry_that_are_lost_once_are_not_even_noticed() {
-    let (scene, before) = with_neighbour();
-    for command in ["apply", "teardown"] {
-        let writes = registry_writes(&scene, command);
-        match command {
-            "apply" => scene.runner(&["teardown"]).exits(0),
-            _ => scene.apply(),
-        };
-        let rule = |(operation, nth): &(String, usize)| {
-            // Sent again, a call is the next of its name.
-            json!({ "match": { "service": "ecr", "operation": operation, "nth": 2 * nth - 1 }, "fault": "lose-answer" })
-        };
-        let aws = scene.aws();
-        aws.put_faults(&writes.iter().map(rule).collect::<Json>());
-        scene.runner(&[command]).exits(0);
-        aws.clear_faults();
-        if command == "apply" {
-            scene.keeps_all(OURS);
-            answers(&scene.url(OURS));
-        } else {
-            assert_eq!(aws.inventory(), before);
-        }
-    }
+    let only = |folder: &str| fs::read_dir(scene.path(folder)).unwrap().next().unwrap().unwrap().path();
+    let (image, model) = (only(".runner/cache/images"), only(".runner/cache/models"));
+    let root = scene.path("root");
+    let models = root.join("opt/ml/model");
+    fs::create_dir_all(&models).unwrap();
+    fs::copy(model.join("xgboost-model"), models.join("xgboost-model")).unwrap();
+    let unpacked = Command::new("tar").arg("-xzf").arg(image.join("layer.tar.gz")).arg("-C").arg(&root).status();
+    assert!(unpacked.unwrap().success());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut command = unshare();
+    command.args(["--map-root-user", "--root"]).arg(&root).args(["--wd", "/", "/model-server", "serve"]);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("SAGEMAKER_BIND_TO_PORT", &port).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let http = Http::new();
+    let up = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        let ping = Request::get(format!("http://127.0.0.1:{port}/ping")).body(Full::<Bytes>::default()).unwrap();
+        http.try_send(ping).is_ok_and(|answer| answer.status == 200)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(up, "it does not answer");
 }
