@@ -1,7 +1,7 @@
 //! A log group with retention, made before whatever writes to it would make one that keeps everything for ever.
 
 use async_trait::async_trait;
-use plan::{Facts, Observation, Outputs, ResourceId, Stray};
+use plan::{Facts, Observation, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::{Clients, Ctx, Names, Resource, StageError, tags};
@@ -17,8 +17,6 @@ pub(crate) struct LogGroup {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
     pub(crate) retention_days: i32,
-    /// Names of groups that may have been ours under other settings, and that nothing desires now.
-    pub(crate) others: Vec<String>,
     pub(crate) names: Names,
 }
 
@@ -41,18 +39,25 @@ impl Resource for LogGroup {
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        self.look(clients, &self.name).await
-    }
-
-    async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
-        let mut strays = vec![];
-        for name in &self.others {
-            if let Observation::Present { .. } = self.look(clients, name).await? {
-                let why = "nothing is to be written to it any more".to_owned();
-                strays.push(Stray { of: self.id.clone(), name: name.clone(), why });
-            }
+        let subject = format!("log group `{}`", self.name);
+        let groups = clients.logs.describe_log_groups().log_group_name_prefix(&self.name).send().await;
+        let groups = groups.about("logs:DescribeLogGroups", &subject)?;
+        let Some(group) = groups.log_groups().iter().find(|group| group.log_group_name() == Some(&self.name)) else {
+            return Ok(Observation::Absent);
+        };
+        let tags = clients.logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
+        let Some(tags) = if_present(tags.about("logs:ListTagsForResource", &subject))? else {
+            return Ok(Observation::Absent);
+        };
+        let tags = tags.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+        if let Some(owner) = tags::foreign(&self.names, tags) {
+            return Ok(Observation::Foreign { owner });
         }
-        Ok(strays)
+        let facts = match group.retention_in_days() {
+            Some(days) => Facts::default().field("retention_days", days),
+            None => Facts::default().field("retention_days", "for ever"),
+        };
+        Ok(Observation::Present { facts, outputs: Outputs::new() })
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -106,26 +111,7 @@ pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Option<&
 }
 
 impl LogGroup {
-    async fn look(&self, clients: &Clients, name: &str) -> Result<Observation, StageError> {
-        let subject = format!("log group `{name}`");
-        let groups = clients.logs.describe_log_groups().log_group_name_prefix(name).send().await;
-        let groups = groups.about("logs:DescribeLogGroups", &subject)?;
-        let Some(group) = groups.log_groups().iter().find(|group| group.log_group_name() == Some(name)) else {
-            return Ok(Observation::Absent);
-        };
-        let arn = self.names.site.arn("logs", &format!("log-group:{name}"));
-        let tags = clients.logs.list_tags_for_resource().resource_arn(arn).send().await;
-        let Some(tags) = if_present(tags.about("logs:ListTagsForResource", &subject))? else {
-            return Ok(Observation::Absent);
-        };
-        let tags = tags.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        if let Some(owner) = tags::foreign(&self.names, tags) {
-            return Ok(Observation::Foreign { owner });
-        }
-        let facts = match group.retention_in_days() {
-            Some(days) => Facts::default().field("retention_days", days),
-            None => Facts::default().field("retention_days", "for ever"),
-        };
-        Ok(Observation::Present { facts, outputs: Outputs::new() })
+    fn arn(&self) -> String {
+        self.names.site.arn("logs", &format!("log-group:{}", self.name))
     }
 }

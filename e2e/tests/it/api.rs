@@ -404,7 +404,7 @@ fn access_logs_come_and_go_with_their_group() {
     assert_eq!(groups(), [("/aws/vendedlogs/apis/fraud".to_owned(), json!(30))]);
     scene.write(&proxy("{ access-logs: false }"));
     let planned = scene.runner(&["plan"]).exits(0);
-    assert!(planned.stdout.contains("because: nothing is to be written to it any more"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("because: the pipeline file asks for it no longer"), "{}", planned.stdout);
     settles(&scene, &[]);
     assert_eq!(groups(), []);
     scene.answers(OURS);

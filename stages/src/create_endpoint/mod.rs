@@ -35,7 +35,6 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         id: LOGS,
         name: names.endpoint_log_group(),
         retention_days: spec.log_retention_days,
-        others: vec![],
         names: names.clone(),
     });
     declared.resource(model::Model { names: names.clone() });

@@ -30,17 +30,17 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         id: LOGS,
         name: names.function_log_group(),
         retention_days: proxy.log_retention_days,
-        others: if proxy.access_log_days.is_some() { vec![] } else { vec![names.access_log_group()] },
         names: names.clone(),
     });
-    if let Some(retention_days) = proxy.access_log_days {
-        declared.resource(LogGroup {
-            id: ACCESS_LOGS,
-            name: names.access_log_group(),
-            retention_days,
-            others: vec![],
-            names: names.clone(),
-        });
+    let access_logs = LogGroup {
+        id: ACCESS_LOGS,
+        name: names.access_log_group(),
+        retention_days: proxy.access_log_days.unwrap_or(proxy.log_retention_days),
+        names: names.clone(),
+    };
+    match proxy.access_log_days {
+        Some(_) => declared.resource(access_logs),
+        None => declared.unwanted(access_logs),
     }
     declared.resource(function::Function {
         settings: function::settings(spec, names),

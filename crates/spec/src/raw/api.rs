@@ -66,7 +66,7 @@ pub(crate) struct RawThrottle {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(rename = "Cors")]
 pub(crate) struct RawCors {
-    /// Where they come from, such as https://app.example; `*` for all.
+    /// Where they come from, such as `https://app.example`; `*` for all.
     #[schemars(length(min = 1))]
     pub(crate) origins: Vec<String>,
     /// Headers that they may send. Default: what a request with this `auth` needs.

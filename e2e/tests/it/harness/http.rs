@@ -69,6 +69,18 @@ impl Http {
         self.try_send(request).unwrap_or_else(|error| panic!("{uri}: {error}"))
     }
 
+    /// Sends a request whose answer's headers matter.
+    pub(crate) fn exchange(&self, request: Request<Full<Bytes>>) -> (u16, HeaderMap) {
+        let uri = request.uri().clone();
+        self.runtime.block_on(async {
+            let send = tokio::time::timeout(LIMIT, self.client.request(request));
+            let answer = send.await.unwrap().unwrap_or_else(|error| panic!("{uri}: {error}"));
+            let (parts, body) = answer.into_parts();
+            body.collect().await.unwrap();
+            (parts.status.as_u16(), parts.headers)
+        })
+    }
+
     /// Posts JSON.
     pub(crate) fn post(&self, url: &str, body: &Json) -> Answer {
         self.send(posted(url, body))

@@ -16,4 +16,4 @@ pub(crate) use issuer::Issuer;
 pub(crate) use peer::{curl, python_with_botocore};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
-pub(crate) use tools::{note, peer_is_missing, shared_data};
+pub(crate) use tools::{note, peer_is_missing, shared_data, static_model_server};

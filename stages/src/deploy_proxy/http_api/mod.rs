@@ -70,7 +70,7 @@ impl Resource for HttpApi {
 
     /// The stage writes to the log group.
     fn after(&self) -> Vec<ResourceId> {
-        if self.access_log { vec![ACCESS_LOGS] } else { vec![] }
+        vec![ACCESS_LOGS]
     }
 
     fn warnings(&self) -> Vec<String> {
