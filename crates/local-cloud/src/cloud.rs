@@ -33,7 +33,7 @@ pub struct Config {
     pub delays: Delays,
 }
 
-/// Simulated waits. All zero by default.
+/// Simulated waits. None by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delays {
     /// From a change of a role or its policy until services see it.
@@ -42,6 +42,8 @@ pub struct Delays {
     pub lambda_settle: Duration,
     /// What an endpoint stays `Creating`, `Updating` or `Deleting` for, beyond the real work.
     pub endpoint_settle: Duration,
+    /// Whether API Gateway refuses management calls that are too many: an account has 10 a second, 40 at once.
+    pub management_throttle: bool,
 }
 
 /// All services. Services reach each other through it.

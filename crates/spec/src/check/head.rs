@@ -73,7 +73,8 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         &limits::IAM_PROPAGATION_MS,
         default.iam_propagation_ms,
     );
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms })
+    let management_throttle = raw.management_throttle.unwrap_or(default.management_throttle);
+    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, management_throttle })
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

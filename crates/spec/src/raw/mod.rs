@@ -13,9 +13,11 @@ use serde::Deserialize;
 use crate::forms::{Block, given};
 use crate::limits;
 
+mod api;
 mod proxy;
 mod train;
 
+pub(crate) use api::*;
 pub(crate) use proxy::*;
 pub(crate) use train::*;
 
@@ -81,7 +83,7 @@ pub(crate) enum RawStageBlock {
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
     CreateEndpoint(Option<RawCreateEndpoint>),
-    DeployProxy(Option<RawDeployProxy>),
+    DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),
 }
@@ -99,6 +101,8 @@ pub(crate) struct RawLocal {
     /// Milliseconds until services see a change of a role. Default 1000.
     #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
     pub(crate) iam_propagation_ms: Option<i64>,
+    /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
+    pub(crate) management_throttle: Option<bool>,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -205,6 +209,9 @@ pub(crate) struct RawSmokeTest {
     pub(crate) request: Option<BTreeMap<String, f64>>,
     /// What the answer to it must contain.
     pub(crate) expect: Option<BTreeMap<String, serde_json::Value>>,
+    /// Where the token is from that an API with `auth: { jwt: … }` asks for. Without it, the test proves that strangers
+    /// are refused, and asks the function itself.
+    pub(crate) token: Option<RawToken>,
 }
 
 /// What a teardown keeps.

@@ -8,8 +8,10 @@ use crate::machines;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
+mod api;
 mod train;
 
+pub use api::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -55,6 +57,9 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
+    /// they are not.
+    pub management_throttle: bool,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -154,6 +159,16 @@ pub struct DeployProxy {
     pub timeout_s: i32,
     /// Days that the function's log lines are kept; one of the numbers `CloudWatch` takes. Default 14.
     pub log_retention_days: i32,
+    /// Who may call the API. Default: anybody.
+    pub auth: Auth,
+    /// How many requests the gateway lets through.
+    pub throttle: Throttle,
+    /// Which web pages may call the API. Default: none but the API's own.
+    pub cors: Option<Cors>,
+    /// Days that the API's access log is kept; none: it has no such log. Default: as the function's.
+    pub access_log_days: Option<i32>,
+    /// What a request's body may have, 1 to 6,144 KB of 1,024 bytes. Default 256.
+    pub max_body_kb: u32,
 }
 
 /// `METHOD /path`.
@@ -201,6 +216,8 @@ pub struct SmokeTest {
     pub request: Option<BTreeMap<String, f64>>,
     /// What the answer must contain.
     pub expect: BTreeMap<String, serde_json::Value>,
+    /// What is sent to an API that asks for a token; none: the model is proved without the gateway.
+    pub token: Option<Token>,
 }
 
 /// What a teardown keeps.
@@ -221,7 +238,7 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000 }
+        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, management_throttle: false }
     }
 }
 
@@ -252,6 +269,11 @@ impl Default for DeployProxy {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: Auth::default(),
+            throttle: Throttle::default(),
+            cors: None,
+            access_log_days: Some(14),
+            max_body_kb: 256,
         }
     }
 }

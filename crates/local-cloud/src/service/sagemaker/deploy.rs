@@ -19,6 +19,7 @@ use super::server_process::{Launch, Log, Server, kill_left_over, variable_of};
 use super::{PRINCIPAL, runtime};
 use crate::Cloud;
 use crate::call::Refusal;
+use crate::service::s3;
 
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
@@ -319,7 +320,7 @@ fn fetch(cloud: &Cloud, role: Option<&str>, url: &str) -> Result<Bytes, String> 
     let object = bucket_and_key(url).and_then(|(bucket, key)| {
         let allowed = role.is_none_or(|role| {
             cloud.iam.may_assume(role, PRINCIPAL, &names.source_arn())
-                && cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+                && s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
         });
         if allowed { cloud.s3.object(bucket, key) } else { None }
     });
