@@ -7,7 +7,7 @@ use plan::{Goal, Plan, World};
 use spec::{Spec, Target};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
-use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
+use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Skip, Wanted};
 
 use crate::event::ReadingBar;
 use crate::failure::Failure;
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.
     pub(crate) local: Option<LocalCloud>,
+    /// Stages that are left out.
+    pub(crate) skip: Skip,
 }
 
 /// What a command needs to begin.
@@ -41,6 +43,8 @@ pub(crate) struct Wants<'a> {
     pub(crate) inputs: bool,
     /// Whether a local cloud that has never run is started.
     pub(crate) start: bool,
+    /// Stages that are left out.
+    pub(crate) skip: &'a [String],
 }
 
 impl Session {
@@ -110,8 +114,13 @@ impl Session {
         };
         let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
-        let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
-        Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
+        let skip = Skip::new(wants.skip.iter().map(String::as_str));
+        let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names, skip: &skip });
+        if wants.inputs {
+            declared.check_skips().map_err(|error| Failure::Usage(error.to_string()))?;
+        }
+        let place = if skip.is_empty() { place } else { format!("{place}, without {skip}") };
+        Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local, skip })
     }
 
     /// Looks at what is there.
@@ -124,7 +133,7 @@ impl Session {
 
     /// Compares.
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
-        Ok(plan::plan(&self.declared.desired(), world, goal)?)
+        Ok(plan::plan(&self.declared.desired(goal), world, goal)?)
     }
 }
 

@@ -29,6 +29,10 @@ pub trait Resource: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// What of `after` it cannot do without, so that a command that leaves it out is refused: the rest is order alone.
+    fn needs(&self) -> Vec<ResourceId> {
+        vec![]
+    }
     /// What whoever deploys it should know: money, openness, what AWS would not tell. Pure.
     fn warnings(&self) -> Vec<String> {
         vec![]

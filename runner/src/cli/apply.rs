@@ -30,8 +30,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let began = Instant::now();
-    let Common { file, target, format } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: true, start: true }).await?;
+    let Common { file, target, format, skip } = &arguments.common;
+    let session = Session::open(&Wants { file, target, inputs: true, start: true, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Present)?;
@@ -143,7 +143,7 @@ pub(super) fn stop_on_interrupt() -> CancellationToken {
 
 fn print_report(session: &Session, report: &Report, began: Instant, format: Format) {
     let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
-    let url = url.and_then(serde_json::Value::as_str).unwrap_or_default();
+    let url = url.and_then(serde_json::Value::as_str);
     if format == Format::Json {
         let stages: serde_json::Map<_, _> =
             report.stages.iter().map(|(stage, time)| (stage.clone(), json!(time.as_secs_f64()))).collect();
@@ -164,5 +164,9 @@ fn print_report(session: &Session, report: &Report, began: Instant, format: Form
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
     };
-    anstream::println!("`{}` answers at {url} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
+    let done = match url {
+        Some(url) => format!("answers at {url}"),
+        None => format!("is applied without {}", session.skip),
+    };
+    anstream::println!("`{}` {done} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
 }
