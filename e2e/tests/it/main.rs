@@ -10,6 +10,7 @@ mod laws;
 mod lifecycle;
 mod local_cloud;
 mod own_training;
+mod peers;
 mod plans;
 mod training_job;
 mod wire;

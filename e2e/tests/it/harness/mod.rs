@@ -2,6 +2,7 @@
 
 mod aws;
 mod http;
+pub(crate) mod peer;
 mod pipeline;
 pub(crate) mod rows;
 mod scene;
