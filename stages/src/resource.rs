@@ -198,6 +198,12 @@ impl Limits {
         endpoint: Duration::from_mins(2),
         smoke: Duration::from_secs(30),
     };
+
+    /// The same where roles change: then the first requests, too, wait for services to see them.
+    #[must_use]
+    pub fn with_new_roles(self) -> Self {
+        Self { smoke: self.smoke.max(self.propagation), ..self }
+    }
 }
 
 /// Outputs of what is kept and of what has been done, by resource.

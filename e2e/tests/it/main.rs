@@ -12,5 +12,6 @@ mod local_cloud;
 mod own_training;
 mod peers;
 mod plans;
+mod propagation;
 mod training_job;
 mod wire;

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use plan::{Action, Goal, Plan};
+use plan::{Action, Change, Goal, Plan};
 use serde_json::json;
 use stages::resource::Resolved;
-use stages::{Clients, Ctx, StageError, create_endpoint, deploy_proxy, smoke_test};
+use stages::{Clients, Ctx, StageError, create_endpoint, create_role, deploy_proxy, smoke_test};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
@@ -44,7 +44,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Err(Failure::internal("the local cloud was not started", "apply starts it"));
     };
     let stop = stop_on_interrupt();
-    let site = Site { declared: &session.declared, clients, limits: &session.limits, today: &today(), stop: &stop };
+    let of_roles = |change: &Change| change.id.stage() == create_role::STAGE.name && change.action != Action::Keep;
+    let new_roles = plan.changes.iter().any(of_roles);
+    let limits = if new_roles { session.limits.with_new_roles() } else { session.limits };
+    let site = Site { declared: &session.declared, clients, limits: &limits, today: &today(), stop: &stop };
     let report = match apply(&plan, &world, &site).await {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),

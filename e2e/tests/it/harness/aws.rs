@@ -92,6 +92,11 @@ impl Aws {
         log.as_array().unwrap().iter().map(line).collect()
     }
 
+    /// Requests since the log was cleared, with their statuses.
+    pub(crate) fn requests(&self) -> Vec<Json> {
+        self.local("GET", "requests", "").json().as_array().unwrap().clone()
+    }
+
     /// Forgets the requests so far.
     pub(crate) fn clear_requests(&self) {
         self.local("DELETE", "requests", "");
