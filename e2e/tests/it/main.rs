@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod conformance;
 mod data_sources;
 mod harness;
 mod judgement;

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
 
 use super::aws::Aws;
+use super::tools::tools;
 
 const MOTO: &str = include_str!("../../../peers/moto.txt");
 const MINISTACK: &str = include_str!("../../../peers/ministack.txt");
@@ -27,8 +28,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// The region that they are asked in.
 pub(crate) const REGION: &str = "us-east-1";
-/// Key and secret: they take any.
-pub(super) const KEY: &str = "test";
+/// Key and secret: ours is told, the others take any.
+pub(crate) const KEY: &str = "test";
 
 /// A running server.
 pub(crate) struct Peer {
@@ -51,7 +52,31 @@ fn installed(name: &str, packages: &str) -> Option<PathBuf> {
 }
 
 impl Peer {
-    /// moto: control planes, with what keeps the Rust SDK from reading its buckets mended.
+    /// Our own local cloud, which takes half a second for what takes AWS minutes, so that a client sees it in transit.
+    pub(crate) fn local_cloud() -> Self {
+        let (program, runner) = (&tools().local_cloud, &tools().runner);
+        Self::start(|port| {
+            let mut command = Command::new(program);
+            command.args(["--state", "state", "--port", &port.to_string(), "--account", ACCOUNT]);
+            command.args(["--lambda-settle-ms", "700", "--endpoint-settle-ms", "500"]);
+            command.arg("--model-server").arg(runner).args(["--model-server-arg", "model-server"]);
+            command.arg("--training-program").arg(runner).args(["--training-program-arg", "xgboost-train"]);
+            command.envs([("LOCAL_CLOUD_ACCESS_KEY_ID", KEY), ("LOCAL_CLOUD_SECRET_ACCESS_KEY", KEY)]);
+            command
+        })
+    }
+
+    /// moto: control planes.
+    pub(crate) fn moto() -> Option<Self> {
+        let python = python()?;
+        Some(Self::start(|port| {
+            let mut command = Command::new(python.with_file_name("moto_server"));
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            command
+        }))
+    }
+
+    /// moto, with what keeps the Rust SDK from reading its buckets mended.
     pub(crate) fn moto_mended() -> Option<Self> {
         let python = python()?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/moto_mended.py");
@@ -105,6 +130,8 @@ impl Peer {
             let process = command.spawn().unwrap();
             let mut peer = Self { process, port, has_sagemaker: true, folder };
             if peer.listens() {
+                let elsewhere = listeners(port).into_iter().find(|address| !address.ends_with("0100007F"));
+                assert_eq!(elsewhere, None, "it listens on more than loopback");
                 return peer;
             }
         }
@@ -123,6 +150,17 @@ impl Peer {
         }
         true
     }
+}
+
+/// Addresses that this port is listened on, in hexadecimal digits as Linux writes them: 127.0.0.1 is `0100007F`.
+fn listeners(port: u16) -> Vec<String> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    let fields = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening = fields.filter(|fields| fields.get(3) == Some(&"0A"));
+    let addresses = listening.filter_map(|fields| fields[1].split_once(':'));
+    let here = addresses.filter(|(_, at)| *at == format!("{port:04X}"));
+    here.map(|(address, _)| address.to_owned()).collect()
 }
 
 impl Drop for Peer {

@@ -15,6 +15,8 @@ pub(super) struct Tools {
     pub(super) runner: PathBuf,
     /// What it puts into the function.
     pub(super) proxy: PathBuf,
+    /// The local cloud as a program of its own.
+    pub(super) local_cloud: PathBuf,
     /// Zips of the proxy, shared by all tests: deflating a debug build takes seconds.
     pub(super) zips: PathBuf,
 }
@@ -28,9 +30,9 @@ pub(super) fn tools() -> &'static Tools {
             let found = executables.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
             found.unwrap_or_else(|| panic!("cargo built no `{name}`: {executables:?}")).clone()
         };
-        let (runner, proxy) = (find("runner"), find("lambda-proxy"));
+        let (runner, proxy, local_cloud) = (find("runner"), find("lambda-proxy"), find("local-cloud"));
         let zips = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("proxies-{}", version(&runner)));
-        Tools { runner, proxy, zips }
+        Tools { runner, proxy, local_cloud, zips }
     })
 }
 
@@ -54,11 +56,12 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Both programs in one call, so that they share their dependencies with each other and with the tests.
+/// All programs in one call, so that they share their dependencies with each other and with the tests.
 fn build() -> Vec<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace).args(["build", "--package", "runner", "--package", "lambda-proxy"]);
+    command.current_dir(workspace).arg("build");
+    command.args(["--package", "runner", "--package", "lambda-proxy", "--package", "local-cloud"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
