@@ -14,5 +14,6 @@ mod own_training;
 mod peers;
 mod plans;
 mod propagation;
+mod skip;
 mod training_job;
 mod wire;

@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// Tells what goes although something that is left out uses it.
 fn warn(session: &Session, plan: &Plan) {
-    for change in plan.changes.iter().filter(|change| change.action == Action::Delete && !change.stray) {
+    for change in plan.changes.iter().filter(|change| change.action == Action::Delete) {
         if let Some(user) = session.declared.used_by_left_out(&change.id) {
             let (kind, name) = (&change.kind, &change.name);
             anstream::eprintln!("warning: `{user}` is not looked at, and would be left without {kind} `{name}`");
