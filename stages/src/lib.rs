@@ -113,6 +113,7 @@ impl Item {
 pub struct Declared {
     items: Vec<Item>,
     kept: Vec<ResourceId>,
+    unwanted: Vec<ResourceId>,
     skip: Skip,
     /// What the stages that are left out would have declared.
     left_out: Vec<Item>,
@@ -132,6 +133,18 @@ impl Declared {
     /// Adds a resource.
     pub fn resource(&mut self, resource: impl Resource + 'static) {
         self.items.push(Item::Resource(Arc::new(resource)));
+    }
+
+    /// Adds a resource that another version of the pipeline file would ask for, and this one does not: what there is of
+    /// ours goes.
+    pub fn unwanted(&mut self, resource: impl Resource + 'static) {
+        self.unwanted.push(resource.id());
+        self.resource(resource);
+    }
+
+    /// Whether the pipeline file asks for what is declared under that id.
+    pub fn is_wanted(&self, id: &ResourceId) -> bool {
+        !self.unwanted.contains(id)
     }
 
     /// Adds a check.
@@ -170,7 +183,10 @@ impl Declared {
 
     /// The same in the planner's words.
     pub fn desired(&self, goal: Goal) -> Vec<plan::Desired> {
-        let mut all: Vec<plan::Desired> = self.items.iter().map(|item| self.in_words(item, goal)).collect();
+        // What is asked for no longer may be what the stage that is left out uses now.
+        let stays = |id: &ResourceId| goal == Goal::Present && self.stage_used_by_left_out(id.stage());
+        let items = self.items.iter().filter(|item| self.is_wanted(&item.id()) || !stays(&item.id()));
+        let mut all: Vec<plan::Desired> = items.map(|item| self.in_words(item, goal)).collect();
         // Below the gate nothing is deployed: all waits for it but what training itself cannot do without.
         if !self.skip.contains(train::GATE.stage()) {
             let before = before_the_gate(&all);
@@ -191,6 +207,7 @@ impl Declared {
                 after: resource.after(),
                 nature: plan::Nature::Resource,
                 keep: self.kept.contains(&resource.id()),
+                unwanted: self.unwanted.contains(&resource.id()),
                 warnings: resource.warnings(),
             },
             Item::Check(check) => plan::Desired {
@@ -201,11 +218,12 @@ impl Declared {
                 after: check.after(),
                 nature: plan::Nature::Check,
                 keep: false,
+                unwanted: false,
                 warnings: vec![],
             },
         };
         match goal {
-            // An older version may be what the stage that is left out uses now.
+            // So may an older version.
             Goal::Present => words.keep |= self.stage_used_by_left_out(words.id.stage()),
             // What goes is compared with nothing: of what it mentions only the order counts.
             Goal::Absent => words.after.extend(std::mem::take(&mut words.facts).mentions().cloned()),

@@ -99,7 +99,7 @@ impl std::error::Error for SkipError {}
 
 #[cfg(test)]
 mod tests {
-    use plan::{Goal, Stray, World};
+    use plan::{Action, Facts, Goal, Observation, Stray, World};
 
     use super::*;
     use crate::fixture::Fixture;
@@ -173,6 +173,21 @@ mod tests {
         assert_eq!(strays(&[]).len(), 3);
         assert_eq!(strays(&["smoke-test"]).len(), 3);
         assert_eq!(strays(&["create-endpoint", "smoke-test"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_asked_for_no_longer_stays_while_what_may_use_it_is_left_out() {
+        let goes = |skip: &[&str]| {
+            let fixture = Fixture { skip: Skip::new(skip.iter().copied()), ..Fixture::with("") };
+            let desired = fixture.desired();
+            let present = Observation::Present { facts: Facts::default(), outputs: plan::Outputs::new() };
+            let world = World::satisfying(&desired).with(upload::REPOSITORY, present);
+            let plan = plan::plan(&desired, &world, Goal::Present).unwrap();
+            let gone = plan.changes.into_iter().filter(|change| change.action == Action::Delete);
+            gone.map(|change| change.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(goes(&[]), ["ecr-repository"]);
+        assert_eq!(goes(&["create-endpoint", "smoke-test"]), Vec::<String>::new());
     }
 
     #[test]
