@@ -15,7 +15,7 @@ import time
 
 from botocore import xform_name
 from botocore.exceptions import ClientError, WaiterError
-from cases import awslambda, sagemaker
+from cases import awslambda, ecr, sagemaker
 from script import Script, Server
 
 # How a service says that it has no such operation.
@@ -120,7 +120,7 @@ class Pages:
         self.done.add((service, method))
 
     def run(self):
-        for part in [self.roles, self.buckets, self.groups, self.functions, self.apis, self.models]:
+        for part in [self.roles, self.buckets, self.images, self.groups, self.functions, self.apis, self.models]:
             part()
 
     def roles(self):
@@ -169,6 +169,24 @@ class Pages:
             do.set("s3.delete_object", Key=version["Key"], VersionId=version["VersionId"], **bucket)
         for name in names:
             do.set("s3.delete_bucket", Bucket=name)
+
+    def images(self):
+        do, names = self.do, [f"page/{n}" for n in range(5)]
+        for name in names:
+            do.set("ecr.create_repository", repositoryName=name)
+        one = {"repositoryName": names[0]}
+        for content in (ecr.LAYER, ecr.CONFIG):
+            do.set("ecr.complete_layer_upload", layerDigests=[ecr._digest(content)], **ecr._put(do, one, content))
+        # Another number of spaces is another image.
+        images = [ecr._manifest(ecr.LAYER) + " " * n for n in range(5)]
+        for manifest in images:
+            do.set("ecr.put_image", imageManifest=manifest, imageManifestMediaType=ecr.KIND, **one)
+        digests = [ecr._digest(manifest.encode()) for manifest in images]
+        self.page("ecr.describe_repositories", ("repositories", "repositoryName"), names)
+        self.page("ecr.describe_images", ("imageDetails", "imageDigest"), digests, **one)
+        self.page("ecr.list_images", ("imageIds", "imageDigest"), digests, **one)
+        for name in names:
+            do.set("ecr.delete_repository", repositoryName=name, force=True)
 
     def groups(self):
         do, groups, names = self.do, [f"/page/{n}" for n in range(5)], [f"stream-{n}" for n in range(5)]
@@ -286,7 +304,7 @@ def _some(shape):
 def missing(do, waited, paged):
     """Waiters and paginators of operations that the local cloud has, and that were not tried."""
     api = do.set("apigatewayv2.create_api", Name="known", ProtocolType="HTTP")["ApiId"]
-    for service in ["sts", "iam", "s3", "logs", "lambda", "apigatewayv2", "sagemaker", "sagemaker-runtime"]:
+    for service in ["sts", "iam", "s3", "ecr", "logs", "lambda", "apigatewayv2", "sagemaker", "sagemaker-runtime"]:
         client = do.server.client(service)
         waiters = client._get_waiter_config()["waiters"] if client.waiter_names else {}
         methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
