@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod data_sources;
+mod delays;
 mod harness;
 mod judgement;
 mod laws;
@@ -15,7 +16,6 @@ mod own_image_laws;
 mod own_training;
 mod peers;
 mod plans;
-mod propagation;
 mod registry_peers;
 mod skip;
 mod training_job;

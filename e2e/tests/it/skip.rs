@@ -77,8 +77,8 @@ fn what_cannot_be_left_out_is_wrong_usage() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused(&["teardown", "--skip", "uplaod"]), @"
-    error: invalid value 'uplaod' for '--skip <STAGE>'
+    insta::assert_snapshot!(refused(&["teardown", "--skip", "uplod"]), @"
+    error: invalid value 'uplod' for '--skip <STAGE>'
       [possible values: train, package, upload, create-role, create-endpoint, deploy-proxy, smoke-test]
 
       tip: a similar value exists: 'upload'
