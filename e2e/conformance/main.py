@@ -72,7 +72,7 @@ def expected(row):
     return re.compile(f"{status} {code}: {words}", re.DOTALL)
 
 
-def compare(ours, theirs, listed):
+def compare(ours, theirs, listed, whole):
     """Differences that are not listed, and listed ones that are none."""
     wrong, seen = [], set()
     without = {prefix for entry in listed for prefix in entry.get("without", [])}
@@ -93,7 +93,7 @@ def compare(ours, theirs, listed):
             if their not in wanted:
                 wrong.append((step, our, their, f"is listed as `{'`, `'.join(wanted)}`"))
     for stale in (answers.keys() | without) - seen:
-        if any(step.startswith(stale) for step in ours):
+        if whole or any(step.startswith(stale) for step in ours):
             wrong.append((stale, ours.get(stale, "-"), theirs.get(stale, "-"), "is listed, and there is no difference"))
     return sorted(wrong)
 
@@ -149,7 +149,7 @@ def main():
     print(f"{len(chosen)} cases, {len(ours)} steps, {len(rows)} of them told by AWS, in {time.monotonic() - began:.1f} s")
     for server in servers[1:]:
         listed = deviations[server.name]
-        found = compare(ours, answers[server.name], listed)
+        found = compare(ours, answers[server.name], listed, not arguments.case)
         alike = sum(ours[step] == answers[server.name].get(step) for step in ours)
         print(f"{server.name}: {alike} of {len(ours)} steps alike")
         if arguments.accept:
