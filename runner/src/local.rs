@@ -113,7 +113,7 @@ impl LocalCloud {
                 let why = format!("process {} is still there after {} s", address.pid, STOP_LIMIT.as_secs());
                 return Err(Failure::local("could not stop the local cloud", why));
             }
-            tokio::time::sleep(POLL).await;
+            pause().await;
         }
         Ok(true)
     }
@@ -172,7 +172,7 @@ impl LocalCloud {
                 let text = String::from_utf8_lossy(&text[(from as usize).min(text.len())..]).into_owned();
                 return Err(told_by_child(&text, &self.dir));
             }
-            tokio::time::sleep(POLL).await;
+            pause().await;
         }
     }
 
@@ -188,6 +188,12 @@ impl LocalCloud {
         let Ok(file) = File::open(self.dir.join("lock")) else { return false };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// A pause between two looks at a process that comes or goes. Each wait has its limit beside it.
+#[expect(clippy::disallowed_methods, reason = "the one home of pauses")]
+async fn pause() {
+    tokio::time::sleep(POLL).await;
 }
 
 /// The child's own error, as if it were ours.

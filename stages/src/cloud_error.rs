@@ -92,7 +92,7 @@ impl Refusal {
 }
 
 /// The table: service, wire code (IAM's also without the suffix), and how the message begins where the code alone
-/// does not tell. Sources: `aws-errors` in the reference of AWS's behaviour.
+/// does not tell. Sources: `e2e/conformance/aws-errors.tsv`.
 fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Meaning {
     let begins = |prefix: &str| message.starts_with(prefix);
     let contains = |part: &str| message.contains(part);

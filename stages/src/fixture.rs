@@ -6,12 +6,13 @@ use plan::{Desired, Goal, World};
 use spec::{Container, Spec};
 
 use crate::inputs::{ImageInput, ImageSource, ModelInput, ModelSource, ProxyInput, ProxySource};
-use crate::{Declared, Inputs, Names, Site, Wanted};
+use crate::{Declared, Inputs, Names, Site, Skip, Wanted};
 
 pub(crate) struct Fixture {
     pub(crate) spec: Spec,
     pub(crate) inputs: Arc<Inputs>,
     pub(crate) names: Names,
+    pub(crate) skip: Skip,
 }
 
 impl Fixture {
@@ -30,7 +31,7 @@ impl Fixture {
         let Self { spec, names, .. } = Self::with(stages);
         let inputs = Arc::new(Inputs::none(&spec));
         let names = Names::of(&spec, &inputs, names.site);
-        Self { spec, inputs, names }
+        Self { spec, inputs, names, skip: Skip::default() }
     }
 
     pub(crate) fn new(source: &str, region: &str, model: &str) -> Self {
@@ -38,15 +39,25 @@ impl Fixture {
         let site = Site { account: "123456789012".to_owned(), region: region.to_owned(), plain_http: false };
         let inputs = Arc::new(made_up(model, &spec));
         let names = Names::of(&spec, &inputs, site);
-        Self { spec, inputs, names }
+        Self { spec, inputs, names, skip: Skip::default() }
+    }
+
+    /// The same with stages left out.
+    pub(crate) fn skipping<const N: usize>(self, stages: [&str; N]) -> Self {
+        Self { skip: Skip::new(stages), ..self }
+    }
+
+    pub(crate) fn declared(&self) -> Declared {
+        let Self { spec, inputs, names, skip } = self;
+        Declared::of(&Wanted { spec, inputs, names, skip })
     }
 
     pub(crate) fn desired(&self) -> Vec<Desired> {
-        Declared::of(&Wanted { spec: &self.spec, inputs: &self.inputs, names: &self.names }).desired()
+        self.declared().desired(Goal::Present)
     }
 
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> String {
-        let plan = plan::plan(&self.desired(), world, goal).unwrap();
+        let plan = plan::plan(&self.declared().desired(goal), world, goal).unwrap();
         plan::render::text(&plan, &|_, lines| lines)
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use http::header::LOCATION;
-use http::{Request, Response, StatusCode, Uri};
+use http::header::{HOST, LOCATION};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyDataStream, BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -37,9 +37,28 @@ pub(crate) async fn send(request: Request<Full<Bytes>>) -> Result<Response<Incom
         let https = HttpsConnectorBuilder::new().with_native_roots().map_err(|error| error.to_string())?;
         builder.build(https.https_only().enable_http1().build()).request(request).await
     } else {
-        builder.build_http().request(request).await
+        builder.build_http().request(on_this_machine(request)).await
     };
     answer.map_err(|error| with_sources(&error))
+}
+
+/// Sends what is meant for a name below `localhost` to 127.0.0.1, under that name: not every resolver knows that these
+/// names mean this machine. Source: RFC 6761, section 6.3.
+fn on_this_machine(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let Some(name) = request.uri().authority().filter(|name| name.host().ends_with(".localhost")).cloned() else {
+        return request;
+    };
+    let address = match name.port_u16() {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => "127.0.0.1".to_owned(),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = address.parse().ok();
+    if let (Ok(uri), Ok(host)) = (Uri::from_parts(parts), HeaderValue::from_str(name.as_str())) {
+        *request.uri_mut() = uri;
+        request.headers_mut().entry(HOST).or_insert(host);
+    }
+    request
 }
 
 /// Downloads a file, and returns the SHA-256 of it in hexadecimal digits.
@@ -125,4 +144,24 @@ pub(crate) async fn copy(
 pub(crate) async fn text(answer: Response<Incoming>) -> Result<String, String> {
     let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
     Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_below_localhost_is_asked_for_on_this_machine() {
+        let sent = |url: &str| {
+            let sent = on_this_machine(Request::get(url).body(Full::default()).unwrap());
+            let host = sent.headers().get(HOST).map(|host| host.to_str().unwrap().to_owned());
+            (sent.uri().to_string(), host)
+        };
+        let below = ("http://127.0.0.1:4566/score?a=1".to_owned(), Some("x.execute-api.localhost:4566".to_owned()));
+        assert_eq!(sent("http://x.execute-api.localhost:4566/score?a=1"), below);
+        assert_eq!(sent("http://x.localhost/"), ("http://127.0.0.1/".to_owned(), Some("x.localhost".to_owned())));
+        for other in ["http://localhost:4566/", "http://127.0.0.1:4566/", "http://example.org/x.localhost"] {
+            assert_eq!(sent(other), (other.to_owned(), None));
+        }
+    }
 }

@@ -30,6 +30,10 @@ pub trait Resource: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// What of `after` it cannot do without, so that a command that leaves it out is refused: the rest is order alone.
+    fn needs(&self) -> Vec<ResourceId> {
+        vec![]
+    }
     /// What whoever deploys it should know: money, openness, what AWS would not tell. Pure.
     fn warnings(&self) -> Vec<String> {
         vec![]
@@ -195,6 +199,12 @@ impl Limits {
         endpoint: Duration::from_mins(2),
         smoke: Duration::from_secs(30),
     };
+
+    /// The same where roles change: then the first requests, too, wait for services to see them.
+    #[must_use]
+    pub fn with_new_roles(self) -> Self {
+        Self { smoke: self.smoke.max(self.propagation), ..self }
+    }
 }
 
 /// Outputs of what is kept and of what has been done, by resource.

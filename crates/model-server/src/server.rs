@@ -120,6 +120,7 @@ impl Server {
                     Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&model), stopped.clone()))),
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a connection");
+                        #[expect(clippy::disallowed_methods, reason = "nothing tells when there is room again")]
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -246,6 +246,7 @@ fn container(model_dir: &std::path::Path) -> (Child, String) {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test looks from outside, and has to look again")]
 async fn sigterm_lets_the_request_in_flight_finish_and_exits_0() {
     let dir = model_dir();
     let (mut child, address) = container(dir.path());

@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,13 +38,19 @@ enum Release {
 impl Release {
     const ALL: [Self; 2] = [Self::V1_7, Self::V3_2];
 
-    /// All that is installed, so that nothing changes unless this does. The rest of what it names is not needed.
-    fn packages(self) -> [&'static str; 3] {
-        let xgboost = match self {
-            Self::V1_7 => "xgboost==1.7.6",
-            Self::V3_2 => "xgboost==3.2.0",
-        };
-        [xgboost, "numpy==1.26.4", "scipy==1.11.4"]
+    /// The rest of what they name is not needed.
+    fn packages(self) -> &'static str {
+        match self {
+            Self::V1_7 => "xgboost==1.7.6\nnumpy==1.26.4\nscipy==1.11.4",
+            Self::V3_2 => "xgboost==3.2.0\nnumpy==1.26.4\nscipy==1.11.4",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::V1_7 => "xgboost-1.7.6",
+            Self::V3_2 => "xgboost-3.2.0",
+        }
     }
 
     fn number(self) -> (u32, u32) {
@@ -56,45 +62,15 @@ impl Release {
 
     /// Gives the interpreter that has this release, and installs it the first time.
     fn python(self) -> Result<PathBuf, String> {
-        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python");
-        let folder = home.join(self.packages()[0].replace("==", "-"));
-        fs::create_dir_all(&home).unwrap();
-        // Held until the end of this function: the tests run at the same time, in processes of their own.
-        let lock = File::create(folder.with_extension("lock")).unwrap();
-        lock.lock().unwrap();
-        let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-        let packages = self.packages().join("\n");
-        if fs::read_to_string(&complete).is_ok_and(|installed| installed == packages) {
-            return Ok(python);
-        }
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let pip =
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"];
-        run(Command::new(&python).args(pip).args(["--retries", "2", "--timeout", "30"]).args(self.packages()))?;
-        fs::write(complete, packages).unwrap();
-        Ok(python)
+        peers::python(self.name(), self.packages())
     }
-}
-
-/// Runs a program to its end; the error is what it said last.
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("`{program}` did not run: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("`{program}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// Both interpreters, or nothing where they cannot be had.
-#[expect(clippy::print_stderr, reason = "a test that did nothing has to say so")]
-#[expect(clippy::disallowed_methods, reason = "whether a test may be left out is for whoever runs it to say")]
 fn interpreters() -> Option<[PathBuf; 2]> {
     let found = Release::ALL.map(Release::python);
     if let Some(why) = found.iter().find_map(|it| it.as_ref().err()) {
-        let required = std::env::var("RUNNER_REQUIRE_PEERS").is_ok_and(|it| it == "1");
-        assert!(!required, "Python's XGBoost is required: {why}");
-        eprintln!("!!! SKIPPED: NOTHING WAS COMPARED WITH PYTHON'S XGBOOST: {why}");
+        peers::missing("NOTHING WAS COMPARED WITH PYTHON'S XGBOOST", why);
         return None;
     }
     Some(found.map(Result::unwrap))
@@ -147,11 +123,11 @@ impl Bench {
         let mut command = Command::new(python);
         // The tests run side by side as it is, and OpenMP's threads wait for each other by spinning.
         command.env("OMP_NUM_THREADS", "1");
-        run(command.arg(script).arg(verb).arg(self.folder.path()).args(folders)).unwrap();
+        peers::run(command.arg(script).arg(verb).arg(self.folder.path()).args(folders)).unwrap();
     }
 
     fn score(&self, release: Release, models: &Path) -> PathBuf {
-        let out = models.join(release.packages()[0]);
+        let out = models.join(release.name());
         fs::create_dir_all(&out).unwrap();
         self.python(release, "score", &[models, &out]);
         out
@@ -344,7 +320,7 @@ fn theirs_are_alike(bench: &Bench, folder: &Path, models: &[(String, Model)]) ->
     for release in Release::ALL {
         let (as_it_is, rewritten) = (bench.score(release, folder), bench.score(release, &rewritten));
         for (name, model) in models {
-            let what = format!("{name} in {}", release.packages()[0]);
+            let what = format!("{name} in {}", release.name());
             let file = format!("{name}.json");
             let python = Answers::read(&as_it_is, &file);
             let (major, minor) = release.number();

@@ -52,11 +52,11 @@ fn is(answer: &Answer, status: u16, message: &str) {
 
 /// Applied, kept by a plan, and kept by a second apply without a write.
 fn settles(scene: &Scene, environment: &[(&str, &str)]) -> Ran {
-    let ran = scene.runner_with(environment, &["apply"]).exits(0);
-    scene.runner_with(environment, &["plan", "--detailed-exitcode"]).exits(0);
+    let ran = scene.runner_with(&["apply"], environment).exits(0);
+    scene.runner_with(&["plan", "--detailed-exitcode"], environment).exits(0);
     let aws = scene.aws();
     aws.clear_requests();
-    scene.runner_with(environment, &["apply"]).exits(0);
+    scene.runner_with(&["apply"], environment).exits(0);
     assert_eq!(aws.writes(), Vec::<String>::new());
     ran
 }

@@ -4,7 +4,9 @@
 
 mod api;
 mod bad_input;
+mod conformance;
 mod data_sources;
+mod delays;
 mod harness;
 mod judgement;
 mod laws;
@@ -13,7 +15,9 @@ mod local_cloud;
 mod own_image;
 mod own_image_laws;
 mod own_training;
+mod peers;
 mod plans;
 mod registry_peers;
+mod skip;
 mod training_job;
 mod wire;

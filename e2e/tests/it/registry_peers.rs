@@ -21,7 +21,7 @@ use hyper::Request;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Aws, Http, Pipeline, Scene, peer_is_missing, static_model_server};
+use crate::harness::{Aws, Http, Pipeline, Scene, static_model_server};
 
 /// All that is fetched, so that nothing changes unless this does. The libraries are those that a bare Debian lacks.
 const PACKAGES: [&str; 6] = [
@@ -44,7 +44,7 @@ impl Peers {
     /// Fetches them the first time; none where they cannot be had.
     fn fetch() -> Option<Self> {
         Self::try_fetch()
-            .map_err(|why| peer_is_missing("no other registry and no other reader has seen the image", &why))
+            .map_err(|why| peers::missing("no other registry and no other reader has seen the image", &why))
             .ok()
     }
 

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use plan::{Action, Goal, Plan};
+use plan::{Action, Change, Goal, Plan};
 use serde_json::json;
 use stages::resource::Resolved;
-use stages::{Clients, Ctx, StageError, create_endpoint, deploy_proxy, smoke_test};
+use stages::{Clients, Ctx, StageError, create_endpoint, create_role, deploy_proxy, smoke_test};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
@@ -30,8 +30,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let began = Instant::now();
-    let Common { file, target, format } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: true, start: true }).await?;
+    let Common { file, target, format, skip } = &arguments.common;
+    let session = Session::open(&Wants { file, target, inputs: true, start: true, skip }).await?;
     session.has_token()?;
     announce(&session.place);
     let world = session.observe().await?;
@@ -46,8 +46,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let stop = stop_on_interrupt();
     let (today, folder) = (today(), &*session.folder);
-    let site =
-        Site { declared: &session.declared, clients, limits: &session.limits, today: &today, folder, stop: &stop };
+    let of_roles = |change: &Change| change.id.stage() == create_role::STAGE.name && change.action != Action::Keep;
+    let new_roles = plan.changes.iter().any(of_roles);
+    let limits = if new_roles { session.limits.with_new_roles() } else { session.limits };
+    let site = Site { declared: &session.declared, clients, limits: &limits, today: &today, folder, stop: &stop };
     let report = match apply(&plan, &world, &site).await {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
@@ -148,7 +150,7 @@ pub(super) fn stop_on_interrupt() -> CancellationToken {
 
 fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant, format: Format) {
     let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
-    let url = url.and_then(serde_json::Value::as_str).unwrap_or_default();
+    let url = url.and_then(serde_json::Value::as_str);
     if format == Format::Json {
         let stages: serde_json::Map<_, _> =
             report.stages.iter().map(|(stage, time)| (stage.clone(), json!(time.as_secs_f64()))).collect();
@@ -169,5 +171,9 @@ fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant,
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
     };
-    anstream::println!("`{}` answers at {url} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
+    let done = match url {
+        Some(url) => format!("answers at {url}"),
+        None => format!("is applied without {}", session.skip),
+    };
+    anstream::println!("`{}` {done} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
 }

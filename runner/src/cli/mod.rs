@@ -9,6 +9,7 @@ mod teardown;
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::failure::Failure;
@@ -63,6 +64,9 @@ pub(crate) struct Common {
     /// How results are printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Leave a stage out: what it owns is neither looked at nor touched; may be given more than once
+    #[arg(long, value_name = "STAGE", value_parser = PossibleValuesParser::new(stages::Skip::possible()))]
+    skip: Vec<String>,
 }
 
 /// How results are printed.

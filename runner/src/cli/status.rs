@@ -16,8 +16,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let Common { file, target, format } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: true, start: false }).await?;
+    let Common { file, target, format, skip } = &arguments.common;
+    let session = Session::open(&Wants { file, target, inputs: true, start: false, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Present)?;
@@ -66,6 +66,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     match url {
         Some(url) => anstream::println!("`{}` answers at {url}", session.spec.name),
+        None if session.skip.contains(deploy_proxy::STAGE.name) => {}
         None => anstream::println!("`{}` has no URL: run `runner apply`", session.spec.name),
     }
     Ok(0)

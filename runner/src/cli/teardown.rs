@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use plan::{Action, Goal};
+use plan::{Action, Goal, Plan};
 
 use super::{Common, Format, announce, confirmed, print_plan};
 use crate::apply::{Site, apply};
@@ -20,13 +20,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let Common { file, target, format } = &arguments.common;
+    let Common { file, target, format, skip } = &arguments.common;
     // Without data and model every version counts as an old one, so a teardown never needs them.
-    let session = Session::open(&Wants { file, target, inputs: false, start: false }).await?;
+    let session = Session::open(&Wants { file, target, inputs: false, start: false, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Absent)?;
     print_plan(&plan, *format);
+    warn(&session, &plan);
     if let Some(clients) = session.clients.as_ref().filter(|_| plan.has_changes()) {
         agree(&session, arguments)?;
         let stop = super::apply::stop_on_interrupt();
@@ -42,9 +43,20 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let deleted = plan.changes.iter().filter(|change| change.action == Action::Delete).count();
     if *format == Format::Text && (deleted > 0 || stopped) {
         let ended = if stopped { ", and the local cloud has ended" } else { "" };
-        anstream::println!("`{}` is gone: {deleted} deleted{ended}", session.spec.name);
+        let left = if session.skip.is_empty() { String::new() } else { format!(" but for {}", session.skip) };
+        anstream::println!("`{}` is gone{left}: {deleted} deleted{ended}", session.spec.name);
     }
     Ok(0)
+}
+
+/// Tells what goes although something that is left out uses it.
+fn warn(session: &Session, plan: &Plan) {
+    for change in plan.changes.iter().filter(|change| change.action == Action::Delete) {
+        if let Some(user) = session.declared.used_by_left_out(&change.id) {
+            let (kind, name) = (&change.kind, &change.name);
+            anstream::eprintln!("warning: `{user}` is not looked at, and would be left without {kind} `{name}`");
+        }
+    }
 }
 
 fn agree(session: &Session, arguments: &Arguments) -> Result<(), Failure> {

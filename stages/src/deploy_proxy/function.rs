@@ -89,6 +89,13 @@ impl Resource for Function {
         }
     }
 
+    fn needs(&self) -> Vec<ResourceId> {
+        match self.threshold {
+            spec::Threshold::Fixed(_) => vec![],
+            _ => vec![create_endpoint::ENDPOINT],
+        }
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(function) = self.get(clients).await? else { return Ok(Observation::Absent) };
         if let Some(owner) = whose(&function, &self.names) {

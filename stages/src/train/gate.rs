@@ -17,6 +17,8 @@ pub(super) struct Gate {
     pub(super) inputs: Arc<Inputs>,
     pub(super) names: Names,
     pub(super) threshold: Threshold,
+    /// Whether there is an endpoint to look at: not when its stage is left out.
+    pub(super) serves: bool,
 }
 
 /// One line of `require`.
@@ -67,7 +69,7 @@ impl Check for Gate {
     /// The metrics of this model, if it was trained before, and those of the live one.
     async fn look(&self, clients: &Clients) -> Result<Facts, StageError> {
         let facts = self.cached(&clients.cache)?;
-        match other(clients, &self.names, &self.inputs).await? {
+        match self.other(clients).await? {
             Some(live) => {
                 let words = live.known.as_ref().and_then(|known| self.words(known));
                 Ok(facts.field("live_model", words.unwrap_or_else(|| format!("`{}`, of unknown metrics", live.name))))
@@ -88,7 +90,7 @@ impl Check for Gate {
         let (Some(metrics), Some(scores)) = (known.metrics(), known.test_scores()) else {
             return Ok(vec!["trained elsewhere: its metrics are not known; `test-data` would tell".to_owned()]);
         };
-        let other = other(ctx.clients, &self.names, &self.inputs).await?;
+        let other = self.other(ctx.clients).await?;
         let threshold = match known.threshold(self.threshold) {
             Ok(threshold) => threshold,
             Err(error) => return Err(self.no_threshold(ctx, &known, other.as_ref(), &error)?),
@@ -108,12 +110,20 @@ impl Check for Gate {
         if let Some(live) = &other {
             evidence.push(self.compare(metrics, live, &report)?);
         }
+        if !self.serves && self.require.not_worse_than_live.is_some() {
+            evidence.push("not compared with the live model, since no endpoint is switched".to_owned());
+        }
         evidence.push(format!("report: {}", report.0.display()));
         Ok(evidence)
     }
 }
 
 impl Gate {
+    /// What serves now, unless it is this model.
+    async fn other(&self, clients: &Clients) -> Result<Option<Live>, StageError> {
+        if self.serves { other(clients, &self.names, &self.inputs).await } else { Ok(None) }
+    }
+
     /// The metrics at the threshold; none when there are no metrics, or no such threshold.
     fn words(&self, known: &Known) -> Option<String> {
         known.metrics_words(known.threshold(self.threshold).ok()?)

@@ -27,8 +27,8 @@ pub(crate) use served::served;
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
-    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_role, objects, package,
-    upload,
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_endpoint, create_role,
+    objects, package, upload,
 };
 
 /// The stage.
@@ -56,7 +56,9 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         threshold,
     });
     let require = wanted.spec.train.require().clone();
-    declared.check(gate::Gate { require, inputs, names: wanted.names.clone(), threshold });
+    let names = wanted.names.clone();
+    let serves = !wanted.skip.contains(create_endpoint::STAGE.name);
+    declared.check(gate::Gate { require, inputs, names, threshold, serves });
 }
 
 /// Where the model is trained; one that is not trained from rows is made here.
@@ -107,6 +109,10 @@ impl Resource for TrainedModel {
             On::Here => vec![],
             On::SageMaker(_) => vec![upload::BUCKET, create_role::EXECUTION],
         }
+    }
+
+    fn needs(&self) -> Vec<ResourceId> {
+        self.after()
     }
 
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {

@@ -100,6 +100,7 @@ fn run(browser: &str, folder: &Path, view: View) -> (String, String) {
             child.wait().unwrap();
             panic!("`{browser}` took more than {LIMIT:?}");
         }
+        #[expect(clippy::disallowed_methods, reason = "a test looks from outside, and has to look again")]
         std::thread::sleep(POLL);
     }
     let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();

@@ -1,4 +1,4 @@
-//! A client of the local cloud: signed AWS calls without an SDK, and the cloud's own routes.
+//! A client of the local cloud, or of a peer: signed AWS calls without an SDK, and the local cloud's own routes.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::http::{Answer, Http};
+use super::peer::{KEY, REGION};
 
 /// A running local cloud.
 pub(crate) struct Aws {
@@ -21,6 +22,7 @@ pub(crate) struct Aws {
     region: String,
     key: String,
     secret: String,
+    has_sagemaker: bool,
 }
 
 /// Names of everything in the account, by kind; old versions of objects are a kind of their own.
@@ -46,7 +48,14 @@ impl Aws {
             region: text("region"),
             key: text("access_key_id"),
             secret: text("secret_access_key"),
+            has_sagemaker: true,
         }
+    }
+
+    /// Of a server that takes any key. It has no routes of the local cloud's own.
+    pub(super) fn of_peer(port: u16, has_sagemaker: bool) -> Self {
+        let [region, key, secret] = [REGION, KEY, KEY].map(ToOwned::to_owned);
+        Self { http: Http::new(), port, pid: 0, region, key, secret, has_sagemaker }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -83,6 +92,11 @@ impl Aws {
         log.as_array().unwrap().iter().map(line).collect()
     }
 
+    /// Requests since the log was cleared, with their statuses.
+    pub(crate) fn requests(&self) -> Vec<Json> {
+        self.local("GET", "requests", "").json().as_array().unwrap().clone()
+    }
+
     /// Forgets the requests so far.
     pub(crate) fn clear_requests(&self) {
         self.local("DELETE", "requests", "");
@@ -103,11 +117,12 @@ impl Aws {
         add("bucket", buckets);
         let roles = self.iam("ListRoles", &[]).text;
         add("role", between(&roles, "<RoleName>", "</RoleName>"));
-        for (kind, list, name) in [
+        let of_sagemaker = [
             ("model", "Models", "ModelName"),
             ("endpoint-config", "EndpointConfigs", "EndpointConfigName"),
             ("endpoint", "Endpoints", "EndpointName"),
-        ] {
+        ];
+        for (kind, list, name) in of_sagemaker.into_iter().filter(|_| self.has_sagemaker) {
             add(kind, names(&self.sagemaker(&format!("List{list}"), &json!({})).json()[list], name));
         }
         let groups = self.logs("DescribeLogGroups", &json!({})).json();

@@ -3,17 +3,18 @@
 mod aws;
 mod http;
 mod issuer;
-mod peer;
+pub(crate) mod peer;
 mod pipeline;
 pub(crate) mod rows;
 mod scene;
+mod signers;
 mod tools;
 pub(crate) mod web;
 
 pub(crate) use aws::{Aws, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use issuer::Issuer;
-pub(crate) use peer::{curl, python_with_botocore};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
-pub(crate) use tools::{note, peer_is_missing, shared_data, static_model_server};
+pub(crate) use signers::{curl, python_with_botocore};
+pub(crate) use tools::{note, shared_data, static_model_server};

@@ -9,6 +9,8 @@ pub(crate) struct Pipeline {
     pub(crate) name: &'static str,
     /// Value of `targets: local:`.
     pub(crate) local: String,
+    /// Lines of other targets, indented by two spaces.
+    pub(crate) targets: String,
     /// Value of `train:`.
     pub(crate) train: String,
     /// What is added to `package:`, with a comma before it.
@@ -28,6 +30,7 @@ impl Default for Pipeline {
         Self {
             name: "fraud",
             local: "{ iam-propagation-ms: 0 }".to_owned(),
+            targets: String::new(),
             train: trained(5),
             package: String::new(),
             create_endpoint: "{}".to_owned(),
@@ -60,11 +63,11 @@ impl Pipeline {
 
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self { name, local, train, package, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
+        let Self { name, local, targets, train, package, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
         let proxy = tools().proxy.display();
         format!(
             "name: {name}\n\
-             targets:\n  local: {local}\n\
+             targets:\n  local: {local}\n{targets}\
              stages:\n  \
              - train: {train}\n  \
              - package: {{ proxy: \"{proxy}\"{package} }}\n  \

@@ -15,6 +15,8 @@ pub(super) struct Tools {
     pub(super) runner: PathBuf,
     /// What it puts into the function.
     pub(super) proxy: PathBuf,
+    /// The local cloud as a program of its own.
+    pub(super) local_cloud: PathBuf,
     /// Zips of the proxy, shared by all tests: deflating a debug build takes seconds.
     pub(super) zips: PathBuf,
 }
@@ -28,9 +30,9 @@ pub(super) fn tools() -> &'static Tools {
             let found = executables.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
             found.unwrap_or_else(|| panic!("cargo built no `{name}`: {executables:?}")).clone()
         };
-        let (runner, proxy) = (find("runner"), find("lambda-proxy"));
+        let (runner, proxy, local_cloud) = (find("runner"), find("lambda-proxy"), find("local-cloud"));
         let zips = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("proxies-{}", version(&runner)));
-        Tools { runner, proxy, zips }
+        Tools { runner, proxy, local_cloud, zips }
     })
 }
 
@@ -66,9 +68,9 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Both programs in one call, so that they share their dependencies with each other and with the tests.
+/// All programs in one call, so that they share their dependencies with each other and with the tests.
 fn build() -> Vec<PathBuf> {
-    cargo(&["build", "--package", "runner", "--package", "lambda-proxy"], &[])
+    cargo(&["build", "--package", "runner", "--package", "lambda-proxy", "--package", "local-cloud"], &[])
 }
 
 /// Builds something; where its executables are.
@@ -92,13 +94,4 @@ fn version(executable: &Path) -> String {
     let modified = metadata.modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
     let digest = Sha256::digest(format!("{} {} {modified:?}", executable.display(), metadata.len()));
     hex::encode(&digest[..6])
-}
-
-/// Says on stderr that something which is not ours could not be had, so that a test did less than it should; fails
-/// where `RUNNER_REQUIRE_PEERS=1` demands it.
-#[expect(clippy::disallowed_methods, reason = "whether a test may be left out is for whoever runs it to say")]
-pub(crate) fn peer_is_missing(what: &str, why: &str) {
-    let required = std::env::var("RUNNER_REQUIRE_PEERS").is_ok_and(|it| it == "1");
-    assert!(!required, "{what}: {why}");
-    note(&format!("!!! SKIPPED: {what}: {why}"));
 }

@@ -11,8 +11,6 @@ use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 use zip::ZipArchive;
 
-use crate::harness::peer_is_missing;
-
 /// The release whose models count.
 const BOTOCORE: &str = "botocore==1.44.8";
 
@@ -51,7 +49,7 @@ impl Models {
         let models = MODELS.get_or_init(|| match wheel() {
             Ok(wheel) => Some(Self { wheel, services: Mutex::default() }),
             Err(why) => {
-                peer_is_missing("NO REQUEST WAS JUDGED BY AWS'S SERVICE MODELS", &why);
+                peers::missing("NO REQUEST WAS JUDGED BY AWS'S SERVICE MODELS", &why);
                 None
             }
         });

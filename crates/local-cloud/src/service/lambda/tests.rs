@@ -268,7 +268,7 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
     400 InvalidParameterValueException Number of tags exceeds resource tag limit.
     400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
     400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
-    400 InvalidParameterValueException Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.
+    400 InvalidParameterValueException Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
     400 InvalidParameterValueException The local cloud does not support container images.
     400 InvalidParameterValueException The local cloud does not support versions (Publish).
     400 InvalidParameterValueException The local cloud does not support layers.

@@ -259,9 +259,10 @@ fn page<'a>(body: &Value, name: &str, items: impl Iterator<Item = (&'a str, Valu
         None => 50,
         Some(limit @ 1..=50) => usize::try_from(limit).unwrap_or(50),
         Some(limit) => {
+            let bound = if limit == 0 { "greater than or equal to 1" } else { "less than or equal to 50" };
             return Err(invalid(format!(
                 "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have \
-                 value less than or equal to 50"
+                 value {bound}"
             )));
         }
     };

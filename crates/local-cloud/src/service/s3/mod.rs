@@ -82,7 +82,8 @@ impl S3 {
         self.index.read(|index| index.buckets.get(bucket)?.policy.clone())
     }
 
-    fn exists(&self, bucket: &str) -> bool {
+    /// Whether there is such a bucket.
+    pub fn exists(&self, bucket: &str) -> bool {
         self.index.read(|index| index.buckets.contains_key(bucket))
     }
 }
@@ -95,7 +96,7 @@ pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response
     builder.set_route(create_route::CreateRoute(Arc::clone(cloud)));
     builder.set_validation(AnyName);
     match builder.build().call(request).await {
-        Ok(response) => with_message(response),
+        Ok(response) => with_message(with_status(response)),
         Err(error) => {
             let error: s3s::StdError = error.into();
             tracing::error!(%error, "s3s could not answer");
@@ -113,6 +114,14 @@ impl NameValidation for AnyName {
     fn validate_bucket_name(&self, _name: &str) -> bool {
         true
     }
+}
+
+/// Gives an answer the status that its extensions name: `s3s` answers most writes with 200.
+fn with_status(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+    if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
+        *response.status_mut() = status;
+    }
+    response
 }
 
 /// Adds the standard message to errors that `s3s` raises with a bare code.

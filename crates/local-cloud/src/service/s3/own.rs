@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(s3.keys("data", "a/").unwrap(), ["a/1", "a/2"]);
         assert_eq!(s3.keys("data", "a").unwrap().len(), 3);
         assert_eq!(s3.keys("nope", ""), None);
+        assert!(s3.exists("data") && !s3.exists("nope"));
         let file = dir.path().join("copy");
         assert!(s3.copy_to_file("data", "a/2", &file).unwrap());
         assert_eq!(std::fs::read_to_string(file).unwrap(), "two");

@@ -79,7 +79,10 @@ impl S3 {
         };
         check(&when, &version, &content)?;
         let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
-        let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        let mut headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        if !content.tags.is_empty() {
+            headers.insert("x-amz-tagging-count", content.tags.len().into());
+        }
         let version_id = self.shown(bucket, &version);
         let Content { size, etag, parts, meta, .. } = content;
         let output = HeadObjectOutput {

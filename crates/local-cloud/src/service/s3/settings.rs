@@ -269,7 +269,8 @@ fn check_lifecycle(rules: &mut dto::LifecycleRules) -> Result<(), Refusal> {
     }
     let mut ids = HashSet::new();
     for rule in rules {
-        if !matches!(rule.status.as_str(), "Enabled" | "Disabled") {
+        let selects = rule.filter.is_some() || rule.prefix.is_some();
+        if !selects || !matches!(rule.status.as_str(), "Enabled" | "Disabled") {
             return Err(refuse::malformed_xml());
         }
         let acts = rule.expiration.is_some()

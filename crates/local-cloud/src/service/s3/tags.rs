@@ -1,5 +1,6 @@
 //! Tags: their rules, and the operations on them.
 
+use http::StatusCode;
 use s3s::dto::{
     DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput,
     GetBucketTaggingInput, GetBucketTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
@@ -41,7 +42,9 @@ impl S3 {
             index.bucket_mut(&input.bucket)?.tags = tags;
             Ok(())
         })?;
-        Ok(S3Response::new(PutBucketTaggingOutput {}))
+        let mut answer = S3Response::new(PutBucketTaggingOutput {});
+        answer.extensions.insert(StatusCode::NO_CONTENT);
+        Ok(answer)
     }
 
     pub(super) fn delete_bucket_tagging(
