@@ -217,6 +217,12 @@ pub(crate) struct Serve {
     /// Milliseconds until services see a change of a role
     #[arg(long, default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Milliseconds that a function takes to settle
+    #[arg(long, default_value_t = 0)]
+    lambda_settle_ms: u64,
+    /// Milliseconds that an endpoint takes to settle, beyond the work that is done
+    #[arg(long, default_value_t = 0)]
+    endpoint_settle_ms: u64,
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
@@ -267,7 +273,11 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         base_url: address.url(),
         model_server: vec![own_executable().into(), "model-server".into()],
         training_program: vec![own_executable().into(), "xgboost-train".into()],
-        delays: Delays { iam_propagation: Duration::from_millis(serve.iam_propagation_ms), ..Delays::default() },
+        delays: Delays {
+            iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
+            lambda_settle: Duration::from_millis(serve.lambda_settle_ms),
+            endpoint_settle: Duration::from_millis(serve.endpoint_settle_ms),
+        },
     })
     .await
     .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;

@@ -117,7 +117,11 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         {
             Meaning::NotYet
         }
+        ("lambda", "InvalidParameterValue") if contains("throttled by EC2") => Meaning::Busy,
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        // Waiting changes nothing: another route stands in the way, or somebody put the role on a machine.
+        ("apigateway", "Conflict") if contains("conflicting variable") => Meaning::Other,
+        ("iam", "DeleteConflict") if contains("instance profile") => Meaning::Other,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
         | ("iam", "DeleteConflict" | "ConcurrentModification")
@@ -126,7 +130,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
         | (
             "s3",
-            "NoSuchTagSet"
+            "NoSuchUpload"
+            | "NoSuchTagSet"
             | "NoSuchBucketPolicy"
             | "NoSuchLifecycleConfiguration"
             | "NoSuchPublicAccessBlockConfiguration"
@@ -139,9 +144,15 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             _,
             "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" | "RequestThrottled",
         ) => Meaning::Throttled,
-        (_, "AccessDenied" | "Forbidden" | "BucketAlreadyExists" | "UnrecognizedClient" | "InvalidClientTokenId") => {
-            Meaning::Refused
-        }
+        (
+            _,
+            "AccessDenied"
+            | "Forbidden"
+            | "403"
+            | "BucketAlreadyExists"
+            | "UnrecognizedClient"
+            | "InvalidClientTokenId",
+        ) => Meaning::Refused,
         ("s3", "") if status == Some(404) => Meaning::Absent,
         ("s3", "") if status == Some(403) => Meaning::Refused,
         _ => Meaning::Other,

@@ -32,7 +32,7 @@ fn ask_during(url: &str, doing: impl FnOnce()) -> (usize, Vec<Answer>) {
             let mut bad = vec![];
             while !stop.load(Ordering::Relaxed) {
                 let answer = http.try_send(posted(url, &features()));
-                let answer = answer.unwrap_or_else(|error| Answer { status: 0, text: error });
+                let answer = answer.unwrap_or_else(|error| Answer { status: 0, text: error, error_type: None });
                 if answer.status != 200 {
                     bad.push(answer);
                 }

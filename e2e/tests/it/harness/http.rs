@@ -27,9 +27,18 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The body as text.
     pub(crate) text: String,
+    /// The header `x-amzn-errortype`, by which REST services name a refusal.
+    pub(crate) error_type: Option<String>,
 }
 
 impl Answer {
+    /// Insists on success.
+    #[track_caller]
+    pub(crate) fn good(self, what: &str) -> Self {
+        assert!((200..300).contains(&self.status), "{what}: {self:?}");
+        self
+    }
+
     /// The body as JSON; null when it is none.
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()
@@ -49,8 +58,10 @@ impl Http {
             let send = async {
                 let answer = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
                 let status = answer.status().as_u16();
+                let error_type = answer.headers().get("x-amzn-errortype");
+                let error_type = error_type.map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
                 let body = answer.into_body().collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-                Ok(Answer { status, text: String::from_utf8_lossy(&body).into_owned() })
+                Ok(Answer { status, text: String::from_utf8_lossy(&body).into_owned(), error_type })
             };
             tokio::time::timeout(LIMIT, send).await.unwrap_or_else(|_| Err("no answer".to_owned()))
         })

@@ -130,10 +130,13 @@ pub(super) async fn fetch(cloud: &Arc<Cloud>, code: Code) -> Result<Archive, Ref
         Code { s3_object_version: Some(_), .. } => return Err(refuse::unsupported("S3ObjectVersion")),
         Code { zip_file: None, s3_bucket: Some(bucket), s3_key: Some(key), .. } => {
             cloud.s3.object(&bucket, &key).ok_or_else(|| {
-                refuse::invalid(
-                    "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does \
-                     not exist.",
-                )
+                let (code, message) = match cloud.s3.exists(&bucket) {
+                    true => ("NoSuchKey", "The specified key does not exist."),
+                    false => ("NoSuchBucket", "The specified bucket does not exist"),
+                };
+                refuse::invalid(format!(
+                    "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+                ))
             })?
         }
         _ => return Err(refuse::invalid("Please provide a source for function code.")),

@@ -76,7 +76,8 @@ impl S3 {
         }
     }
 
-    fn exists(&self, bucket: &str) -> bool {
+    /// Whether there is a bucket of that name.
+    pub fn exists(&self, bucket: &str) -> bool {
         self.index.read(|index| index.buckets.contains_key(bucket))
     }
 }
