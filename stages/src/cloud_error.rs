@@ -35,6 +35,8 @@ pub enum Meaning {
     NotYet,
     /// Another write on the same thing is in flight: the same call will do.
     Busy,
+    /// What the call goes on with has gone, or has gone on without it: all of it is to be begun anew.
+    BeginAnew,
     /// Too many calls.
     Throttled,
     /// The caller may not.
@@ -122,6 +124,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         // Waiting changes nothing: another route stands in the way, or somebody put the role on a machine.
         ("apigateway", "Conflict") if contains("conflicting variable") => Meaning::Other,
         ("iam", "DeleteConflict") if contains("instance profile") => Meaning::Other,
+        // An answer was lost, and the SDK has sent the call again.
+        ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
         | ("iam", "DeleteConflict" | "ConcurrentModification")
@@ -137,8 +141,10 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             | "NoSuchPublicAccessBlockConfiguration"
             | "OwnershipControlsNotFoundError"
             | "ServerSideEncryptionConfigurationNotFoundError",
-        ) => Meaning::Absent,
-        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou") => Meaning::AlreadyThere,
+        )
+        | ("ecr", "RepositoryNotFound" | "ImageNotFound") => Meaning::Absent,
+        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou")
+        | ("ecr", "RepositoryAlreadyExists" | "LayerAlreadyExists" | "ImageAlreadyExists") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
         (
             _,

@@ -7,7 +7,9 @@ use serde_json::{Value as Json, json};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
+use crate::{
+    Clients, CloudError, Ctx, Declared, Names, Resource, Site, Stage, StageError, Wanted, policy, tags, train,
+};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -63,11 +65,16 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows and writes a model.
+/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows, writes a model and
+/// pulls the image that trains.
 fn execution_policy(names: &Names, trains: bool) -> Json {
     let site = &names.site;
     let partition = site.partition();
-    let (registry, repository) = image_parts(&names.image);
+    let trains_by = trains.then_some(&names.training_image);
+    let mut repositories: Vec<_> =
+        [&names.image].into_iter().chain(trains_by).map(|image| repository_arn(site, image)).collect();
+    repositories.dedup();
+    let repositories = if let [only] = &*repositories { json!(only) } else { json!(repositories) };
     let mut statements = vec![
         json!({
             "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
@@ -77,7 +84,7 @@ fn execution_policy(names: &Names, trains: bool) -> Json {
         json!({
             "Sid": "EcrPull", "Effect": "Allow",
             "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
-            "Resource": format!("arn:{partition}:ecr:{}:{registry}:repository/{repository}", site.region)
+            "Resource": repositories
         }),
         json!({
             "Sid": "Logs", "Effect": "Allow",
@@ -122,10 +129,12 @@ fn proxy_policy(names: &Names) -> Json {
     ])
 }
 
-/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
-fn image_parts(image: &str) -> (&str, &str) {
+/// The repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
+fn repository_arn(site: &Site, image: &str) -> String {
     let (host, rest) = image.split_once('/').unwrap_or((image, ""));
-    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
+    let registry = host.split('.').next().unwrap_or_default();
+    let repository = rest.rsplit_once(':').map_or(rest, |(repository, _)| repository);
+    format!("arn:{}:ecr:{}:{registry}:repository/{repository}", site.partition(), site.region)
 }
 
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! What the stages declare, as a user reads it in a plan.
 
+mod own_image;
+
 use plan::{Facts, Goal, Observation, Stray, World};
 
 use crate::fixture::Fixture;
@@ -8,8 +10,12 @@ use crate::{create_endpoint, create_role, package, train, upload};
 /// Trained by a job.
 const JOB: &str = "{ train: { on: sagemaker, instances: { count: 2 } } }";
 
-const KINDS: [&str; 6] = [
+/// Served by an image of our own.
+const OWN: &str = "{ create-endpoint: { container: model-server } }";
+
+const KINDS: [&str; 7] = [
     JOB,
+    OWN,
     "",
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5 } } }",
     "{ train: { algorithm: { logistic-regression: {} }, require: { average-precision: 0.8 } } }",

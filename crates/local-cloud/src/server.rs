@@ -33,7 +33,7 @@ use crate::server::operation::{Described, describe};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 use crate::server::target::{Service, Target};
-use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker, sts};
+use crate::service::{apigateway, ecr, iam, lambda, logs, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -200,6 +200,7 @@ async fn buffered(
     };
     let described = match &target {
         Target::Public { path, .. } => Described::public(&parts, path),
+        Target::Registry => Described::registry(&parts),
         _ => describe(service, &parts, &body),
     };
     if let Target::Service(service) = target {
@@ -218,6 +219,7 @@ async fn buffered(
             let request = Request::from_parts(parts, body);
             apigateway::serve(&shell.cloud, &api_id, &path, request).await.map(Body::from)
         }
+        Target::Registry => ecr::serve(&shell.cloud, parts, body).await.map(Body::from),
         Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
             Ok(caller) => {
                 entry.caller = Some(caller.arn.clone());
@@ -283,6 +285,7 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::Lambda => lambda::handle(cloud, call).await,
         Service::ApiGateway => apigateway::handle(cloud, call).await,
         Service::Logs => logs::handle(cloud, call).await,
+        Service::Ecr => ecr::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }

@@ -9,10 +9,22 @@ use serde_json::Value;
 use crate::server::target::Service;
 
 /// Beginnings of the names of operations that change nothing.
-const READS: [&str; 9] = ["Get", "List", "Describe", "Head", "Filter", "Invoke", "AssumeRole", "Select", "Simulate"];
+const READS: [&str; 11] = [
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Filter",
+    "Invoke",
+    "AssumeRole",
+    "Select",
+    "Simulate",
+    "BatchGet",
+    "BatchCheck",
+];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 12] = [
+const RESOURCE_MEMBERS: [&str; 13] = [
     "RoleName",
     "EndpointName",
     "EndpointConfigName",
@@ -20,6 +32,7 @@ const RESOURCE_MEMBERS: [&str; 12] = [
     "TrainingJobName",
     "ResourceArn",
     "resourceArn",
+    "repositoryName",
     "logGroupName",
     "logGroupIdentifier",
     "logGroupNamePrefix",
@@ -43,6 +56,12 @@ impl Described {
     pub(super) fn public(parts: &Parts, path: &str) -> Self {
         Self { operation: parts.method.to_string(), resource: path.to_owned(), write: false }
     }
+
+    /// A request in the image registry's own protocol.
+    pub(super) fn registry(parts: &Parts) -> Self {
+        let write = !matches!(parts.method, Method::GET | Method::HEAD);
+        Self { operation: parts.method.to_string(), resource: parts.uri.path().to_owned(), write }
+    }
 }
 
 /// Says what a request is.
@@ -56,7 +75,9 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         Service::Lambda => lambda_operation(method, &segments),
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
-        Service::SageMaker | Service::Logs | Service::Other => (named(service, parts, body), json_member(body)),
+        Service::SageMaker | Service::Logs | Service::Ecr | Service::Other => {
+            (named(service, parts, body), json_member(body))
+        }
     };
     let read = READS.iter().any(|read| operation.starts_with(read));
     let unnamed_read = operation.contains(' ') && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Request};
 
+use crate::service::ecr;
 use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
@@ -15,6 +16,7 @@ pub(super) enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    Ecr,
     Other,
 }
 
@@ -29,6 +31,7 @@ impl Service {
             Self::Lambda => "lambda",
             Self::ApiGateway => "apigateway",
             Self::Logs => "logs",
+            Self::Ecr => "ecr",
             Self::Other => "unknown",
         }
     }
@@ -43,6 +46,7 @@ impl Service {
             "lambda" => Self::Lambda,
             "apigateway" => Self::ApiGateway,
             "logs" => Self::Logs,
+            "ecr" => Self::Ecr,
             _ => Self::Other,
         }
     }
@@ -55,6 +59,8 @@ pub(super) enum Target {
     Local,
     /// A deployed API; the path begins with `/`.
     Public { api_id: String, path: String },
+    /// The image registry, which checks a password of its own.
+    Registry,
     /// A service that can check the signature.
     Service(Service),
     /// Nobody signed; the service is a guess that decides the refusal's shape.
@@ -78,6 +84,9 @@ impl Target {
                 Service::Other => Self::Unknown(guess(headers, path)),
                 service => Self::Service(service),
             };
+        }
+        if ecr::is_registry(path) {
+            return Self::Registry;
         }
         let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
         match guess(headers, path) {
@@ -103,6 +112,7 @@ impl Target {
     pub(super) fn service(&self) -> Service {
         match self {
             Self::Local | Self::Public { .. } => Service::ApiGateway,
+            Self::Registry => Service::Ecr,
             Self::Service(service) | Self::Unsigned(service) | Self::Unknown(service) => *service,
         }
     }
@@ -112,6 +122,7 @@ impl Target {
         match self {
             Self::Local => "local",
             Self::Public { .. } => "execute-api",
+            Self::Registry => "registry",
             Self::Service(service) | Self::Unsigned(service) => service.name(),
             Self::Unknown(_) => "unknown",
         }
@@ -124,6 +135,8 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
     let target = text("x-amz-target");
     if target.starts_with("Logs_") {
         Service::Logs
+    } else if target.starts_with("AmazonEC2ContainerRegistry_") {
+        Service::Ecr
     } else if !target.is_empty() {
         Service::SageMaker
     } else if text("content-type").starts_with("application/x-www-form-urlencoded") {

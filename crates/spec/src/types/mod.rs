@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::machines;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
@@ -77,9 +78,12 @@ pub struct Package {
     pub proxy: Option<PathBuf>,
     /// What the function runs on. Default `x86_64`.
     pub architecture: Architecture,
+    /// A prebuilt `model-server` for the image, relative to the pipeline file; else it is built from source or taken
+    /// from beside the runner. Given only with [`Container::ModelServer`].
+    pub model_server: Option<PathBuf>,
 }
 
-/// What a Lambda function runs on.
+/// What a Lambda function or an image runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Architecture {
     /// `x86_64`.
@@ -101,10 +105,19 @@ pub struct Upload {
 pub struct CreateEndpoint {
     /// What it runs on. Default: one `ml.t2.medium`.
     pub capacity: Capacity,
-    /// Tag of the prebuilt `sagemaker-xgboost` image. Default `1.7-1`.
-    pub container: ContainerVersion,
+    /// What serves the model. Default: the prebuilt image `1.7-1`.
+    pub container: Container,
     /// Days that the container's log lines are kept. Default 14.
     pub log_retention_days: i32,
+}
+
+/// What serves a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// AWS's `sagemaker-xgboost` image of that tag.
+    Prebuilt(ContainerVersion),
+    /// An image of our own, made of the program `model-server`.
+    ModelServer,
 }
 
 /// What an endpoint runs on.
@@ -214,7 +227,13 @@ impl Default for LocalTarget {
 
 impl Default for CreateEndpoint {
     fn default() -> Self {
-        Self { capacity: Capacity::default(), container: ContainerVersion::default(), log_retention_days: 14 }
+        Self { capacity: Capacity::default(), container: Container::default(), log_retention_days: 14 }
+    }
+}
+
+impl Default for Container {
+    fn default() -> Self {
+        Self::Prebuilt(ContainerVersion::default())
     }
 }
 
@@ -261,6 +280,29 @@ impl Target {
         match self {
             Self::Local(local) => &local.region,
             Self::Aws(aws) => &aws.region,
+        }
+    }
+}
+
+impl Capacity {
+    /// The processor that an image must be built for. Serverless endpoints are `x86_64` machines.
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Instances { instance_type, .. } if machines::is_arm(instance_type) => Architecture::Arm64,
+            Self::Instances { .. } | Self::Serverless { .. } => Architecture::X86_64,
+        }
+    }
+}
+
+impl Container {
+    /// What pipeline.yaml calls an image of our own.
+    pub const MODEL_SERVER: &str = "model-server";
+
+    /// As pipeline.yaml spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Prebuilt(version) => version.as_str(),
+            Self::ModelServer => Self::MODEL_SERVER,
         }
     }
 }

@@ -141,6 +141,7 @@ fn the_defaults_are_the_documented_ones() {
         package: Package {
             proxy: None,
             architecture: X86_64,
+            model_server: None,
         },
         upload: Upload {
             bucket: None,
@@ -150,8 +151,10 @@ fn the_defaults_are_the_documented_ones() {
                 instance_type: "ml.t2.medium",
                 count: 1,
             },
-            container: ContainerVersion(
-                "1.7-1",
+            container: Prebuilt(
+                ContainerVersion(
+                    "1.7-1",
+                ),
             ),
             log_retention_days: 14,
         },

@@ -102,6 +102,10 @@ impl Bench {
         Said::of(&self.aws.ask_json("logs", &format!("Logs_20140328.{operation}"), body))
     }
 
+    pub(super) fn ecr(&self, operation: &str, body: &Json) -> Said {
+        Said::of(&self.aws.ask_json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body))
+    }
+
     pub(super) fn iam(&self, action: &str, members: &[(&str, &str)]) -> Said {
         Said::xml(&self.aws.ask_iam(action, members))
     }

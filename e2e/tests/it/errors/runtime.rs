@@ -9,9 +9,12 @@ use crate::harness::Http;
 
 use super::bench::{Bench, Said};
 use super::{Case, each_is_answered_as_on_aws};
+use super::{image, sagemaker};
 
 const RUNTIME: &[Case] = &[
     ("InvokeEndpoint", "endpoint absent or not in service", |b| invoke(b, "none", "1")),
+    ("InvokeEndpoint", "container 5xx", |b| invoke(b, failing(b), "500")),
+    ("InvokeEndpoint", "container 5xx, body unreadable", |b| invoke(b, failing(b), "cut")),
     ("InvokeEndpoint", "container 4xx", |b| invoke(b, "fraud", "a,b,c\n1,2,3\n")),
 ];
 
@@ -69,6 +72,23 @@ fn invoke(b: &Bench, endpoint: &str, body: &str) -> Said {
         body,
     );
     Said::of(&answer)
+}
+
+/// An endpoint whose container answers with the status that it is sent.
+fn failing(b: &Bench) -> &'static str {
+    const NAME: &str = "failing";
+    if b.sagemaker("DescribeEndpoint", &json!({ "EndpointName": NAME })).status == 200 {
+        return NAME;
+    }
+    image::push(&b.aws, image::DOCKER, &image::server(), NAME);
+    let role = sagemaker::role(b, "of-failing", "sagemaker.amazonaws.com", "*");
+    let container = json!({ "Image": image::name(NAME) });
+    b.aws.sagemaker(
+        "CreateModel",
+        &json!({ "ModelName": NAME, "ExecutionRoleArn": role, "PrimaryContainer": container }),
+    );
+    sagemaker::serve(b, NAME, "InService");
+    NAME
 }
 
 /// The id of the deployed API.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::bench::{BUCKET, Bench, IMAGE, ROLE, ROLE_ARN, Said};
+use super::image;
 use crate::harness::archive;
 
 use super::{Case, each_is_answered_as_on_aws};
@@ -76,6 +77,8 @@ const CASES: &[Case] = &[
     ("CreateModel", "registry account wrong for region, repo absent, or repo policy", |b| {
         b.sagemaker("CreateModel", &model("other", ROLE_ARN, &IMAGE.replace("683313688378", "141502667606"), &data(b)))
     }),
+    ("CreateModel", "OCI index pushed", |b| pushed(b, image::OCI_INDEX)),
+    ("CreateModel", "single OCI manifest pushed", |b| pushed(b, image::OCI)),
     ("CreateModel", "image without tag/digest or malformed", |b| {
         b.sagemaker("CreateModel", &model("other", ROLE_ARN, "nginx", &data(b)))
     }),
@@ -156,7 +159,7 @@ fn data(b: &Bench) -> String {
 }
 
 /// A role that a service may assume, and that may do these actions; its ARN.
-fn role(b: &Bench, name: &str, service: &str, actions: &str) -> String {
+pub(super) fn role(b: &Bench, name: &str, service: &str, actions: &str) -> String {
     let trust = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }
     ] });
@@ -184,32 +187,39 @@ fn broken(b: &Bench, name: &str, role: &str) -> Said {
     failed(b, name)
 }
 
-/// Serves a model that cannot be served.
+/// Serves a model that cannot be served; the reason of its failure.
 fn failed(b: &Bench, name: &str) -> Said {
+    Said::reason(&serve(b, name, "Failed"))
+}
+
+/// Serves a model on an endpoint of the same name, and describes it once it has that status.
+pub(super) fn serve(b: &Bench, name: &str, status: &str) -> Json {
     b.aws.sagemaker("CreateEndpointConfig", &config(name, name));
     b.aws.sagemaker("CreateEndpoint", &endpoint(name, name));
     for _ in 0..600 {
         let endpoint = b.aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": name })).json();
         if endpoint["EndpointStatus"] != "Creating" {
-            assert_eq!(endpoint["EndpointStatus"], "Failed", "{endpoint}");
-            return Said::reason(&endpoint);
+            assert_eq!(endpoint["EndpointStatus"], status, "{endpoint}");
+            return endpoint;
         }
         thread::sleep(Duration::from_millis(50));
     }
-    panic!("endpoint `{name}` did not fail within 30 s");
+    panic!("endpoint `{name}` was not `{status}` within 30 s");
+}
+
+/// What is said of an image whose manifest is of that kind.
+fn pushed(b: &Bench, media_type: &str) -> Said {
+    let tag = media_type.rsplit('.').nth(1).unwrap();
+    let tag = format!("{tag}-{}", media_type.len());
+    image::push(&b.aws, media_type, b"a program", &tag);
+    let role = role(b, &format!("of-{tag}"), "sagemaker.amazonaws.com", "*");
+    b.sagemaker("CreateModel", &model("other", &role, &image::name(&tag), &data(b)))
 }
 
 fn without_its_config(b: &Bench) -> Said {
-    b.aws.sagemaker("CreateEndpointConfig", &config("attached", &b.model()));
-    b.aws.sagemaker("CreateEndpoint", &endpoint("bereft", "attached"));
-    for _ in 0..600 {
-        let endpoint = b.aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": "bereft" })).json();
-        if endpoint["EndpointStatus"] == "InService" {
-            break;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    b.aws.sagemaker("DeleteEndpointConfig", &json!({ "EndpointConfigName": "attached" }));
+    b.aws.sagemaker("CreateModel", &model("bereft", ROLE_ARN, IMAGE, &data(b)));
+    serve(b, "bereft", "InService");
+    b.aws.sagemaker("DeleteEndpointConfig", &json!({ "EndpointConfigName": "bereft" }));
     b.sagemaker("UpdateEndpoint", &endpoint("bereft", &b.config()))
 }
 

@@ -134,6 +134,15 @@ impl Aws {
         }
         let groups = self.logs("DescribeLogGroups", &json!({})).json();
         add("log-group", names(&groups["logGroups"], "logGroupName"));
+        let repositories =
+            names(&self.ecr("DescribeRepositories", &json!({})).json()["repositories"], "repositoryName");
+        for repository in &repositories {
+            let images = self.ecr("ListImages", &json!({ "repositoryName": repository })).json();
+            let tags =
+                images["imageIds"].as_array().unwrap().iter().map(|id| id["imageTag"].as_str().unwrap_or("none"));
+            add("image", tags.map(|tag| format!("{repository}:{tag}")).collect());
+        }
+        add("repository", repositories);
         let functions = self.signed("lambda", "GET", "/2015-03-31/functions/", &[], "").json();
         add("function", names(&functions["Functions"], "FunctionName"));
         let apis = self.signed("apigateway", "GET", "/v2/apis", &[], "").json();
@@ -163,6 +172,11 @@ impl Aws {
     /// A call of SageMaker that must succeed.
     pub(crate) fn sagemaker(&self, operation: &str, body: &Json) -> Answer {
         self.ask_json("sagemaker", &format!("SageMaker.{operation}"), body).good(operation)
+    }
+
+    /// A call of ECR that must succeed.
+    pub(crate) fn ecr(&self, operation: &str, body: &Json) -> Answer {
+        self.ask_json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body).good(operation)
     }
 
     /// A call in JSON 1.1.
