@@ -92,7 +92,7 @@ impl Refusal {
 }
 
 /// The table: service, wire code (IAM's also without the suffix), and how the message begins where the code alone
-/// does not tell. Sources: `e2e/conformance/aws-errors.tsv`.
+/// does not tell. Sources: `e2e/aws-errors.tsv`.
 fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Meaning {
     let begins = |prefix: &str| message.starts_with(prefix);
     let contains = |part: &str| message.contains(part);
@@ -119,9 +119,13 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         {
             Meaning::NotYet
         }
+        ("lambda", "InvalidParameterValue") if contains("throttled by EC2") => Meaning::Busy,
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
         ("apigateway", "BadRequest") if begins("Authorizer name must be unique") => Meaning::AlreadyThere,
         ("apigateway", "BadRequest") if begins("Insufficient permissions to enable logging") => Meaning::NotYet,
+        // Waiting changes nothing: another route stands in the way, or somebody put the role on a machine.
+        ("apigateway", "Conflict") if contains("conflicting variable") => Meaning::Other,
+        ("iam", "DeleteConflict") if contains("instance profile") => Meaning::Other,
         // An answer was lost, and the SDK has sent the call again.
         ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
@@ -132,7 +136,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
         | (
             "s3",
-            "NoSuchTagSet"
+            "NoSuchUpload"
+            | "NoSuchTagSet"
             | "NoSuchBucketPolicy"
             | "NoSuchLifecycleConfiguration"
             | "NoSuchPublicAccessBlockConfiguration"
@@ -147,9 +152,15 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             _,
             "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" | "RequestThrottled",
         ) => Meaning::Throttled,
-        (_, "AccessDenied" | "Forbidden" | "BucketAlreadyExists" | "UnrecognizedClient" | "InvalidClientTokenId") => {
-            Meaning::Refused
-        }
+        (
+            _,
+            "AccessDenied"
+            | "Forbidden"
+            | "403"
+            | "BucketAlreadyExists"
+            | "UnrecognizedClient"
+            | "InvalidClientTokenId",
+        ) => Meaning::Refused,
         ("s3", "") if status == Some(404) => Meaning::Absent,
         ("s3", "") if status == Some(403) => Meaning::Refused,
         _ => Meaning::Other,

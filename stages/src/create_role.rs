@@ -243,9 +243,10 @@ impl Role {
         outputs([("arn", self.names.role_arn(&self.name).into())])
     }
 
+    /// A role that was made a moment ago may not be there yet for this call.
     async fn put_policy(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
         let subject = self.subject();
-        ctx.settled(&subject, ctx.limits.propagation, || async {
+        ctx.visible(&subject, ctx.limits.propagation, || async {
             let request = ctx.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
             let answer = request.policy_document(self.policy.to_string()).send().await;
             answer.about("iam:PutRolePolicy", &subject)

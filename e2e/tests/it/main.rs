@@ -7,6 +7,7 @@ mod bad_input;
 mod conformance;
 mod data_sources;
 mod delays;
+mod errors;
 mod harness;
 mod judgement;
 mod laws;

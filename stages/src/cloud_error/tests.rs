@@ -130,6 +130,33 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("logs", "InvalidParameterException", "Invalid LogGroup or LogStream", Meaning::Other),
 ];
 
+/// Every refusal that AWS is known for: service, operation, situation, status, code, message, retry, source, meaning,
+/// and how the local cloud is brought to give it.
+const TABLE: &str = include_str!("../../../e2e/aws-errors.tsv");
+
+#[test]
+fn every_refusal_of_the_table_means_what_the_table_says() {
+    let (mut read, mut wrong) = (0, vec![]);
+    for line in TABLE.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [service, operation, situation, status, code, message, _retry, _source, means, how] = columns[..] else {
+            panic!("a row has ten columns: {line}");
+        };
+        // The function alone calls these, and the public the other.
+        if how.starts_with("unused") || means == "-" || matches!(service, "sagemaker-runtime" | "execute-api") {
+            continue;
+        }
+        let service = if service == "apigatewayv2" { "apigateway" } else { service };
+        let found = format!("{:?}", meaning(service, code, message, status.parse().ok()));
+        if found != means {
+            wrong.push(format!("{service} {operation}, {situation}: {code} {message} is {found}, not {means}"));
+        }
+        read += 1;
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(read > 120, "only {read} rows were read");
+}
+
 #[test]
 fn each_service_says_it_in_its_own_words() {
     for (service, code, message, expected) in ANSWERS {

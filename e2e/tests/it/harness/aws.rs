@@ -63,6 +63,12 @@ impl Aws {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Whether it answers.
+    pub(super) fn is_up(&self) -> bool {
+        let health = Request::get(format!("{}/_local/health", self.base())).body(Full::default()).unwrap();
+        self.http.try_send(health).is_ok_and(|answer| answer.status == 200)
+    }
+
     /// Makes the n-th write fail, and all after it.
     pub(crate) fn fail_write(&self, n: usize, side: Side) {
         let fault = match side {
@@ -95,6 +101,22 @@ impl Aws {
     /// Requests since the log was cleared, with their statuses.
     pub(crate) fn requests(&self) -> Vec<Json> {
         self.local("GET", "requests", "").json().as_array().unwrap().clone()
+    }
+
+    /// Services and operations since the log was cleared, but for those of the public.
+    pub(crate) fn calls(&self) -> BTreeSet<(String, String)> {
+        let log = self.local("GET", "requests", "").json();
+        let text = |entry: &Json, name: &str| entry[name].as_str().unwrap().to_owned();
+        let all = log.as_array().unwrap().iter().map(|entry| (text(entry, "service"), text(entry, "operation")));
+        all.filter(|(service, _)| service != "execute-api").collect()
+    }
+
+    /// The fault rules that have struck no call.
+    pub(crate) fn faults_without_effect(&self) -> Vec<Json> {
+        let faults = self.local("GET", "faults", "").json();
+        let struck = faults["struck"].as_array().unwrap().iter();
+        let rules = faults["rules"].as_array().unwrap().iter();
+        rules.zip(struck).filter(|(_, struck)| **struck == 0).map(|(rule, _)| rule.clone()).collect()
     }
 
     /// Forgets the requests so far.
@@ -143,33 +165,39 @@ impl Aws {
         all
     }
 
-    /// A call of IAM's query protocol.
+    /// A call of IAM's query protocol that must succeed.
     pub(crate) fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
+        self.ask_iam(action, members).good(action)
+    }
+
+    /// A call of IAM's query protocol.
+    pub(crate) fn ask_iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
         let mut body = format!("Action={action}&Version=2010-05-08");
         for (name, value) in members {
             body = format!("{body}&{name}={}", percent_encoded(value));
         }
-        self.signed("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
+        self.ask("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
     }
 
-    /// A call of CloudWatch Logs.
+    /// A call of CloudWatch Logs that must succeed.
     pub(crate) fn logs(&self, operation: &str, body: &Json) -> Answer {
-        self.json("logs", &format!("Logs_20140328.{operation}"), body)
+        self.ask_json("logs", &format!("Logs_20140328.{operation}"), body).good(operation)
     }
 
-    /// A call of SageMaker.
+    /// A call of SageMaker that must succeed.
     pub(crate) fn sagemaker(&self, operation: &str, body: &Json) -> Answer {
-        self.json("sagemaker", &format!("SageMaker.{operation}"), body)
+        self.ask_json("sagemaker", &format!("SageMaker.{operation}"), body).good(operation)
     }
 
-    /// A call of ECR.
+    /// A call of ECR that must succeed.
     pub(crate) fn ecr(&self, operation: &str, body: &Json) -> Answer {
-        self.json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body)
+        self.ask_json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body).good(operation)
     }
 
-    fn json(&self, service: &str, target: &str, body: &Json) -> Answer {
+    /// A call in JSON 1.1.
+    pub(crate) fn ask_json(&self, service: &str, target: &str, body: &Json) -> Answer {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        self.signed(service, "POST", "/", &headers, &body.to_string())
+        self.ask(service, "POST", "/", &headers, body.to_string())
     }
 
     /// A call that must succeed.
@@ -179,16 +207,21 @@ impl Aws {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Answer {
-        let answer = self.ask(service, method, path, headers, body);
-        assert!((200..300).contains(&answer.status), "{service} {method} {path}: {answer:?}");
-        answer
+        self.ask(service, method, path, headers, body).good(&format!("{service} {method} {path}"))
     }
 
-    /// A call that may be refused.
-    pub(crate) fn ask(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        self.http.send(self.sign(service, method, path, headers, body))
+    /// A call, whatever comes of it.
+    pub(crate) fn ask(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        self.http.send(self.sign(service, method, path, headers, body.as_ref()))
     }
 
     /// Key id, secret and region, for other programs that sign.
@@ -203,15 +236,14 @@ impl Aws {
         log.as_array().unwrap().iter().filter(of_it).count()
     }
 
-    /// Signature Version 4. Queries must be written as they are signed, and so must paths of S3; others encode them once
-    /// more.
+    /// Signature Version 4. Queries must be written as they are signed; paths are encoded once more, but for S3.
     fn sign(
         &self,
         service: &str,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: &[u8],
     ) -> Request<Full<Bytes>> {
         let region = if service == "iam" { "us-east-1" } else { &self.region };
         let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -224,8 +256,11 @@ impl Aws {
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        let bare = if service == "s3" { bare.to_owned() } else { percent_encoded(bare).replace("%2F", "/") };
-        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
+        let signed = match service {
+            "s3" => bare.to_owned(),
+            _ => bare.split('/').map(percent_encoded).collect::<Vec<_>>().join("/"),
+        };
+        let canonical = format!("{method}\n{signed}\n{query}\n{lines}\n{names}\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), &time[..8]);
         for part in [region, service, "aws4_request"] {
@@ -239,7 +274,7 @@ impl Aws {
             request = request.header(name, value);
         }
         let request = request.header("authorization", authorization);
-        request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
+        request.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
     }
 
     /// One of the cloud's own routes.
@@ -247,8 +282,7 @@ impl Aws {
         let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.base()));
         let request = request.header("authorization", format!("Bearer {}", self.secret));
         let answer = self.http.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap());
-        assert!((200..300).contains(&answer.status), "{method} {route}: {answer:?}");
-        answer
+        answer.good(route)
     }
 }
 
@@ -263,7 +297,7 @@ fn hmac(key: &[u8], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let encode = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             char::from(byte).to_string()

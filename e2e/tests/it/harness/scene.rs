@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
@@ -129,6 +130,21 @@ impl Scene {
             Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stderr.contains("panicked at"), "{}", ran.stderr);
         ran
+    }
+
+    /// Starts the local cloud without a pipeline, told how long things take in it and which region it is.
+    pub(crate) fn serve(&self, flags: &[&str]) -> Aws {
+        let mut command = Command::new(&tools().runner);
+        command.args(["local", "serve", "--state", ".runner/local"]).args(flags).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap();
+        for _ in 0..600 {
+            if self.address().is_some_and(|address| Aws::new(&address).is_up()) {
+                return self.aws();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the local cloud did not start: {flags:?}");
     }
 
     /// Applies; it must succeed.
