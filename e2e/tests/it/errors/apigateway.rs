@@ -37,6 +37,12 @@ const CASES: &[Case] = &[
         assert_eq!(call(b, "DELETE", &path, &Json::Null).to_string(), said.to_string());
         said
     }),
+    ("GetAuthorizer/DeleteAuthorizer", "authorizer absent", |b| {
+        let path = format!("apis/{}/authorizers/none", create(b));
+        let said = call(b, "GET", &path, &Json::Null);
+        assert_eq!(call(b, "DELETE", &path, &Json::Null).to_string(), said.to_string());
+        said
+    }),
     ("CreateRoute", "route key already present", |b| {
         let path = format!("apis/{}/routes", create(b));
         call(b, "POST", &path, &route("GET /"));

@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::Request;
 use serde_json::json;
 
-use crate::harness::Http;
+use crate::harness::{Answer, Http, Issuer};
 
 use super::bench::{Bench, Said};
 use super::{Case, each_is_answered_as_on_aws};
@@ -49,6 +49,23 @@ const PUBLIC: &[Case] = &[
         b.aws.put_faults(&json!([slow]));
         let said = ask(b, "POST", "");
         b.aws.clear_faults();
+        said
+    }),
+    ("request", "JWT missing/invalid", |b| {
+        let issuer = Issuer::new();
+        guard(b, &issuer, &[]);
+        let missing = ask_with(b, &[]);
+        assert_eq!((missing.status, challenge(&missing)), (401, "Bearer"), "{missing:?}");
+        let invalid = ask_with(b, &[("authorization", &issuer.token(&json!({ "exp": 1 })))]);
+        b.scene.runner(&["apply"]).exits(0);
+        let message = format!("{} + www-authenticate: {}", invalid.text, challenge(&invalid));
+        Said { message, ..Said::body(&invalid) }
+    }),
+    ("request", "scope missing or IAM deny", |b| {
+        let issuer = Issuer::new();
+        guard(b, &issuer, &["score"]);
+        let said = Said::body(&ask_with(b, &[("authorization", &issuer.token(&json!({})))]));
+        b.scene.runner(&["apply"]).exits(0);
         said
     }),
 ];
@@ -102,10 +119,43 @@ fn unthrottled(b: &Bench) {
     b.aws.signed("apigateway", "PATCH", &format!("/v2/apis/{}/stages/%24default", api(b)), &[], settings.to_string());
 }
 
+/// Has the route ask for tokens of this issuer for these scopes.
+fn guard(b: &Bench, issuer: &Issuer, scopes: &[&str]) {
+    unthrottled(b);
+    let below = |rest: &str| format!("/v2/apis/{}/{rest}", api(b));
+    let call = |method, path: &str, body: &str| b.aws.signed("apigateway", method, path, &[], body).json();
+    let authorizer = json!({
+        "name": issuer.url(), "authorizerType": "JWT", "identitySource": ["$request.header.Authorization"],
+        "jwtConfiguration": { "issuer": issuer.url(), "audience": ["scores"] },
+    });
+    let made = call("POST", &below("authorizers"), &authorizer.to_string());
+    let routes = call("GET", &below("routes"), "");
+    let route = routes["items"][0]["routeId"].as_str().unwrap();
+    let by = json!({
+        "authorizationType": "JWT", "authorizerId": made["authorizerId"], "authorizationScopes": scopes,
+    });
+    call("PATCH", &below(&format!("routes/{route}")), &by.to_string());
+}
+
+/// What a refusal asks for.
+fn challenge(answer: &Answer) -> &str {
+    answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap()).unwrap_or_default()
+}
+
 /// A request of the public.
 fn ask(b: &Bench, method: &str, path: &str) -> Said {
+    Said::body(&send(b, method, path, &[]))
+}
+
+/// A request of the public to the route that is there, with these headers.
+fn ask_with(b: &Bench, headers: &[(&str, &str)]) -> Answer {
+    send(b, "POST", "", headers)
+}
+
+fn send(b: &Bench, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let uri = format!("{}/execute-api/{}/{path}", b.aws.base(), api(b));
     let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let body = crate::harness::features().to_string();
-    Said::body(&Http::new().send(request.body(Full::new(Bytes::from(body))).unwrap()))
+    Http::new().send(request.body(Full::new(Bytes::from(body))).unwrap())
 }
