@@ -30,12 +30,12 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
-    let trains = matches!(train::on(wanted.spec), spec::On::SageMaker(_));
+    let needs = Needs::of(wanted.spec);
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names, trains),
+        policy: execution_policy(names, needs),
         names: names.clone(),
     });
     declared.resource(Role {
@@ -63,8 +63,44 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows and writes a model.
-fn execution_policy(names: &Names, trains: bool) -> Json {
+/// What SageMaker's role must be able to do beyond serving one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Needs {
+    trains: bool,
+    captures: bool,
+    network: bool,
+    alarms: bool,
+}
+
+impl Needs {
+    fn of(spec: &spec::Spec) -> Self {
+        let serving = &spec.create_endpoint;
+        Self {
+            trains: matches!(train::on(spec), spec::On::SageMaker(_)),
+            captures: serving.data_capture.is_some(),
+            network: serving.vpc.is_some(),
+            alarms: serving.rollback_on.count() > 0,
+        }
+    }
+}
+
+/// What creates network interfaces for containers in a VPC. Source: AWS documentation, hosted endpoints and resources
+/// in a VPC.
+const NETWORK: [&str; 10] = [
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+];
+
+/// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more.
+fn execution_policy(names: &Names, needs: Needs) -> Json {
     let site = &names.site;
     let partition = site.partition();
     let (registry, repository) = image_parts(&names.image);
@@ -86,8 +122,8 @@ fn execution_policy(names: &Names, trains: bool) -> Json {
         }),
         json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
     ];
-    if trains {
-        let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
+    let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
+    if needs.trains {
         let training = crate::names::TRAINING;
         statements.extend([
             json!({
@@ -103,6 +139,21 @@ fn execution_policy(names: &Names, trains: bool) -> Json {
                 "Resource": format!("{bucket}/{training}*/output/*")
             }),
         ]);
+    }
+    if needs.captures {
+        statements.push(json!({
+            "Sid": "Captures", "Effect": "Allow", "Action": "s3:PutObject",
+            "Resource": format!("{bucket}/{}*", crate::names::CAPTURES)
+        }));
+    }
+    if needs.network {
+        statements.push(json!({ "Sid": "Network", "Effect": "Allow", "Action": NETWORK, "Resource": "*" }));
+    }
+    if needs.alarms {
+        // A narrower resource would hide composite alarms. Source: DescribeAlarms of the CloudWatch API.
+        statements.push(json!({
+            "Sid": "Alarms", "Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"
+        }));
     }
     policy::document(&statements)
 }
@@ -313,26 +364,50 @@ mod tests {
         let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
         let documents = json!({
             "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names, false),
+            "execution": execution_policy(&names, Needs::default()),
             "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
             "proxy": proxy_policy(&names),
         });
         serde_json::to_string_pretty(&documents).unwrap()
     }
 
+    /// The statements that these needs add.
+    fn more(needs: Needs) -> String {
+        let names = Fixture::with("").names;
+        let (serves, more) = (execution_policy(&names, Needs::default()), execution_policy(&names, needs));
+        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
+        let (serves, mut all) = (statements(&serves), statements(&more));
+        let more = all.split_off(serves.len());
+        assert_eq!(all, serves);
+        serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap()
+    }
+
     #[test]
     fn a_role_that_trains_may_also_read_rows_and_write_results() {
-        let names = Fixture::with("").names;
-        let (serves, trains) = (execution_policy(&names, false), execution_policy(&names, true));
-        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
-        let (serves, mut trains) = (statements(&serves), statements(&trains));
-        let more = trains.split_off(serves.len());
-        assert_eq!(trains, serves);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @r#"
+        insta::assert_snapshot!(more(Needs { trains: true, ..Needs::default() }), @r#"
         {
           "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
           "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
           "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*"
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_role_may_do_what_each_option_needs_and_no_more() {
+        insta::assert_snapshot!(more(Needs { captures: true, ..Needs::default() }), @r#"
+        {
+          "Captures": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/captures/*"
+        }
+        "#);
+        insta::assert_snapshot!(more(Needs { network: true, ..Needs::default() }), @r#"
+        {
+          "Network": "Allow ec2:CreateNetworkInterface, ec2:CreateNetworkInterfacePermission, ec2:DeleteNetworkInterface, ec2:DeleteNetworkInterfacePermission, ec2:DescribeDhcpOptions, ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs on *"
+        }
+        "#);
+        insta::assert_snapshot!(more(Needs { alarms: true, ..Needs::default() }), @r#"
+        {
+          "Alarms": "Allow cloudwatch:DescribeAlarms on *"
         }
         "#);
     }

@@ -74,16 +74,16 @@ impl Names {
         let model_key = format!("{MODELS}{fingerprint}/model.tar.gz");
         let execution_role = format!("{name}-{region}-sagemaker");
         let image = image(&site, &spec.create_endpoint.container);
-        let model = format!(
-            "{name}-{}",
-            short_hash(&json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role }))
-        );
-        let endpoint_config = format!(
-            "{name}-{}",
-            short_hash(
-                &json!({ "model": model, "capacity": crate::create_endpoint::capacity_words(&spec.create_endpoint.capacity) })
-            )
-        );
+        let serving = &spec.create_endpoint;
+        let mut content = json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role });
+        if let Some(vpc) = &serving.vpc {
+            content["subnets"] = json!(vpc.subnets);
+            content["security_groups"] = json!(vpc.security_groups);
+        }
+        let model = format!("{name}-{}", short_hash(&content));
+        let mut content = crate::create_endpoint::config_content(serving, &bucket);
+        content.insert("model".to_owned(), json!(model));
+        let endpoint_config = format!("{name}-{}", short_hash(&content.into()));
         Self {
             pipeline: name.to_owned(),
             bucket,
@@ -151,6 +151,9 @@ pub(crate) fn training_container(serving: &str) -> &str {
 
 /// Prefix of every model's folder in the bucket.
 pub(crate) const MODELS: &str = "models/";
+
+/// Prefix of what SageMaker captures of requests and answers.
+pub(crate) const CAPTURES: &str = "captures/";
 
 /// Prefix of what training jobs read and write: a folder for each model, by the short form of its fingerprint.
 pub(crate) const TRAINING: &str = "training/";

@@ -74,6 +74,13 @@ impl Facts {
         self.with(name, value.into(), Rule::Field)
     }
 
+    /// Adds the facts of another description behind these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// All facts, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Fact> {
         self.0.iter()

@@ -3,16 +3,17 @@
 //! Model and endpoint config cannot be changed, so each is named by its content and succeeded, never updated. The
 //! endpoint is switched from one config to the next, and the old pair goes once the new one is proved.
 
+mod capacity;
 mod endpoint;
 mod endpoint_config;
 mod model;
 
-use serde_json::{Value as Json, json};
 use spec::Capacity;
 
 use crate::log_group::LogGroup;
 use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, tags};
 use aws_sdk_sagemaker::types::Tag;
+pub(crate) use capacity::content as config_content;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
 pub use model::MODEL;
@@ -37,8 +38,8 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         retention_days: spec.log_retention_days,
         names: names.clone(),
     });
-    declared.resource(model::Model { names: names.clone() });
-    declared.resource(endpoint_config::EndpointConfig { capacity: spec.capacity.clone(), names: names.clone() });
+    declared.resource(model::Model { vpc: spec.vpc.clone(), names: names.clone() });
+    declared.resource(endpoint_config::EndpointConfig { wanted: spec.clone(), names: names.clone() });
     let serverless = matches!(spec.capacity, Capacity::Serverless { .. });
     declared.resource(endpoint::Endpoint { serverless, names: names.clone() });
 }
@@ -47,16 +48,6 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
 pub async fn switch_back(ctx: &Ctx<'_>, names: &Names, config: &str) -> Result<(), StageError> {
     let endpoint = endpoint::Endpoint { serverless: false, names: names.clone() };
     endpoint.switch(ctx, config).await.map(drop)
-}
-
-/// A capacity as a fact.
-pub(crate) fn capacity_words(capacity: &Capacity) -> Json {
-    match capacity {
-        Capacity::Instances { instance_type, count } => json!(format!("{count} x {instance_type}")),
-        Capacity::Serverless { memory_mb, max_concurrency } => {
-            json!(format!("serverless, {memory_mb} MB, at most {max_concurrency} at once"))
-        }
-    }
 }
 
 fn sagemaker_tags(names: &Names) -> Vec<Tag> {

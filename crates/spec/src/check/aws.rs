@@ -73,7 +73,7 @@ pub(super) fn check_instance_type(checker: &mut Checker<'_>, path: &str, instanc
 }
 
 /// `t2` of `ml.t2.medium`.
-fn instance_family(instance_type: &str) -> Option<&str> {
+pub(super) fn instance_family(instance_type: &str) -> Option<&str> {
     let (family, size) = instance_type.strip_prefix("ml.")?.split_once('.')?;
     let word = |text: &str, extra: char| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == extra)

@@ -73,7 +73,8 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         &limits::IAM_PROPAGATION_MS,
         default.iam_propagation_ms,
     );
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms })
+    let second_ms = checker.whole(&format!("{path}.second-ms"), raw.second_ms, &limits::SECOND_MS, default.second_ms);
+    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, second_ms })
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::names::{ContainerVersion, PipelineName};
+use crate::names::PipelineName;
 use crate::places::Places;
 
+mod endpoint;
 mod train;
 
+pub use endpoint::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -54,6 +56,8 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// Milliseconds that a second lasts of what services are told to wait, at most 1,000. Default 10.
+    pub second_ms: u64,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -94,36 +98,6 @@ pub enum Architecture {
 pub struct Upload {
     /// Default `<name>-<account>-<region>`.
     pub bucket: Option<String>,
-}
-
-/// How the model is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateEndpoint {
-    /// What it runs on. Default: one `ml.t2.medium`.
-    pub capacity: Capacity,
-    /// Tag of the prebuilt `sagemaker-xgboost` image. Default `1.7-1`.
-    pub container: ContainerVersion,
-    /// Days that the container's log lines are kept. Default 14.
-    pub log_retention_days: i32,
-}
-
-/// What an endpoint runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Capacity {
-    /// Machines.
-    Instances {
-        /// For example `ml.t2.medium`.
-        instance_type: String,
-        /// 1 to 100.
-        count: i32,
-    },
-    /// On demand.
-    Serverless {
-        /// 1024 to 6144, in steps of 1024.
-        memory_mb: i32,
-        /// 1 to 200.
-        max_concurrency: i32,
-    },
 }
 
 /// The function and the HTTP API.
@@ -208,19 +182,7 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000 }
-    }
-}
-
-impl Default for CreateEndpoint {
-    fn default() -> Self {
-        Self { capacity: Capacity::default(), container: ContainerVersion::default(), log_retention_days: 14 }
-    }
-}
-
-impl Default for Capacity {
-    fn default() -> Self {
-        Self::Instances { instance_type: "ml.t2.medium".to_owned(), count: 1 }
+        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, second_ms: 10 }
     }
 }
 
