@@ -149,6 +149,7 @@ impl LocalCloud {
         command.args(["local", "serve", "--state"]).arg(&self.dir);
         command.args(["--region", &self.target.region]);
         command.args(["--iam-propagation-ms", &self.target.iam_propagation_ms.to_string()]);
+        command.args(["--second-ms", &self.target.second_ms.to_string()]);
         if let Some(port) = self.target.port {
             command.args(["--port", &port.to_string()]);
         }
@@ -216,6 +217,9 @@ pub(crate) struct Serve {
     /// Milliseconds until services see a change of a role
     #[arg(long, default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Milliseconds that a second lasts of what services are told to wait
+    #[arg(long, default_value_t = 10)]
+    second_ms: u64,
 }
 
 /// Runs the local cloud in this process until it is told to stop.
@@ -261,7 +265,11 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         base_url: address.url(),
         model_server: vec![own_executable().into(), "model-server".into()],
         training_program: vec![own_executable().into(), "xgboost-train".into()],
-        delays: Delays { iam_propagation: Duration::from_millis(serve.iam_propagation_ms), ..Delays::default() },
+        delays: Delays {
+            iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
+            second: Duration::from_millis(serve.second_ms),
+            ..Delays::default()
+        },
     })
     .await
     .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;

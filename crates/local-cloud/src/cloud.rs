@@ -42,6 +42,16 @@ pub struct Delays {
     pub lambda_settle: Duration,
     /// What an endpoint stays `Creating`, `Updating` or `Deleting` for, beyond the real work.
     pub endpoint_settle: Duration,
+    /// How long a second lasts of what services are told to wait, or wait by themselves: between the steps of a
+    /// rollout, in an alarm's period, in a cool-down, until captures are written.
+    pub second: Duration,
+}
+
+impl Delays {
+    /// How long so many seconds last here.
+    pub fn seconds(&self, seconds: u64) -> Duration {
+        self.second.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
 }
 
 /// All services. Services reach each other through it.

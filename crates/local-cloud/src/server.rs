@@ -115,7 +115,7 @@ async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Respons
     if let Target::Local = target {
         return Ok(local::answer(&shell, request).await);
     }
-    let (started, id) = (Instant::now(), request_id());
+    let (started, id) = (Instant::now(), crate::uuid());
     let (mut entry, result) = match target {
         Target::Service(Service::S3) => stream(&shell, request, &id).await,
         target => buffered(&shell, target, request, &id).await,
@@ -276,11 +276,4 @@ fn guard(cloud: &Cloud, service: Service, call: &Call) -> Result<(), Refusal> {
     };
     let allowed = cloud.iam.authorize_caller(&call.caller, &action, "*", &[]);
     allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))
-}
-
-/// A version 4 UUID, as AWS's request ids are.
-fn request_id() -> String {
-    let id = (rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let text = format!("{id:032x}");
-    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }

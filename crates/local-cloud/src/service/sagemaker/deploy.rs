@@ -13,6 +13,7 @@ use super::archive::unpack;
 use super::fleet::Running;
 use super::image::Image;
 use super::model::bucket_and_key;
+use super::permission::may_join_network;
 use super::record::{Endpoint, Fleet, Status, Variant, log_group, now};
 use super::server_process::{Launch, Log, Server, kill_left_over, variable_of};
 use super::{PRINCIPAL, runtime};
@@ -268,6 +269,7 @@ async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Va
         return Ok(folder);
     }
     may_pull(cloud, variant)?;
+    may_join_network(cloud, variant).await?;
     let archive = match &variant.container.model_data_url {
         Some(url) => Some((fetch(cloud, variant.role.as_deref(), url)?, url)),
         None => None,

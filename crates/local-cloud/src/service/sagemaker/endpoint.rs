@@ -156,6 +156,9 @@ pub(super) fn describe(cloud: &Cloud, request: &Members) -> Result<Value, Refusa
         answer["FailureReason"] = reason.as_str().into();
     }
     if let Some(serving) = &endpoint.serving {
+        if let Some(capture) = &serving.capture {
+            answer["DataCaptureConfig"] = capture.summary();
+        }
         answer["ProductionVariants"] = serving.variants.iter().map(|v| summary(v, serving.started)).collect();
     }
     if let Some(pending) = endpoint.pending.as_ref().filter(|_| endpoint.status != Status::Failed) {

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::capture::Capture;
 use super::record::Fleet;
 use super::server_process::Server;
 
@@ -14,6 +15,7 @@ use super::server_process::Server;
 pub(super) struct Running {
     /// The generation's id in the endpoint's record.
     pub(super) id: String,
+    capture: Option<Capture>,
     variants: Vec<RunningVariant>,
     requests: TaskTracker,
 }
@@ -23,6 +25,8 @@ pub(super) struct Running {
 pub(super) struct RunningVariant {
     pub(super) name: String,
     pub(super) is_serverless: bool,
+    /// The endpoint's role, as which captures are written.
+    pub(super) role: Option<String>,
     pub(super) server: Server,
     weight: Mutex<f64>,
 }
@@ -40,11 +44,12 @@ impl Running {
         let join = |(variant, server): (&super::record::Variant, Server)| RunningVariant {
             name: variant.name.clone(),
             is_serverless: variant.serverless.is_some(),
+            role: variant.role.clone(),
             server,
             weight: Mutex::new(variant.current_weight),
         };
         let variants = fleet.variants.iter().zip(servers).map(join).collect();
-        Self { id: fleet.id.clone(), variants, requests: TaskTracker::new() }
+        Self { id: fleet.id.clone(), capture: fleet.capture.clone(), variants, requests: TaskTracker::new() }
     }
 
     /// Lets a request in.
@@ -72,6 +77,11 @@ impl Running {
 }
 
 impl Lease {
+    /// What is kept of requests and answers.
+    pub(super) fn capture(&self) -> Option<&Capture> {
+        self.running.capture.as_ref()
+    }
+
     /// The variant that was asked for, or one drawn by weight. None when there is no such variant.
     pub(super) fn choose(&self, target: Option<&str>) -> Option<&RunningVariant> {
         let variants = &self.running.variants;

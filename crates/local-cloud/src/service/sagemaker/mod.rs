@@ -1,6 +1,7 @@
 //! `SageMaker`: models, configs, endpoints and the inference servers behind them; training jobs and their processes.
 
 mod archive;
+mod capture;
 mod deploy;
 mod endpoint;
 mod endpoint_config;
@@ -9,6 +10,7 @@ mod image;
 mod instance_types;
 mod list;
 mod model;
+mod permission;
 mod record;
 mod runtime;
 mod server_process;
@@ -61,6 +63,7 @@ pub struct SageMaker {
     /// Endpoints that take requests, by name as it was written: the runtime tells capitals apart.
     running: Mutex<HashMap<String, Arc<Running>>>,
     training: training::Training,
+    captures: capture::Captures,
     http: HttpClient,
     ports: Ports,
     tasks: TaskTracker,
@@ -80,6 +83,7 @@ impl SageMaker {
             run_dir,
             running: Mutex::default(),
             training: training::Training::open(config)?,
+            captures: capture::Captures::default(),
             http: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_LIMIT).build(connector),
             ports: Ports::default(),
             tasks: TaskTracker::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::capture::Capture;
 use super::training::Job;
 use crate::call::Refusal;
 use crate::cloud::Config;
@@ -85,6 +86,9 @@ pub(super) struct Fleet {
     pub(super) config_name: String,
     pub(super) started: f64,
     pub(super) variants: Vec<Variant>,
+    /// What is kept of requests and answers.
+    #[serde(default)]
+    pub(super) capture: Option<Capture>,
 }
 
 /// A production variant: one server process, however many instances it pretends to be.
@@ -102,6 +106,9 @@ pub(super) struct Variant {
     pub(super) desired_count: u64,
     /// Given instead of instances.
     pub(super) serverless: Option<Value>,
+    /// Whether the model is put into a VPC.
+    #[serde(default)]
+    pub(super) network: bool,
 }
 
 /// What a model says about its container, as far as serving needs it.

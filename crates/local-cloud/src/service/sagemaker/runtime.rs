@@ -1,5 +1,6 @@
 //! `InvokeEndpoint`: a request goes to a variant's server, and its answer or its fault comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,13 +30,13 @@ const MAX_SERVERLESS_BODY: usize = 4 << 20;
 /// Longest `Message` and `OriginalMessage`.
 const MAX_MESSAGE: usize = 2048;
 
-const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
-const INFERENCE_ID: HeaderName = HeaderName::from_static("x-amzn-sagemaker-inference-id");
+pub(super) const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
+pub(super) const INFERENCE_ID: HeaderName = HeaderName::from_static("x-amzn-sagemaker-inference-id");
 const TARGET_VARIANT: HeaderName = HeaderName::from_static("x-amzn-sagemaker-target-variant");
 const INVOKED_VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-production-variant");
 
 /// Answers one invocation.
-pub(super) async fn invoke(cloud: &Cloud, call: &Call) -> Reply {
+pub(super) async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let sagemaker = &cloud.sagemaker;
     let name = endpoint_name(call)
         .ok_or_else(|| Refusal::new(404, "UnknownOperationException", "Only InvokeEndpoint is served here."))?;
@@ -58,7 +59,12 @@ pub(super) async fn invoke(cloud: &Cloud, call: &Call) -> Reply {
     }
     let answer = timeout(TIME_LIMIT, forward(&sagemaker.http, variant, call)).await;
     let fault = match answer {
-        Ok(Ok(answer)) if answer.status().is_success() => return Ok(passed_on(answer, variant)),
+        Ok(Ok(answer)) if answer.status().is_success() => {
+            if let Some(capture) = lease.capture() {
+                capture.keep(cloud, &name, variant, call, &answer);
+            }
+            return Ok(passed_on(answer, variant));
+        }
         Ok(Ok(answer)) => Fault::answered(&answer),
         Ok(Err(Failure::NotReady)) => {
             return Err(Refusal::new(503, "ServiceUnavailable", format!("Endpoint {name} is being restarted.")));

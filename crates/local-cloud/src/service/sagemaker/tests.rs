@@ -1,5 +1,6 @@
 //! The service as its callers see it, with processes of its own behind it.
 
+mod capacity;
 mod fake;
 mod lifecycle;
 mod permissions;

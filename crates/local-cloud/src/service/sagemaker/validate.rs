@@ -70,6 +70,24 @@ impl Faults {
         }
     }
 
+    /// Checks the name of a KMS key.
+    pub(super) fn kms_key(&mut self, value: &str, path: &str) {
+        self.longest(value, path, 2048);
+        if !value.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b)) {
+            self.add(value, path, "satisfy regular expression pattern: [a-zA-Z0-9:/_-]*");
+        }
+    }
+
+    /// Checks a list's length.
+    pub(super) fn length(&mut self, length: usize, path: &str, least: usize, most: usize) {
+        if length < least {
+            self.add("[]", path, format_args!("have length greater than or equal to {least}"));
+        }
+        if length > most {
+            self.add("[...]", path, format_args!("have length less than or equal to {most}"));
+        }
+    }
+
     /// Checks a number's range.
     pub(super) fn range(&mut self, value: Option<i64>, path: &str, least: i64, most: i64) {
         let Some(value) = value else { return };
