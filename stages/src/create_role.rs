@@ -30,12 +30,11 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
-    let needs = Needs::of(wanted.spec);
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names, needs),
+        policy: execution_policy(names, &needs(wanted.spec)),
         names: names.clone(),
     });
     declared.resource(Role {
@@ -64,24 +63,23 @@ fn trust(service: &str, condition: &Json) -> Json {
 }
 
 /// What SageMaker's role must be able to do beyond serving one model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Needs {
-    trains: bool,
-    captures: bool,
-    network: bool,
-    alarms: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Train,
+    Capture,
+    Network,
+    Alarms,
 }
 
-impl Needs {
-    fn of(spec: &spec::Spec) -> Self {
-        let serving = &spec.create_endpoint;
-        Self {
-            trains: matches!(train::on(spec), spec::On::SageMaker(_)),
-            captures: serving.data_capture.is_some(),
-            network: serving.vpc.is_some(),
-            alarms: serving.rollback_on.count() > 0,
-        }
-    }
+fn needs(spec: &spec::Spec) -> Vec<Need> {
+    let serving = &spec.create_endpoint;
+    let all = [
+        (Need::Train, matches!(train::on(spec), spec::On::SageMaker(_))),
+        (Need::Capture, serving.data_capture.is_some()),
+        (Need::Network, serving.vpc.is_some()),
+        (Need::Alarms, serving.rollback_on.count() > 0),
+    ];
+    all.into_iter().filter(|(_, needed)| *needed).map(|(need, _)| need).collect()
 }
 
 /// What creates network interfaces for containers in a VPC. Source: AWS documentation, hosted endpoints and resources
@@ -100,7 +98,7 @@ const NETWORK: [&str; 10] = [
 ];
 
 /// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more.
-fn execution_policy(names: &Names, needs: Needs) -> Json {
+fn execution_policy(names: &Names, needs: &[Need]) -> Json {
     let site = &names.site;
     let partition = site.partition();
     let (registry, repository) = image_parts(&names.image);
@@ -123,7 +121,7 @@ fn execution_policy(names: &Names, needs: Needs) -> Json {
         json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
     ];
     let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
-    if needs.trains {
+    if needs.contains(&Need::Train) {
         let training = crate::names::TRAINING;
         statements.extend([
             json!({
@@ -140,16 +138,16 @@ fn execution_policy(names: &Names, needs: Needs) -> Json {
             }),
         ]);
     }
-    if needs.captures {
+    if needs.contains(&Need::Capture) {
         statements.push(json!({
             "Sid": "Captures", "Effect": "Allow", "Action": "s3:PutObject",
             "Resource": format!("{bucket}/{}*", crate::names::CAPTURES)
         }));
     }
-    if needs.network {
+    if needs.contains(&Need::Network) {
         statements.push(json!({ "Sid": "Network", "Effect": "Allow", "Action": NETWORK, "Resource": "*" }));
     }
-    if needs.alarms {
+    if needs.contains(&Need::Alarms) {
         // A narrower resource would hide composite alarms. Source: DescribeAlarms of the CloudWatch API.
         statements.push(json!({
             "Sid": "Alarms", "Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"
@@ -364,17 +362,17 @@ mod tests {
         let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
         let documents = json!({
             "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names, Needs::default()),
+            "execution": execution_policy(&names, &[]),
             "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
             "proxy": proxy_policy(&names),
         });
         serde_json::to_string_pretty(&documents).unwrap()
     }
 
-    /// The statements that these needs add.
-    fn more(needs: Needs) -> String {
+    /// The statements that a need adds.
+    fn more(need: Need) -> String {
         let names = Fixture::with("").names;
-        let (serves, more) = (execution_policy(&names, Needs::default()), execution_policy(&names, needs));
+        let (serves, more) = (execution_policy(&names, &[]), execution_policy(&names, &[need]));
         let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
         let (serves, mut all) = (statements(&serves), statements(&more));
         let more = all.split_off(serves.len());
@@ -384,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_role_that_trains_may_also_read_rows_and_write_results() {
-        insta::assert_snapshot!(more(Needs { trains: true, ..Needs::default() }), @r#"
+        insta::assert_snapshot!(more(Need::Train), @r#"
         {
           "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
           "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
@@ -395,17 +393,17 @@ mod tests {
 
     #[test]
     fn a_role_may_do_what_each_option_needs_and_no_more() {
-        insta::assert_snapshot!(more(Needs { captures: true, ..Needs::default() }), @r#"
+        insta::assert_snapshot!(more(Need::Capture), @r#"
         {
           "Captures": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/captures/*"
         }
         "#);
-        insta::assert_snapshot!(more(Needs { network: true, ..Needs::default() }), @r#"
+        insta::assert_snapshot!(more(Need::Network), @r#"
         {
           "Network": "Allow ec2:CreateNetworkInterface, ec2:CreateNetworkInterfacePermission, ec2:DeleteNetworkInterface, ec2:DeleteNetworkInterfacePermission, ec2:DescribeDhcpOptions, ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs on *"
         }
         "#);
-        insta::assert_snapshot!(more(Needs { alarms: true, ..Needs::default() }), @r#"
+        insta::assert_snapshot!(more(Need::Alarms), @r#"
         {
           "Alarms": "Allow cloudwatch:DescribeAlarms on *"
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker};
+use crate::service::{apigateway, autoscaling, cloudwatch, iam, lambda, logs, s3, sagemaker};
 use crate::state::StateError;
 
 /// What a cloud is told when it starts.
@@ -71,6 +71,10 @@ pub struct Cloud {
     pub lambda: lambda::Lambda,
     /// HTTP APIs.
     pub apigateway: apigateway::ApiGateway,
+    /// Metrics and alarms.
+    pub cloudwatch: cloudwatch::CloudWatch,
+    /// What scales endpoints.
+    pub autoscaling: autoscaling::Autoscaling,
 }
 
 impl Cloud {
@@ -83,19 +87,24 @@ impl Cloud {
             sagemaker: sagemaker::SageMaker::open(&config)?,
             lambda: lambda::Lambda::open(&config)?,
             apigateway: apigateway::ApiGateway::open(&config)?,
+            cloudwatch: cloudwatch::CloudWatch::open(&config)?,
+            autoscaling: autoscaling::Autoscaling::open(&config)?,
             config,
         });
+        cloudwatch::start(&cloud);
         sagemaker::resume(&cloud).await;
         Ok(cloud)
     }
 
     /// Ends every process that the cloud started, and waits for them.
     pub async fn shut_down(&self) {
+        self.cloudwatch.shut_down();
         self.sagemaker.shut_down().await;
         self.lambda.shut_down().await;
     }
 
-    /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function or API.
+    /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function, API, alarm or
+    /// scalable target.
     /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
@@ -104,5 +113,7 @@ impl Cloud {
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()
+            && self.cloudwatch.is_empty()
+            && self.autoscaling.is_empty()
     }
 }

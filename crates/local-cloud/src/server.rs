@@ -28,10 +28,12 @@ use tokio_util::sync::CancellationToken;
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults};
+pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
 use crate::server::requests::{Entry, RequestLog};
 use crate::server::target::{Service, Target};
-use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker, sts};
+use crate::service::cloudwatch::wire::Protocol;
+use crate::service::{apigateway, autoscaling, cloudwatch, iam, lambda, logs, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -258,6 +260,9 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::Lambda => lambda::handle(cloud, call).await,
         Service::ApiGateway => apigateway::handle(cloud, call).await,
         Service::Logs => logs::handle(cloud, call).await,
+        Service::CloudWatch => Ok(cloudwatch::handle(cloud, call, Protocol::Json)),
+        Service::CloudWatchCbor => Ok(cloudwatch::handle(cloud, call, Protocol::Cbor)),
+        Service::Autoscaling => autoscaling::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }

@@ -35,7 +35,7 @@ pub(super) fn words(capacity: &Capacity) -> String {
 pub(super) fn facts(wanted: &CreateEndpoint, bucket: &str) -> Facts {
     let facts = Facts::default().fixed("capacity", words(&wanted.capacity));
     let optional = [
-        ("captures", wanted.data_capture.map(|capture| captures(&capture, bucket).into())),
+        ("captures", wanted.data_capture.map(|capture| captures(capture, bucket).into())),
         ("kms_key", wanted.kms_key.clone().map(Json::from)),
         ("startup_timeout_s", wanted.startup_timeout_s.map(Json::from)),
     ];
@@ -110,7 +110,7 @@ pub(super) fn variant(wanted: &CreateEndpoint, model: String) -> ProductionVaria
 }
 
 /// What a config captures, and where to.
-pub(super) fn data_capture(capture: &DataCapture, names: &Names) -> DataCaptureConfig {
+pub(super) fn data_capture(capture: DataCapture, names: &Names) -> DataCaptureConfig {
     let modes = [(capture.input, CaptureMode::Input), (capture.output, CaptureMode::Output)];
     let modes = modes.into_iter().filter(|(kept, _)| *kept);
     let options = modes.map(|(_, mode)| CaptureOption::builder().capture_mode(mode).build());
@@ -124,7 +124,7 @@ pub(super) fn data_capture(capture: &DataCapture, names: &Names) -> DataCaptureC
         .build()
 }
 
-fn captures(capture: &DataCapture, bucket: &str) -> String {
+fn captures(capture: DataCapture, bucket: &str) -> String {
     captures_words(capture.percent, capture.input, capture.output, &destination(bucket))
 }
 

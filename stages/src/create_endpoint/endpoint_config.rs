@@ -93,7 +93,7 @@ impl Resource for EndpointConfig {
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
         let variant = capacity::variant(&self.wanted, ctx.get(&MODEL_NAME)?);
-        let capture = self.wanted.data_capture.map(|capture| capacity::data_capture(&capture, &self.names));
+        let capture = self.wanted.data_capture.map(|capture| capacity::data_capture(capture, &self.names));
         ctx.visible(&self.subject(), ctx.limits.propagation, || async {
             let request = ctx.clients.sagemaker.create_endpoint_config();
             let request =

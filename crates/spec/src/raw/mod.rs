@@ -82,7 +82,7 @@ pub(crate) enum RawStageBlock {
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
-    CreateEndpoint(Option<RawCreateEndpoint>),
+    CreateEndpoint(Option<Box<RawCreateEndpoint>>),
     DeployProxy(Option<RawDeployProxy>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),

@@ -153,6 +153,9 @@ fn apply_weights(cloud: &Cloud, key: &str) {
         for variant in endpoint.serving.iter_mut().flat_map(|fleet| &mut fleet.variants) {
             variant.current_weight = variant.desired_weight;
             variant.current_count = variant.desired_count;
+            if variant.desired_serverless.is_some() {
+                variant.serverless.clone_from(&variant.desired_serverless);
+            }
         }
         endpoint.status = Status::InService;
     });
@@ -160,7 +163,7 @@ fn apply_weights(cloud: &Cloud, key: &str) {
     let Some(endpoint) = endpoint else { return };
     let Some(running) = cloud.sagemaker.running().get(&endpoint.name).cloned() else { return };
     for variant in endpoint.serving.iter().flat_map(|fleet| &fleet.variants) {
-        running.set_weight(&variant.name, variant.current_weight);
+        running.follow(variant);
     }
 }
 

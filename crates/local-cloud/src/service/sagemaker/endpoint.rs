@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use super::deploy;
 use super::endpoint_config::{self, fleet};
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
-use super::validate::{Faults, Members, flag, integer, list, number, structure, text};
+use super::validate::{Faults, Members, flag, inner, integer, list, number, structure, text};
 use crate::Cloud;
-use crate::call::Refusal;
+use crate::call::{Call, Refusal};
+use crate::service::autoscaling;
 
 /// What AWS calls it in messages.
 pub(super) const NOUN: &str = "endpoint";
@@ -66,6 +67,7 @@ pub(super) fn update(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
         let mut pending = fleet(&sagemaker.names, memory, config)?;
         if let Some(serving) = &endpoint.serving {
             refuse_conversion(serving, &pending)?;
+            refuse_registered(cloud, &endpoint.name, &endpoint.arn, serving, &pending)?;
             retained.keep(serving, &mut pending);
         }
         if let Some(endpoint) = memory.endpoints.get_mut(&target.key) {
@@ -102,6 +104,13 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
             let mut faults = Faults::default();
             faults.name(name, &at("variantName"));
             faults.range(count, &at("desiredInstanceCount"), 0, i64::MAX);
+            let on_demand = inner(wanted, "ServerlessUpdateConfig")?;
+            for (member, name) in
+                [("MaxConcurrency", "maxConcurrency"), ("ProvisionedConcurrency", "provisionedConcurrency")]
+            {
+                let given = on_demand.map(|config| integer(config, member)).transpose()?.flatten();
+                faults.range(given, &at(&format!("serverlessUpdateConfig.{name}")), 1, 200);
+            }
             if let Some(weight) = weight.filter(|weight| *weight < 0.0) {
                 faults.add(weight, &at("desiredWeight"), "have value greater than or equal to 0");
             }
@@ -111,6 +120,13 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
             let variant = variant.ok_or_else(|| invalid(format!("Could not find variant \"{name}\" in \"{arn}\".")))?;
             variant.desired_weight = weight.unwrap_or(variant.desired_weight);
             variant.desired_count = count.and_then(|c| u64::try_from(c).ok()).unwrap_or(variant.desired_count);
+            if let (Some(on_demand), Some(desired)) = (on_demand, &mut variant.desired_serverless) {
+                for member in ["MaxConcurrency", "ProvisionedConcurrency"] {
+                    if let Some(given) = on_demand.get(member) {
+                        desired[member] = given.clone();
+                    }
+                }
+            }
         }
         endpoint.status = Status::Updating;
         endpoint.failure_reason = None;
@@ -122,9 +138,10 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
 }
 
 /// `DeleteEndpoint`: nobody is let in any more; the rest happens behind.
-pub(super) fn delete(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Refusal> {
+pub(super) fn delete(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
     let (key, arn) = required_name(&sagemaker.names, request)?;
+    may_deregister(cloud, call, &key)?;
     let name = sagemaker.memory.write(|memory| {
         let endpoint = memory.endpoints.get_mut(&key).ok_or_else(|| absent(NOUN, &arn))?;
         if endpoint.status.is_in_transit() {
@@ -134,6 +151,7 @@ pub(super) fn delete(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
         endpoint.modified = now();
         Ok(endpoint.name.clone())
     })?;
+    autoscaling::forget(cloud, &name)?;
     let running = sagemaker.running().remove(&name);
     deploy::spawn_delete(cloud, key, running);
     Ok(Value::Null)
@@ -184,7 +202,7 @@ fn summary(variant: &Variant, since: f64) -> Value {
     });
     if let Some(serverless) = &variant.serverless {
         summary["CurrentServerlessConfig"] = serverless.clone();
-        summary["DesiredServerlessConfig"] = serverless.clone();
+        summary["DesiredServerlessConfig"] = variant.desired_serverless.clone().unwrap_or_else(|| serverless.clone());
     }
     summary
 }
@@ -281,6 +299,42 @@ fn refuse_conversion(serving: &Fleet, pending: &Fleet) -> Result<(), Refusal> {
     let wants_serverless = pending.variants.iter().any(|variant| variant.serverless.is_some());
     if had_instances && wants_serverless {
         return Err(invalid("An instance-based endpoint cannot be converted to a serverless endpoint."));
+    }
+    Ok(())
+}
+
+/// An endpoint whose variants are scaled is deleted only by those who may deregister them. Source: a report in a public
+/// issue, which quotes it.
+fn may_deregister(cloud: &Cloud, call: &Call, key: &str) -> Result<(), Refusal> {
+    let endpoint = cloud.sagemaker.memory.read(|memory| memory.endpoints.get(key).cloned());
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    let variants = endpoint.serving.iter().flat_map(|fleet| &fleet.variants);
+    if !variants.into_iter().any(|variant| cloud.autoscaling.scales(&endpoint.name, &variant.name)) {
+        return Ok(());
+    }
+    let action = "application-autoscaling:DeregisterScalableTarget";
+    cloud.iam.authorize_caller(&call.caller, action, "*", &[]).map_err(|_| {
+        invalid(
+            "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used \
+             to invoke DeleteEndpoint does not have application-autoscaling:DeregisterScalableTarget permission to \
+             deregister the scalable target.",
+        )
+    })
+}
+
+/// A variant that is scaled keeps its name and its type. Source: AWS documentation, endpoint auto scaling,
+/// considerations; the sentence is not verified.
+fn refuse_registered(cloud: &Cloud, name: &str, arn: &str, serving: &Fleet, pending: &Fleet) -> Result<(), Refusal> {
+    for old in &serving.variants {
+        let new = pending.variants.iter().find(|new| new.name == old.name);
+        let same = new.is_some_and(|new| new.instance_type == old.instance_type);
+        if !same && cloud.autoscaling.scales(name, &old.name) {
+            return Err(invalid(format!(
+                "Cannot change the instance type of variant \"{}\" of endpoint \"{arn}\" while it is a target of \
+                 automatic scaling. Deregister the variant from automatic scaling before you update the endpoint.",
+                old.name
+            )));
+        }
     }
     Ok(())
 }

@@ -135,6 +135,8 @@ pub(super) fn fleet(names: &Names, memory: &Memory, config: &Record) -> Result<F
             desired_weight: weight,
             current_count: count,
             desired_count: count,
+            instance_type: text(variant, "InstanceType")?.map(str::to_owned),
+            desired_serverless: serverless.clone(),
             serverless,
             network: inner(&model.given, "VpcConfig")?.is_some(),
         });
@@ -209,7 +211,7 @@ fn check_capacity(variant: &Members) -> Result<(), Refusal> {
     }
 }
 
-/// Types with local disks have no volume to size or to encrypt. Source: CreateEndpointConfig, and reports in public
+/// Types with local disks have no volume to size or to encrypt. Source: `CreateEndpointConfig`, and reports in public
 /// issues; the second sentence is not verified.
 fn check_disk(variant: &Members, kms_key: Option<&str>) -> Result<(), Refusal> {
     let Some(kind) = text(variant, "InstanceType")?.filter(|kind| instance_types::has_own_disk(kind)) else {

@@ -1,5 +1,6 @@
 //! The running servers behind one endpoint, and who may use them until when.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
@@ -7,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::capture::Capture;
-use super::record::Fleet;
+use super::record::{Fleet, Variant};
 use super::server_process::Server;
 
 /// One generation of servers. It lives until the last request that was let in has its answer.
@@ -15,6 +16,8 @@ use super::server_process::Server;
 pub(super) struct Running {
     /// The generation's id in the endpoint's record.
     pub(super) id: String,
+    /// The config that it serves.
+    config_name: String,
     capture: Option<Capture>,
     variants: Vec<RunningVariant>,
     requests: TaskTracker,
@@ -29,6 +32,8 @@ pub(super) struct RunningVariant {
     pub(super) role: Option<String>,
     pub(super) server: Server,
     weight: Mutex<f64>,
+    /// Machines that it pretends to be, or requests that it is kept warm for.
+    capacity: AtomicU64,
 }
 
 /// A request's hold on the servers: they are not ended before it is dropped.
@@ -41,15 +46,22 @@ pub(super) struct Lease {
 impl Running {
     /// Joins the fleet's description with its servers, which come in the same order.
     pub(super) fn new(fleet: &Fleet, servers: Vec<Server>) -> Self {
-        let join = |(variant, server): (&super::record::Variant, Server)| RunningVariant {
+        let join = |(variant, server): (&Variant, Server)| RunningVariant {
             name: variant.name.clone(),
             is_serverless: variant.serverless.is_some(),
             role: variant.role.clone(),
             server,
             weight: Mutex::new(variant.current_weight),
+            capacity: AtomicU64::new(capacity(variant)),
         };
         let variants = fleet.variants.iter().zip(servers).map(join).collect();
-        Self { id: fleet.id.clone(), capture: fleet.capture.clone(), variants, requests: TaskTracker::new() }
+        Self {
+            id: fleet.id.clone(),
+            config_name: fleet.config_name.clone(),
+            capture: fleet.capture.clone(),
+            variants,
+            requests: TaskTracker::new(),
+        }
     }
 
     /// Lets a request in.
@@ -57,10 +69,11 @@ impl Running {
         Lease { running: Arc::clone(self), _token: self.requests.token() }
     }
 
-    /// Changes a variant's share.
-    pub(super) fn set_weight(&self, variant: &str, weight: f64) {
-        for variant in self.variants.iter().filter(|known| known.name == variant) {
-            *variant.weight.lock().unwrap_or_else(PoisonError::into_inner) = weight;
+    /// Gives a variant the share and the capacity that its description has now.
+    pub(super) fn follow(&self, described: &Variant) {
+        for variant in self.variants.iter().filter(|known| known.name == described.name) {
+            *variant.weight.lock().unwrap_or_else(PoisonError::into_inner) = described.current_weight;
+            variant.capacity.store(capacity(described), Ordering::Relaxed);
         }
     }
 
@@ -76,7 +89,31 @@ impl Running {
     }
 }
 
+impl RunningVariant {
+    /// Machines that it pretends to be, or requests that it is kept warm for.
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity.load(Ordering::Relaxed)
+    }
+}
+
+fn capacity(variant: &Variant) -> u64 {
+    match &variant.serverless {
+        Some(serverless) => serverless["ProvisionedConcurrency"].as_u64().unwrap_or_default(),
+        None => variant.current_count,
+    }
+}
+
 impl Lease {
+    /// The config that is served.
+    pub(super) fn config_name(&self) -> &str {
+        &self.running.config_name
+    }
+
+    /// Requests that are inside now.
+    pub(super) fn inside(&self) -> usize {
+        self.running.requests.len()
+    }
+
     /// What is kept of requests and answers.
     pub(super) fn capture(&self) -> Option<&Capture> {
         self.running.capture.as_ref()

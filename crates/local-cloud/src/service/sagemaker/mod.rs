@@ -9,16 +9,24 @@ mod fleet;
 mod image;
 mod instance_types;
 mod list;
+mod measure;
 mod model;
 mod permission;
 mod record;
 mod runtime;
+mod scaling;
 mod server_process;
 mod tags;
+/// What tests of other services need of this one.
+#[cfg(test)]
+pub(crate) mod for_tests {
+    pub(crate) use super::tests::permissions::{ROLE, allow, create_role};
+    pub(crate) use super::tests::{IMAGE, call, fresh_with_second, request, settled, told};
+}
 #[cfg(test)]
 mod tests;
 mod training;
-mod validate;
+pub(super) mod validate;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -38,6 +46,7 @@ use tokio_util::task::TaskTracker;
 
 use self::fleet::Running;
 use self::record::{Memory, Names};
+pub(crate) use self::scaling::{Scaled, scale, scaled};
 use self::server_process::Ports;
 pub use self::training::LOG_GROUP as TRAINING_LOG_GROUP;
 use self::validate::{Members, text};
@@ -150,7 +159,7 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "ListEndpoints" => list::endpoints(cloud, &request),
         "UpdateEndpoint" => endpoint::update(cloud, &request),
         "UpdateEndpointWeightsAndCapacities" => endpoint::update_weights(cloud, &request),
-        "DeleteEndpoint" => endpoint::delete(cloud, &request),
+        "DeleteEndpoint" => endpoint::delete(cloud, call, &request),
         "CreateTrainingJob" => training::create(cloud, call, &request),
         "DescribeTrainingJob" => training::describe(cloud, &request),
         "ListTrainingJobs" => list::training_jobs(cloud, &request),

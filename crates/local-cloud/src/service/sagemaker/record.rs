@@ -104,8 +104,13 @@ pub(super) struct Variant {
     pub(super) desired_weight: f64,
     pub(super) current_count: u64,
     pub(super) desired_count: u64,
+    #[serde(default)]
+    pub(super) instance_type: Option<String>,
     /// Given instead of instances.
     pub(super) serverless: Option<Value>,
+    /// What it becomes.
+    #[serde(default)]
+    pub(super) desired_serverless: Option<Value>,
     /// Whether the model is put into a VPC.
     #[serde(default)]
     pub(super) network: bool,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::HttpClient;
 use super::fleet::RunningVariant;
+use super::measure;
 use super::record::{Names, log_group};
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json_status};
@@ -57,7 +58,15 @@ pub(super) async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         let message = format!("HTTP content length exceeded {most} bytes.");
         return Ok(json_status(413, &json!({ "message": message })));
     }
+    let begun = Instant::now();
     let answer = timeout(TIME_LIMIT, forward(&sagemaker.http, variant, call)).await;
+    let status = match &answer {
+        Ok(Ok(answer)) => answer.status().as_u16(),
+        Ok(Err(Failure::CutOff(status))) => status.as_u16(),
+        Ok(Err(Failure::NotReady)) => 503,
+        Err(_) => 500,
+    };
+    measure::invocation(cloud, &name, &lease, variant, status, begun.elapsed());
     let fault = match answer {
         Ok(Ok(answer)) if answer.status().is_success() => {
             if let Some(capture) = lease.capture() {
