@@ -18,6 +18,8 @@ pub enum Nature {
     Resource,
     /// Has no state, so it runs at every apply, after everything it mentions.
     Check,
+    /// Is not wanted: what an earlier pipeline file left of it is deleted, as old versions are.
+    Former,
 }
 
 /// What should be, of one resource.
@@ -150,13 +152,13 @@ pub fn plan(desired: &[Desired], world: &World, goal: Goal) -> Result<Plan, Plan
 fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usize>]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::with_capacity(order.len());
     let mut at = BTreeMap::new();
-    for &index in order {
+    for &index in order.iter().filter(|index| desired[**index].nature != Nature::Former) {
         let resource = &desired[index];
         let mut change = compare(resource, world, &|output| {
             let known = changes.iter().find(|change| change.id == output.of)?;
             outputs_survive(known.action).then(|| output_of(world, output)).flatten()
         });
-        change.needs = needs[index].iter().map(|need| at[need]).collect();
+        change.needs = needs[index].iter().filter_map(|need| at.get(need).copied()).collect();
         at.insert(index, changes.len());
         changes.push(change);
     }
@@ -165,7 +167,8 @@ fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usi
 
 /// Adds what goes: users before what they use, strays beside their kind, everything after `before_all`.
 ///
-/// With the goal *present* only strays go, after the checks: an old version is deleted once the new one is proved.
+/// With the goal *present* only strays go, and what is not wanted any more, after the checks: an old version is deleted
+/// once the new one is proved.
 fn delete(
     desired: &[Desired],
     world: &World,
@@ -179,7 +182,12 @@ fn delete(
         let resource = &desired[index];
         let users = (0..needs.len()).filter(|&user| needs[user].contains(&index));
         let before: Vec<usize> = users.filter_map(|user| last.get(&user)).flatten().copied().collect();
-        let own = (goal == Goal::Absent).then(|| removal(resource, world)).flatten();
+        let former = resource.nature == Nature::Former;
+        let own = (goal == Goal::Absent || former).then(|| removal(resource, world)).flatten();
+        let own = own.map(|change| match (goal, change.action) {
+            (Goal::Present, Action::Delete) => Change { why: Some(FORMER.to_owned()), ..change },
+            _ => change,
+        });
         let strays = world.strays.iter().filter(|stray| stray.of == resource.id && !resource.keep);
         let strays = strays.map(|stray| Change {
             name: stray.name.clone(),
@@ -198,6 +206,9 @@ fn delete(
         last.insert(index, if here.is_empty() { before } else { here });
     }
 }
+
+/// Why a thing goes that is not wanted.
+const FORMER: &str = "the pipeline file does not ask for it";
 
 fn removal(resource: &Desired, world: &World) -> Option<Change> {
     let (action, why) = match (resource.nature, world.of(&resource.id)) {
@@ -229,7 +240,7 @@ fn compare(resource: &Desired, world: &World, resolve: &dyn Fn(&OutputRef) -> Op
         Observation::Present { facts, .. } => {
             let (fields, rule) = diff::between(&resource.facts, facts, resolve);
             let action = match rule {
-                None => Action::Keep,
+                None | Some(Rule::Told { .. }) => Action::Keep,
                 Some(Rule::Field) => Action::Update,
                 Some(Rule::Fixed) => Action::Replace,
             };

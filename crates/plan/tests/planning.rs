@@ -9,6 +9,7 @@ const ROLE_ARN: Output<String> = Output::new(ROLE, "arn");
 const MODEL: ResourceId = ResourceId::new("create-endpoint/model");
 const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
 const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
+const SCALING: ResourceId = ResourceId::new("create-endpoint/autoscaling");
 const SMOKE: ResourceId = ResourceId::new("smoke-test/request");
 
 fn desired(model: &str, memory_mb: u32) -> Vec<Desired> {
@@ -283,4 +284,79 @@ fn warnings_are_told_whether_or_not_anything_changes_but_not_of_a_teardown() {
     3 to keep, 1 to check.
     ");
     assert_eq!(plan(&desired, &world, Goal::Absent).unwrap().warnings, vec![]);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_goes_once_the_rest_is_proved() {
+    let mut desired = desired("m-1", 256);
+    let satisfied = World::satisfying(&desired);
+    desired.push(former());
+    let world = satisfied.with(SCALING, Observation::Broken { why: "half made".into() });
+    insta::assert_snapshot!(text(&desired, &world, Goal::Present), @"
+    = create-role      iam-role     fraud-exec
+    = create-endpoint  model        m-1
+    = create-endpoint  endpoint     fraud
+    ? smoke-test       request      POST /
+        model  m-1
+    - create-endpoint  autoscaling  endpoint/fraud
+        because: the pipeline file does not ask for it
+    3 to keep, 1 to delete, 1 to check.
+    ");
+    insta::assert_snapshot!(text(&desired, &world, Goal::Absent), @"
+    - create-endpoint  autoscaling  endpoint/fraud
+        because: half made
+    - create-endpoint  endpoint     fraud
+    - create-endpoint  model        m-1
+    - create-role      iam-role     fraud-exec
+    4 to delete.
+    ");
+    let needs = plan(&desired, &world, Goal::Present).unwrap().changes.pop().unwrap().needs;
+    assert_eq!(needs, [0, 1, 2, 3], "it waits for the check too");
+}
+
+#[test]
+fn what_is_not_wanted_and_not_there_or_somebody_elses_is_not_spoken_of() {
+    let mut desired = desired("m-1", 256);
+    desired.push(former());
+    for there in [Observation::Absent, Observation::Foreign { owner: "somebody".into() }] {
+        let world = World::satisfying(&desired).with(SCALING, there);
+        let plan = plan(&desired, &world, Goal::Present).unwrap();
+        assert!(plan.changes.iter().all(|change| change.id != SCALING), "{plan:?}");
+        assert!(!plan.has_changes());
+    }
+    assert!(plan(&desired, &World::satisfying(&desired), Goal::Absent).unwrap().changes.len() == 3);
+}
+
+#[test]
+fn what_is_told_of_a_change_is_shown_beside_it_and_never_alone() {
+    let mut desired = desired("m-1", 256);
+    let satisfied = World::satisfying(&desired);
+    desired[0].facts = desired[0].facts.clone().told("memory_mb", "rollout", "a tenth first");
+    assert!(!plan(&desired, &satisfied, Goal::Present).unwrap().has_changes());
+    assert!(!text(&desired, &World::default(), Goal::Present).contains("rollout"), "nothing to go over from");
+    desired[0].facts =
+        Facts::default().field("memory_mb", 512).told("memory_mb", "rollout", "a tenth first").told("model", "x", 1);
+    insta::assert_snapshot!(text(&desired, &satisfied, Goal::Present), @"
+    ~ create-endpoint  endpoint  fraud
+        memory_mb  256 -> 512
+        rollout    a tenth first
+    = create-role      iam-role  fraud-exec
+    = create-endpoint  model     m-1
+    ? smoke-test       request   POST /
+        model  m-1
+    2 to keep, 1 to update, 1 to check.
+    ");
+}
+
+fn former() -> Desired {
+    Desired {
+        id: SCALING,
+        kind: "autoscaling",
+        name: "endpoint/fraud".to_owned(),
+        facts: Facts::default(),
+        after: vec![ENDPOINT, SMOKE],
+        nature: Nature::Former,
+        keep: false,
+        warnings: vec![],
+    }
 }
