@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use local_cloud::{Cloud, Config, Delays, server};
+use local_cloud::server::{self, Recorder};
+use local_cloud::{Cloud, Config, Delays};
 use serde::{Deserialize, Serialize};
 use spec::LocalTarget;
 use stages::clients::Connection;
@@ -220,6 +221,9 @@ pub(crate) struct Serve {
     /// Milliseconds that a second lasts of what services are told to wait
     #[arg(long, default_value_t = 10)]
     second_ms: u64,
+    /// File to which every request is appended, whole, as a line of JSON
+    #[arg(long, env = "RUNNER_LOCAL_RECORD")]
+    record: Option<PathBuf>,
 }
 
 /// Runs the local cloud in this process until it is told to stop.
@@ -235,6 +239,8 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
     if let Err(error) = lock.try_lock() {
         return Err(Failure::local(format!("another local cloud uses `{}`", dir.display()), error.to_string()));
     }
+    // The system lets go of it when this process is gone, and not before: whoever waits for that waits for the lock.
+    std::mem::forget(lock);
     let file = dir.join("cloud.json");
     let before = read_address(&file)?;
     let port = serve.port.or(before.as_ref().map(|before| before.port)).unwrap_or(0);
@@ -274,9 +280,11 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
     .await
     .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;
     write_address(&file, &address).map_err(cannot("could not write the address file"))?;
+    let recorder = serve.record.as_deref().map(Recorder::to).transpose();
+    let recorder = recorder.map_err(cannot("could not open the file to record requests in"))?.unwrap_or_default();
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    server::serve(listener, cloud.clone(), stop).await;
+    server::serve(listener, cloud.clone(), recorder, stop).await;
     cloud.shut_down().await;
     Ok(())
 }

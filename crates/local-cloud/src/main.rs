@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use local_cloud::{Cloud, Config, Delays, server};
+use local_cloud::server::{self, Recorder};
+use local_cloud::{Cloud, Config, Delays};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -16,7 +17,7 @@ const USAGE: &str = "\
 usage: local-cloud --state DIR [--port N] [--account DIGITS] [--region NAME]
                    [--model-server PROGRAM [--model-server-arg ARG]...]
                    [--training-program PROGRAM [--training-program-arg ARG]...]
-                   [--iam-propagation-ms N] [--lambda-settle-ms N] [--endpoint-settle-ms N]
+                   [--record FILE] [--iam-propagation-ms N] [--lambda-settle-ms N] [--endpoint-settle-ms N]
                    [--second-ms N]
 
 Keys come from LOCAL_CLOUD_ACCESS_KEY_ID and LOCAL_CLOUD_SECRET_ACCESS_KEY;
@@ -68,7 +69,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         end_signal().await;
         signalled.cancel();
     });
-    server::serve(listener, cloud.clone(), stop).await;
+    server::serve(listener, cloud.clone(), arguments.recorder, stop).await;
     cloud.shut_down().await;
     Ok(())
 }
@@ -94,6 +95,7 @@ struct Arguments {
     region: String,
     model_server: Vec<OsString>,
     training_program: Vec<OsString>,
+    recorder: Recorder,
     delays: Delays,
 }
 
@@ -107,6 +109,7 @@ impl Arguments {
             region: "us-east-1".to_owned(),
             model_server: Vec::new(),
             training_program: Vec::new(),
+            recorder: Recorder::default(),
             delays: Delays { second: Duration::from_millis(10), ..Delays::default() },
         };
         while let Some(name) = words.next() {
@@ -133,6 +136,7 @@ impl Arguments {
             "--region" => text()?.clone_into(&mut self.region),
             "--model-server" | "--model-server-arg" => self.model_server.push(value),
             "--training-program" | "--training-program-arg" => self.training_program.push(value),
+            "--record" => self.recorder = Recorder::to(Path::new(&value))?,
             "--iam-propagation-ms" => self.delays.iam_propagation = duration()?,
             "--lambda-settle-ms" => self.delays.lambda_settle = duration()?,
             "--endpoint-settle-ms" => self.delays.endpoint_settle = duration()?,

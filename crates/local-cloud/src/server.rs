@@ -2,6 +2,7 @@
 
 mod local;
 mod operation;
+mod record;
 mod render;
 mod requests;
 mod target;
@@ -30,6 +31,7 @@ use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults};
 pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
+pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 use crate::server::target::{Service, Target};
 use crate::service::cloudwatch::wire::Protocol;
@@ -43,8 +45,9 @@ const MAX_BODY_BYTES: usize = 70 * 1024 * 1024;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves the cloud until `stop`, then lets open requests end.
-pub async fn serve(listener: TcpListener, cloud: Arc<Cloud>, stop: CancellationToken) {
-    let shell = Arc::new(Shell { cloud, faults: Mutex::default(), requests: RequestLog::default(), stop });
+pub async fn serve(listener: TcpListener, cloud: Arc<Cloud>, recorder: Recorder, stop: CancellationToken) {
+    let (faults, requests) = Default::default();
+    let shell = Arc::new(Shell { cloud, faults, requests, recorder, stop });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -73,6 +76,7 @@ struct Shell {
     cloud: Arc<Cloud>,
     faults: Mutex<Faults>,
     requests: RequestLog,
+    recorder: Recorder,
     stop: CancellationToken,
 }
 
@@ -133,6 +137,10 @@ async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Respons
 async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, Result<Response<Body>, HungUp>) {
     let (parts, body) = request.into_parts();
     let described = describe(Service::S3, &parts, &Bytes::new());
+    let body = match recorded(shell, &parts, body).await {
+        Ok(body) => body,
+        Err(hung_up) => return (shell.requests.entry("s3", &described, None), Err(hung_up)),
+    };
     let key = signature::Authorization::parse(&parts.headers).ok();
     let key = key.and_then(|authorization| signature::secret_of(&shell.cloud, authorization.access_key_id));
     let mut entry = shell.requests.entry("s3", &described, key.map(|key| key.caller.arn));
@@ -155,6 +163,20 @@ async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, 
         Before::HangUp => Err(HungUp),
     };
     (entry, result)
+}
+
+/// Writes a request down, if that is wanted: without its body when that is an object's, else as it is read here.
+async fn recorded(shell: &Shell, parts: &Parts, body: Incoming) -> Result<Body, HungUp> {
+    if !shell.recorder.is_on() {
+        return Ok(Body::from(body));
+    }
+    if operation::is_object(parts) {
+        shell.recorder.take("s3", parts, &[]);
+        return Ok(Body::from(body));
+    }
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|_| HungUp)?.to_bytes();
+    shell.recorder.take("s3", parts, &body);
+    Ok(Body::from(body))
 }
 
 /// Every other service: the body is read first.
@@ -182,6 +204,9 @@ async fn buffered(
         Target::Public { path, .. } => Described::public(&parts, path),
         _ => describe(service, &parts, &body),
     };
+    if let Target::Service(service) = target {
+        shell.recorder.take(service.name(), &parts, &body);
+    }
     let mut entry = shell.requests.entry(target.name(), &described, None);
     let fault = shell.faults().meet(target.name(), &described.operation, described.write);
     entry.fault = fault.as_ref().map(Fault::name);

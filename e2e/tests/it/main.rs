@@ -12,3 +12,4 @@ mod local_cloud;
 mod own_training;
 mod plans;
 mod training_job;
+mod wire;

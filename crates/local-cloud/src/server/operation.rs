@@ -107,6 +107,14 @@ pub(super) fn lambda(method: &Method, path: &str) -> String {
     lambda_operation(method, &segments).0
 }
 
+/// Whether the body of such a request to S3 is an object's, or a part of one.
+pub(super) fn is_object(parts: &Parts) -> bool {
+    let has_key = parts.uri.path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let query = parts.uri.query().unwrap_or_default();
+    let about = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == name);
+    parts.method == Method::PUT && has_key && !["tagging", "acl", "retention", "legal-hold"].into_iter().any(about)
+}
+
 /// S3 by method, by whether a key follows the bucket, and by the sub-resource in the query.
 fn s3(parts: &Parts, path: &str) -> (String, String) {
     let resource = path.trim_start_matches('/');

@@ -1,8 +1,10 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -16,7 +18,7 @@ struct Served {
     url: String,
     cloud: Arc<Cloud>,
     stop: CancellationToken,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Drop for Served {
@@ -30,7 +32,12 @@ type Answer = Result<(u16, String), String>;
 
 impl Served {
     async fn start() -> Self {
+        Self::recording(|_| Recorder::default()).await
+    }
+
+    async fn recording(recorder: impl Fn(&std::path::Path) -> Recorder) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let recorder = recorder(dir.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let config = Config {
@@ -46,8 +53,8 @@ impl Served {
         };
         let cloud = Cloud::open(config).await.unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, Arc::clone(&cloud), stop.clone()));
-        Self { url, cloud, stop, _dir: dir }
+        tokio::spawn(serve(listener, Arc::clone(&cloud), recorder, stop.clone()));
+        Self { url, cloud, stop, dir }
     }
 
     fn key() -> Credentials {
@@ -64,12 +71,14 @@ impl Served {
         body: &str,
     ) -> Answer {
         let identity = key.clone().into();
+        let mut settings = SigningSettings::default();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region("us-east-1")
             .name(service)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .unwrap()
             .into();
@@ -127,6 +136,32 @@ async fn send(request: Request<Full<Bytes>>) -> Answer {
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
     Ok((status, String::from_utf8(body.to_vec()).unwrap()))
+}
+
+#[tokio::test]
+async fn whole_requests_are_written_down_but_for_the_bodies_of_objects() {
+    let served = Served::recording(|dir| Recorder::to(&dir.join("requests.jsonl")).unwrap()).await;
+    served.iam("Action=ListRoles").await.unwrap();
+    let put = |path: &str| Request::put(format!("{}{path}", served.url));
+    let s3 = async |path, body| served.signed("s3", &Served::key(), put(path), body).await.unwrap().0;
+    assert_eq!(s3("/data", "").await, 200);
+    let tagging = "<Tagging><TagSet></TagSet></Tagging>";
+    assert_ne!(s3("/data?tagging", tagging).await, 500);
+    assert_eq!(s3("/data/object", "a body").await, 200);
+    let text = std::fs::read_to_string(served.dir.path().join("requests.jsonl")).unwrap();
+    let shown = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["headers"]["authorization"].is_string(), "{line}");
+        let body = BASE64.decode(line["body"].as_str().unwrap()).unwrap();
+        let (service, method, uri) = (&line["service"], &line["method"], &line["uri"]);
+        format!("{service} {method} {uri} `{}`", String::from_utf8(body).unwrap())
+    });
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
+    "iam" "POST" "/" `Action=ListRoles`
+    "s3" "PUT" "/data" ``
+    "s3" "PUT" "/data?tagging" `<Tagging><TagSet></TagSet></Tagging>`
+    "s3" "PUT" "/data/object" ``
+    "#);
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ mod tests {
     }
 
     async fn answer(cloud: &Arc<Cloud>, request: http::request::Builder) -> String {
-        let response = s3::serve(cloud, request.body(s3s::Body::empty()).unwrap()).await;
+        let response = s3::handle(cloud, request.body(s3s::Body::empty()).unwrap()).await;
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let error = String::from_utf8_lossy(&body).into_owned();

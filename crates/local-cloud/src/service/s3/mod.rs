@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use s3s::service::S3ServiceBuilder;
 use s3s::validation::NameValidation;
 
@@ -83,11 +82,7 @@ impl S3 {
 }
 
 /// Answers one request whose signature has not been checked: `s3s` checks it.
-pub async fn handle(cloud: &Arc<Cloud>, request: Request<Incoming>) -> Response<s3s::Body> {
-    serve(cloud, request.map(s3s::Body::from)).await
-}
-
-async fn serve(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
+pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
     let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
     builder.set_auth(access::Access(Arc::clone(cloud)));
     builder.set_access(access::Access(Arc::clone(cloud)));
