@@ -140,7 +140,7 @@ impl Declared {
                     name: resource.name().to_owned(),
                     facts: resource.desired(),
                     after: resource.after(),
-                    nature: plan::Nature::Resource,
+                    nature: if resource.is_wanted() { plan::Nature::Resource } else { plan::Nature::Former },
                     keep: self.kept.contains(&resource.id()),
                     warnings: resource.warnings(),
                 },

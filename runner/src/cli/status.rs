@@ -30,6 +30,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let Item::Resource(resource) = item else { continue };
         let action =
             plan.changes.iter().find(|change| change.id == resource.id() && !change.stray).map(|change| change.action);
+        if !resource.is_wanted() && *world.of(&resource.id()) == Observation::Absent {
+            continue;
+        }
         let state = match (world.of(&resource.id()), action) {
             (Observation::Absent, _) => "absent".to_owned(),
             (Observation::Present { .. }, Some(Action::Keep)) => "as desired".to_owned(),
