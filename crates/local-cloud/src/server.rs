@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, Outcome};
 pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
 pub use crate::server::record::Recorder;
@@ -223,7 +223,7 @@ async fn buffered(
         Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
             Ok(caller) => {
                 entry.caller = Some(caller.arn.clone());
-                let call = call(service, parts, body, caller, id);
+                let call = Call { outcome: outcome(fault.as_ref()), ..call(service, parts, body, caller, id) };
                 render::reply(service, dispatch(&shell.cloud, service, &call).await, id)
             }
             Err(unverified) => render::refusal(service, &render::unverified(service, &unverified), id),
@@ -245,7 +245,7 @@ enum Before {
 /// What a fault does before a call is done.
 async fn before(fault: Option<&Fault>, service: Service) -> Before {
     match fault {
-        None | Some(Fault::LoseAnswer) => Before::Go,
+        None | Some(Fault::LoseAnswer | Fault::Outcome(_)) => Before::Go,
         Some(Fault::DelayMs(ms)) => {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             Before::Go
@@ -253,6 +253,14 @@ async fn before(fault: Option<&Fault>, service: Service) -> Before {
         Some(Fault::Refuse { status, code, message }) => Before::Refuse(Refusal::new(*status, code, message)),
         Some(Fault::Throttle) => Before::Refuse(render::throttled(service)),
         Some(Fault::Reset) => Before::HangUp,
+    }
+}
+
+/// How a fault lets end what a call begins.
+fn outcome(fault: Option<&Fault>) -> Option<Outcome> {
+    match fault {
+        Some(Fault::Outcome(outcome)) => Some(*outcome),
+        _ => None,
     }
 }
 
@@ -272,6 +280,7 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
         body,
         caller,
         request_id: id.to_owned(),
+        outcome: None,
     }
 }
 

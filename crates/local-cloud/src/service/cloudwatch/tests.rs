@@ -43,6 +43,7 @@ fn call_as(cloud: &Cloud, operation: &str, body: &Value, role: Option<&str>) -> 
         body: body.to_string().into(),
         caller: Caller { arn: "arn:aws:iam::123456789012:root".into(), role: role.map(str::to_owned) },
         request_id: "r".into(),
+        outcome: None,
     };
     let answer = handle(cloud, &call, Protocol::Json);
     let body: Value = serde_json::from_slice(answer.body()).unwrap();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::deploy;
 use super::endpoint_config::{self, fleet};
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
+use super::rollout::{Deployment, Rollout, Stage};
 use super::validate::{Faults, Members, flag, inner, integer, list, number, structure, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
@@ -18,7 +19,7 @@ use crate::service::autoscaling;
 pub(super) const NOUN: &str = "endpoint";
 
 /// `CreateEndpoint`: answers at once, works behind.
-pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Refusal> {
+pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
     let target = Target::read(&sagemaker.names, request)?;
     let mut faults = Faults::default();
@@ -31,6 +32,10 @@ pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
         let config = memory.configs.get(&target.config_key);
         let config = config.ok_or_else(|| absent(endpoint_config::NOUN, &target.config_arn))?;
         let pending = fleet(&sagemaker.names, memory, config)?;
+        let given = inner(request, "DeploymentConfig")?;
+        if let Some(given) = given {
+            Rollout::read(cloud, given, &pending)?;
+        }
         let endpoint = Endpoint {
             name: target.name.clone(),
             arn: target.arn.clone(),
@@ -41,6 +46,9 @@ pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
             failure_reason: None,
             serving: None,
             pending: Some(pending),
+            // There is no traffic yet that could move.
+            deployment: Deployment { outcome: call.outcome, ..Deployment::default() },
+            last_deployment: given.map(|given| given.clone().into()),
             tags,
         };
         memory.endpoints.insert(target.key.clone(), endpoint);
@@ -51,7 +59,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
 }
 
 /// `UpdateEndpoint`: the old servers serve until the new ones are up.
-pub(super) fn update(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Refusal> {
+pub(super) fn update(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
     let target = Target::read(&sagemaker.names, request)?;
     let retained = Retained::read(request)?;
@@ -70,11 +78,17 @@ pub(super) fn update(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
             refuse_registered(cloud, &endpoint.name, &endpoint.arn, serving, &pending)?;
             retained.keep(serving, &mut pending);
         }
+        let again = flag(request, "RetainDeploymentConfig")?.unwrap_or(false);
+        let last = endpoint.last_deployment.as_ref().and_then(Value::as_object).filter(|_| again);
+        let given = inner(request, "DeploymentConfig")?.or(last).cloned();
+        let rollout = given.as_ref().map(|given| Rollout::read(cloud, given, &pending)).transpose()?;
         if let Some(endpoint) = memory.endpoints.get_mut(&target.key) {
             endpoint.status = Status::Updating;
             endpoint.failure_reason = None;
             endpoint.modified = now();
             endpoint.pending = Some(pending);
+            endpoint.deployment = Deployment { rollout, outcome: call.outcome, ..Deployment::default() };
+            endpoint.last_deployment = given.map(Value::from).or(endpoint.last_deployment.take());
         }
         Ok(())
     })?;
@@ -130,6 +144,7 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         }
         endpoint.status = Status::Updating;
         endpoint.failure_reason = None;
+        endpoint.deployment = Deployment::default();
         endpoint.modified = now();
         Ok(())
     })?;
@@ -152,8 +167,8 @@ pub(super) fn delete(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         Ok(endpoint.name.clone())
     })?;
     autoscaling::forget(cloud, &name)?;
-    let running = sagemaker.running().remove(&name);
-    deploy::spawn_delete(cloud, key, running);
+    let serving = sagemaker.running().remove(&name);
+    deploy::spawn_delete(cloud, key, serving);
     Ok(Value::Null)
 }
 
@@ -173,24 +188,49 @@ pub(super) fn describe(cloud: &Cloud, request: &Members) -> Result<Value, Refusa
     if let Some(reason) = &endpoint.failure_reason {
         answer["FailureReason"] = reason.as_str().into();
     }
+    if let Some(last) = &endpoint.last_deployment {
+        answer["LastDeploymentConfig"] = last.clone();
+    }
     if let Some(serving) = &endpoint.serving {
         if let Some(capture) = &serving.capture {
             answer["DataCaptureConfig"] = capture.summary();
         }
-        answer["ProductionVariants"] = serving.variants.iter().map(|v| summary(v, serving.started)).collect();
+        let status = serving_status(&endpoint);
+        answer["ProductionVariants"] =
+            serving.variants.iter().map(|v| summary(v, serving.started, status.as_ref())).collect();
     }
     if let Some(pending) = endpoint.pending.as_ref().filter(|_| endpoint.status != Status::Failed) {
+        let deployment = &endpoint.deployment;
+        let status = deployment.status(pending.started);
+        let summary = |variant: &Variant| {
+            let mut summary = summary(variant, pending.started, Some(&status));
+            if deployment.stage == Stage::Creating {
+                summary["CurrentInstanceCount"] = 0.into();
+            }
+            summary
+        };
         answer["PendingDeploymentSummary"] = json!({
             "EndpointConfigName": pending.config_name,
             "StartTime": pending.started,
-            "ProductionVariants":
-                pending.variants.iter().map(|v| pending_summary(v, pending.started)).collect::<Vec<_>>(),
+            "ProductionVariants": pending.variants.iter().map(summary).collect::<Vec<_>>(),
         });
     }
     Ok(answer)
 }
 
-fn summary(variant: &Variant, since: f64) -> Value {
+/// `VariantStatus` of the servers that have served so far, while something changes.
+fn serving_status(endpoint: &Endpoint) -> Option<Value> {
+    let deployment = &endpoint.deployment;
+    match (&endpoint.pending, endpoint.status) {
+        (None, Status::Updating) => Some(json!({ "Status": "Updating", "StartTime": endpoint.modified })),
+        (Some(_), Status::Updating) if deployment.stage == Stage::Deleting => {
+            Some(json!({ "Status": "Deleting", "StartTime": deployment.since }))
+        }
+        _ => None,
+    }
+}
+
+fn summary(variant: &Variant, since: f64, status: Option<&Value>) -> Value {
     let image = &variant.container.image;
     let mut summary = json!({
         "VariantName": variant.name,
@@ -204,13 +244,9 @@ fn summary(variant: &Variant, since: f64) -> Value {
         summary["CurrentServerlessConfig"] = serverless.clone();
         summary["DesiredServerlessConfig"] = variant.desired_serverless.clone().unwrap_or_else(|| serverless.clone());
     }
-    summary
-}
-
-fn pending_summary(variant: &Variant, since: f64) -> Value {
-    let mut summary = summary(variant, since);
-    summary["CurrentInstanceCount"] = 0.into();
-    summary["VariantStatus"] = json!([{ "Status": "Creating", "StartTime": since }]);
+    if let Some(status) = status {
+        summary["VariantStatus"] = json!([status]);
+    }
     summary
 }
 
@@ -341,7 +377,7 @@ fn refuse_registered(cloud: &Cloud, name: &str, arn: &str, serving: &Fleet, pend
 
 fn must_be_settled(endpoint: &Endpoint) -> Result<(), Refusal> {
     match endpoint.status {
-        Status::InService => Ok(()),
+        Status::InService | Status::UpdateRollbackFailed => Ok(()),
         Status::Failed => Err(invalid(format!("Cannot update failed endpoint \"{}\".", endpoint.arn))),
         _ => Err(busy(&endpoint.arn)),
     }

@@ -23,6 +23,14 @@ pub(super) struct Running {
     requests: TaskTracker,
 }
 
+/// What of an endpoint takes requests: one generation, or two while traffic moves from one to the next.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) now: Arc<Running>,
+    /// The next one, and its share of the requests, 0 to 1.
+    pub(super) next: Option<(Arc<Running>, f64)>,
+}
+
 /// A variant's server and its share of the requests.
 #[derive(Debug)]
 pub(super) struct RunningVariant {
@@ -41,6 +49,25 @@ pub(super) struct RunningVariant {
 pub(super) struct Lease {
     running: Arc<Running>,
     _token: TaskTrackerToken,
+}
+
+impl Serving {
+    pub(super) fn new(now: Arc<Running>) -> Self {
+        Self { now, next: None }
+    }
+
+    /// Lets a request in, to a generation drawn by its share.
+    pub(super) fn lease(&self) -> Lease {
+        match &self.next {
+            Some((next, share)) if rand::random::<f64>() < *share => next.lease(),
+            _ => self.now.lease(),
+        }
+    }
+
+    /// All generations.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Running>> {
+        std::iter::once(&self.now).chain(self.next.iter().map(|(next, _)| next))
+    }
 }
 
 impl Running {
@@ -65,7 +92,7 @@ impl Running {
     }
 
     /// Lets a request in.
-    pub(super) fn lease(self: &Arc<Self>) -> Lease {
+    fn lease(self: &Arc<Self>) -> Lease {
         Lease { running: Arc::clone(self), _token: self.requests.token() }
     }
 

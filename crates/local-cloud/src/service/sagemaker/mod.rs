@@ -8,11 +8,13 @@ mod endpoint_config;
 mod fleet;
 mod image;
 mod instance_types;
+mod launch;
 mod list;
 mod measure;
 mod model;
 mod permission;
 mod record;
+mod rollout;
 mod runtime;
 mod scaling;
 mod server_process;
@@ -44,7 +46,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::fleet::Running;
+use self::fleet::Serving;
 use self::record::{Memory, Names};
 pub(crate) use self::scaling::{Scaled, scale, scaled};
 use self::server_process::Ports;
@@ -70,7 +72,7 @@ pub struct SageMaker {
     /// Holds what servers read: `<endpoint>/<generation>/<variant>/model`.
     run_dir: PathBuf,
     /// Endpoints that take requests, by name as it was written: the runtime tells capitals apart.
-    running: Mutex<HashMap<String, Arc<Running>>>,
+    running: Mutex<HashMap<String, Serving>>,
     training: training::Training,
     captures: capture::Captures,
     http: HttpClient,
@@ -111,14 +113,14 @@ impl SageMaker {
     /// Ends every inference server and every training process.
     pub async fn shut_down(&self) {
         self.stopping.cancel();
-        let running: Vec<_> = self.running().drain().map(|(_, running)| running).collect();
-        join_all(running.iter().map(|running| running.stop())).await;
+        let serving: Vec<_> = self.running().drain().map(|(_, serving)| serving).collect();
+        join_all(serving.iter().flat_map(Serving::all).map(|running| running.stop())).await;
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// Never held over an await.
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Running>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Serving>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -154,10 +156,10 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "DescribeEndpointConfig" => endpoint_config::describe(cloud, &request),
         "ListEndpointConfigs" => list::configs(cloud, &request),
         "DeleteEndpointConfig" => endpoint_config::delete(cloud, &request),
-        "CreateEndpoint" => endpoint::create(cloud, &request),
+        "CreateEndpoint" => endpoint::create(cloud, call, &request),
         "DescribeEndpoint" => endpoint::describe(cloud, &request),
         "ListEndpoints" => list::endpoints(cloud, &request),
-        "UpdateEndpoint" => endpoint::update(cloud, &request),
+        "UpdateEndpoint" => endpoint::update(cloud, call, &request),
         "UpdateEndpointWeightsAndCapacities" => endpoint::update_weights(cloud, &request),
         "DeleteEndpoint" => endpoint::delete(cloud, call, &request),
         "CreateTrainingJob" => training::create(cloud, call, &request),

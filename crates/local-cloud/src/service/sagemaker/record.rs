@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::capture::Capture;
+use super::rollout::Deployment;
 use super::training::Job;
 use crate::call::Refusal;
 use crate::cloud::Config;
@@ -46,6 +47,12 @@ pub(super) struct Endpoint {
     pub(super) serving: Option<Fleet>,
     /// What is being started to serve next.
     pub(super) pending: Option<Fleet>,
+    /// How it is brought to that.
+    #[serde(default)]
+    pub(super) deployment: Deployment,
+    /// The `DeploymentConfig` that was given last.
+    #[serde(default)]
+    pub(super) last_deployment: Option<Value>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
@@ -58,6 +65,10 @@ pub(super) enum Status {
     InService,
     Deleting,
     Failed,
+    /// AWS maintains it.
+    SystemUpdating,
+    /// It serves with servers of two generations.
+    UpdateRollbackFailed,
 }
 
 impl Status {
@@ -69,12 +80,14 @@ impl Status {
             Self::InService => "InService",
             Self::Deleting => "Deleting",
             Self::Failed => "Failed",
+            Self::SystemUpdating => "SystemUpdating",
+            Self::UpdateRollbackFailed => "UpdateRollbackFailed",
         }
     }
 
     /// Whether only waiting is allowed.
     pub(super) fn is_in_transit(self) -> bool {
-        matches!(self, Self::Creating | Self::Updating | Self::RollingBack | Self::Deleting)
+        matches!(self, Self::Creating | Self::Updating | Self::RollingBack | Self::Deleting | Self::SystemUpdating)
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))?;
     }
     let account = &sagemaker.names.account;
-    let lease = sagemaker.running().get(&name).map(super::fleet::Running::lease);
+    let lease = sagemaker.running().get(&name).map(super::fleet::Serving::lease);
     let lease = lease.ok_or_else(|| invalid(format!("Endpoint {name} of account {account} not found.")))?;
     let target = call.headers.get(TARGET_VARIANT).and_then(|value| value.to_str().ok());
     let variant = lease.choose(target).ok_or_else(|| {

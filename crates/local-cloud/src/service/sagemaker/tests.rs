@@ -5,6 +5,7 @@ mod fake;
 mod lifecycle;
 pub(crate) mod permissions;
 mod refusals;
+mod rollout;
 mod runtime;
 mod training;
 mod training_ends;
@@ -66,6 +67,7 @@ pub(crate) fn request(operation: &str, path: &str, body: Bytes) -> Call {
         body,
         caller: Caller { arn: "arn:aws:iam::123456789012:root".into(), role: None },
         request_id: "r".into(),
+        outcome: None,
     }
 }
 
