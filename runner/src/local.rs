@@ -224,6 +224,9 @@ pub(crate) struct Serve {
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
+    /// Program that stands in for AWS's image instead of the one within; it is started as `PROGRAM serve`
+    #[arg(long, env = "RUNNER_LOCAL_MODEL_SERVER")]
+    model_server: Option<PathBuf>,
 }
 
 /// Runs the local cloud in this process until it is told to stop.
@@ -269,7 +272,10 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         access_key_id: address.access_key_id.clone(),
         secret_access_key: address.secret_access_key.clone(),
         base_url: address.url(),
-        model_server: vec![own_executable().into(), "model-server".into()],
+        model_server: match &serve.model_server {
+            Some(program) => vec![program.into()],
+            None => vec![own_executable().into(), "model-server".into()],
+        },
         training_program: vec![own_executable().into(), "xgboost-train".into()],
         delays: Delays {
             iam_propagation: Duration::from_millis(serve.iam_propagation_ms),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod capacity;
 mod data_sources;
 mod harness;
 mod judgement;
@@ -11,5 +12,6 @@ mod lifecycle;
 mod local_cloud;
 mod own_training;
 mod plans;
+mod rollouts;
 mod training_job;
 mod wire;

@@ -229,7 +229,7 @@ pub(super) async fn describe(clients: &Clients, names: &[String]) -> Result<Desc
 fn live_facts(alarm: &MetricAlarm) -> Facts {
     let dimension = |name: &str| {
         let found = alarm.dimensions().iter().find(|dimension| dimension.name() == Some(name));
-        found.and_then(Dimension::value).unwrap_or_default()
+        found.and_then(Dimension::value).unwrap_or("(any)")
     };
     let evaluations = alarm.evaluation_periods().unwrap_or_default();
     let (statistic, comparison) = (alarm.statistic(), alarm.comparison_operator());

@@ -135,7 +135,7 @@ impl Resource for Endpoint {
         }
         match self.live_scale(ctx.clients, &live).await? {
             live_scale if live_scale == self.scale() => {}
-            _ => self.set_scale(ctx).await?,
+            _ => self.rescale(ctx).await?,
         }
         Ok(self.outputs(live.endpoint_arn().unwrap_or_default()))
     }

@@ -55,16 +55,20 @@ impl Endpoint {
         live: &DescribeEndpointOutput,
         config: &str,
     ) -> Result<Vec<Registered>, StageError> {
+        if self.wanted.autoscaling.is_none() {
+            return self.unscale(ctx).await;
+        }
         let serves = live.endpoint_config_name().unwrap_or_default();
-        let unwanted = self.wanted.autoscaling.is_none();
         let other_machines = serves != config
             && self.machine_type(ctx.clients, serves).await? != self.machine_type(ctx.clients, config).await?;
-        if !unwanted && !other_machines {
-            return Ok(vec![]);
-        }
+        if other_machines { autoscaling::pause(ctx, &self.names).await } else { Ok(vec![]) }
+    }
+
+    /// Ends autoscaling of ours that the file asks for no more.
+    async fn unscale(&self, ctx: &Ctx<'_>) -> Result<Vec<Registered>, StageError> {
         match autoscaling::pause(ctx, &self.names).await {
             // Who may not look has registered nothing.
-            Err(StageError::Cloud(error)) if unwanted && error.meaning() == Meaning::Refused => Ok(vec![]),
+            Err(StageError::Cloud(error)) if error.meaning() == Meaning::Refused => Ok(vec![]),
             other => other,
         }
     }
@@ -125,7 +129,10 @@ impl Endpoint {
     }
 
     /// Gives the variant the number of machines, or the concurrency, that the file asks for.
-    pub(super) async fn set_scale(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
+    pub(super) async fn rescale(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
+        if self.wanted.autoscaling.is_none() {
+            self.unscale(ctx).await?;
+        }
         let wanted = DesiredWeightAndCapacity::builder().variant_name(VARIANT);
         let wanted = match &self.wanted.capacity {
             Capacity::Instances { count, .. } => wanted.desired_instance_count(*count),

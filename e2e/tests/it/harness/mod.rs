@@ -2,6 +2,7 @@
 
 mod aws;
 mod http;
+mod load;
 mod pipeline;
 pub(crate) mod rows;
 mod scene;
@@ -9,7 +10,8 @@ mod tools;
 pub(crate) mod web;
 
 pub(crate) use aws::{Aws, Inventory, Side};
-pub(crate) use http::{Answer, Http, posted};
+pub(crate) use http::{Answer, Http};
+pub(crate) use load::ask_during;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
 pub(crate) use tools::{note, peer_is_missing, shared_data};
