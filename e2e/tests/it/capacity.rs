@@ -288,7 +288,11 @@ fn what_is_asked_for_no_more_goes_and_the_files_count_holds() {
     - create-endpoint  model              fraud-ffffffffffff
         because: an older version
     ");
+    aws.clear_requests();
     scene.apply();
+    let writes = aws.writes();
+    let at = |name: &str| writes.iter().position(|write| write.contains(name));
+    assert!(at("DeregisterScalableTarget") < at("UpdateEndpoint"), "it could scale the file's count away: {writes:?}");
     scene.keeps_all(OURS);
     assert_eq!((of_kind(&aws, "scalable-target"), of_kind(&aws, "alarm")), (vec![], vec![]));
     assert_eq!(variant(&aws)["DesiredInstanceCount"], 3);
