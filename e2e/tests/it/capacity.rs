@@ -352,6 +352,30 @@ fn warm_requests_are_provisioned_scaled_and_given_up() {
 }
 
 #[test]
+fn who_may_neither_scale_nor_watch_deploys_what_needs_neither() {
+    let scene = deployed(PLAIN);
+    let aws = scene.aws();
+    let refused = |service: &str, operation: &str| {
+        let refuse = json!({ "status": 400, "code": "AccessDeniedException", "message": "not you" });
+        json!({ "match": { "service": service, "operation": operation }, "fault": { "refuse": refuse } })
+    };
+    aws.put_faults(&json!([
+        refused("application-autoscaling", "DescribeScalableTargets"),
+        refused("monitoring", "DescribeAlarms"),
+    ]));
+    scene.keeps_all(OURS);
+    scale(&aws, 3);
+    scene.write(&Pipeline { train: Pipeline::trees(6).train, ..on(PLAIN) });
+    scene.apply();
+    scene.keeps_all(OURS);
+    scene.write(&on(ALL));
+    let refused = scene.runner(&["plan"]).exits(1);
+    assert!(refused.stderr.contains("the credentials may not do this"), "{}", refused.stderr);
+    scene.write(&on(PLAIN));
+    scene.runner(&["teardown"]).exits(0);
+}
+
+#[test]
 fn an_alarm_of_the_users_that_is_not_there_stops_the_apply_before_the_endpoint() {
     let scene = Scene::new(&on("{ instances: { type: ml.m5.large }, rollback-on: { alarms: [theirs] } }"));
     let refused = scene.runner(&["apply"]).exits(3);
