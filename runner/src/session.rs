@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{Spec, Target};
+use spec::{Container, Spec, Target};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
@@ -60,7 +60,7 @@ impl Session {
         };
         // What is on this machine is found wrong before anything else is touched.
         let early = match wants.inputs {
-            false => Some(Inputs::none(spec.package.architecture)),
+            false => Some(Inputs::none(&spec)),
             true if inputs::needs_a_look(&spec) => None,
             true => Some(read(&Objects::new())?),
         };
@@ -79,6 +79,9 @@ impl Session {
                     None => None,
                 };
                 let place = match &running {
+                    Some(running) if spec.create_endpoint.container == Container::ModelServer => {
+                        format!("local cloud at {}", running.url())
+                    }
                     Some(running) => {
                         format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url())
                     }
@@ -149,12 +152,13 @@ fn unknown_target(spec: &Spec, target: &str) -> Failure {
     Failure::Usage(format!("there is no target `{target}`; the pipeline file has {}", known.join(", ")))
 }
 
-/// Where the proxy comes from: from source while the workspace of this program is there, else from beside it.
+/// Where the programs come from: from source while the workspace of this program is there, else from beside it.
 fn tools() -> Tools {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
     Tools {
         workspace: workspace.filter(|dir| dir.join("lambda-proxy/Cargo.toml").exists()),
         release: !cfg!(debug_assertions),
         proxy: local::own_executable().with_file_name("lambda-proxy"),
+        model_server: local::own_executable().with_file_name("model-server"),
     }
 }

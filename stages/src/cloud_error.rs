@@ -35,6 +35,8 @@ pub enum Meaning {
     NotYet,
     /// Another write on the same thing is in flight: the same call will do.
     Busy,
+    /// What the call goes on with has gone, or has gone on without it: all of it is to be begun anew.
+    BeginAnew,
     /// Too many calls.
     Throttled,
     /// The caller may not.
@@ -121,6 +123,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             Meaning::NotYet
         }
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        // An answer was lost, and the SDK has sent the call again.
+        ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
         | ("application-autoscaling", "ConcurrentUpdate")
@@ -137,8 +141,10 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             | "NoSuchPublicAccessBlockConfiguration"
             | "OwnershipControlsNotFoundError"
             | "ServerSideEncryptionConfigurationNotFoundError",
-        ) => Meaning::Absent,
-        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou") => Meaning::AlreadyThere,
+        )
+        | ("ecr", "RepositoryNotFound" | "ImageNotFound") => Meaning::Absent,
+        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou")
+        | ("ecr", "RepositoryAlreadyExists" | "LayerAlreadyExists" | "ImageAlreadyExists") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
         (
             _,

@@ -7,7 +7,9 @@ use serde_json::{Value as Json, json};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
+use crate::{
+    Clients, CloudError, Ctx, Declared, Names, Resource, Site, Stage, StageError, Wanted, policy, tags, train,
+};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -97,11 +99,16 @@ const NETWORK: [&str; 10] = [
     "ec2:DescribeVpcs",
 ];
 
-/// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more.
+/// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more, such as, for
+/// a training job, the rows, its model and the image that trains.
 fn execution_policy(names: &Names, needs: &[Need]) -> Json {
     let site = &names.site;
     let partition = site.partition();
-    let (registry, repository) = image_parts(&names.image);
+    let trains_by = needs.contains(&Need::Train).then_some(&names.training_image);
+    let mut repositories: Vec<_> =
+        [&names.image].into_iter().chain(trains_by).map(|image| repository_arn(site, image)).collect();
+    repositories.dedup();
+    let repositories = if let [only] = &*repositories { json!(only) } else { json!(repositories) };
     let mut statements = vec![
         json!({
             "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
@@ -111,7 +118,7 @@ fn execution_policy(names: &Names, needs: &[Need]) -> Json {
         json!({
             "Sid": "EcrPull", "Effect": "Allow",
             "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
-            "Resource": format!("arn:{partition}:ecr:{}:{registry}:repository/{repository}", site.region)
+            "Resource": repositories
         }),
         json!({
             "Sid": "Logs", "Effect": "Allow",
@@ -171,10 +178,12 @@ fn proxy_policy(names: &Names) -> Json {
     ])
 }
 
-/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
-fn image_parts(image: &str) -> (&str, &str) {
+/// The repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
+fn repository_arn(site: &Site, image: &str) -> String {
     let (host, rest) = image.split_once('/').unwrap_or((image, ""));
-    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
+    let registry = host.split('.').next().unwrap_or_default();
+    let repository = rest.rsplit_once(':').map_or(rest, |(repository, _)| repository);
+    format!("arn:{}:ecr:{}:{registry}:repository/{repository}", site.partition(), site.region)
 }
 
 #[derive(Debug)]

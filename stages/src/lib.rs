@@ -88,6 +88,7 @@ pub enum Item {
 pub struct Declared {
     items: Vec<Item>,
     kept: Vec<plan::ResourceId>,
+    unwanted: Vec<plan::ResourceId>,
 }
 
 impl Declared {
@@ -103,6 +104,23 @@ impl Declared {
     /// Adds a resource.
     pub fn resource(&mut self, resource: impl Resource + 'static) {
         self.items.push(Item::Resource(Arc::new(resource)));
+    }
+
+    /// Adds a resource that another version of the pipeline file would ask for, and this one does not: what there is of
+    /// ours goes.
+    pub fn unwanted(&mut self, resource: impl Resource + 'static) {
+        self.unwanted.push(resource.id());
+        self.resource(resource);
+    }
+
+    /// Adds a resource that the pipeline file asks for, or does not.
+    pub fn optional(&mut self, resource: impl Resource + 'static, wanted: bool) {
+        if wanted { self.resource(resource) } else { self.unwanted(resource) }
+    }
+
+    /// Whether the pipeline file asks for what is declared under that id.
+    pub fn is_wanted(&self, id: &plan::ResourceId) -> bool {
+        !self.unwanted.contains(id)
     }
 
     /// Adds a check.
@@ -140,8 +158,9 @@ impl Declared {
                     name: resource.name().to_owned(),
                     facts: resource.desired(),
                     after: resource.after(),
-                    nature: if resource.is_wanted() { plan::Nature::Resource } else { plan::Nature::Former },
+                    nature: plan::Nature::Resource,
                     keep: self.kept.contains(&resource.id()),
+                    unwanted: self.unwanted.contains(&resource.id()),
                     warnings: resource.warnings(),
                 },
                 Item::Check(check) => plan::Desired {
@@ -152,6 +171,7 @@ impl Declared {
                     after: check.after(),
                     nature: plan::Nature::Check,
                     keep: false,
+                    unwanted: false,
                     warnings: vec![],
                 },
             })

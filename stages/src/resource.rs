@@ -25,11 +25,6 @@ pub trait Resource: Send + Sync {
     fn name(&self) -> &str;
     /// Describes what should be true, in this kind's own words. Pure.
     fn desired(&self) -> Facts;
-    /// Whether it should be at all. What an earlier pipeline file asked for and this one does not is declared so that
-    /// it goes. Pure.
-    fn is_wanted(&self) -> bool {
-        true
-    }
     /// What must exist before, beyond the outputs that `desired` mentions.
     fn after(&self) -> Vec<ResourceId> {
         vec![]

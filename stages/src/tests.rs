@@ -1,5 +1,7 @@
 //! What the stages declare, as a user reads it in a plan.
 
+mod own_image;
+
 use plan::{Facts, Goal, Observation, Stray, World};
 
 use crate::fixture::Fixture;
@@ -15,11 +17,15 @@ const ALL: &str = "{ create-endpoint: { instances: { type: ml.m5.large, count: 2
                    canary: { share: 0.5, wait-s: 120 }, termination-wait-s: 60 }, rollback-on: { alarms: [theirs], \
                    errors-per-minute: 5, latency-ms: 250 } } }";
 
-const KINDS: [&str; 8] = [
+/// Served by an image of our own.
+const OWN: &str = "{ create-endpoint: { container: model-server } }";
+
+const KINDS: [&str; 9] = [
     ALL,
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5, provisioned-concurrency: 2 }, autoscaling: { \
      max: 4 } } }",
     JOB,
+    OWN,
     "",
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5 } } }",
     "{ train: { algorithm: { logistic-regression: {} }, require: { average-precision: 0.8 } } }",
@@ -502,11 +508,11 @@ fn what_the_file_asks_for_no_longer_goes_and_the_count_is_the_files_again() {
         config  fraud-6aaa9fa2971d -> fraud-cdfc709576f4
         count   (unset) -> 3
     - create-endpoint  autoscaling        endpoint/fraud/variant/main
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     - create-endpoint  alarm              fraud-latency
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     - create-endpoint  alarm              fraud-errors
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     ");
     insta::assert_snapshot!(of_endpoint(&Fixture::with(plain).plan(&world, Goal::Absent)), @"
     - create-endpoint  autoscaling        endpoint/fraud/variant/main

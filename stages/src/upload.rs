@@ -1,4 +1,9 @@
-//! Stage `upload`: a private bucket, and in it the model and what is known about it.
+//! Stage `upload`: a private bucket, and in it the model and what is known about it; and, for an image of our own, a
+//! repository with that image.
+
+mod image;
+mod push;
+mod repository;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,14 +24,21 @@ use serde_json::json;
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
+pub(crate) use image::is_pushed;
+pub use image::{IMAGE, IMAGE_URI};
+pub use repository::REPOSITORY;
+
 use crate::{
     Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, objects, package, policy,
     tags, train,
 };
 
 /// The stage.
-pub const STAGE: Stage =
-    Stage { name: "upload", summary: "a private bucket with the model and what is known about it", declare };
+pub const STAGE: Stage = Stage {
+    name: "upload",
+    summary: "a private bucket with the model and what is known about it, and a repository with an image of our own",
+    declare,
+};
 
 /// The bucket.
 pub const BUCKET: ResourceId = ResourceId::new("upload/bucket");
@@ -57,6 +69,12 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         names: names.clone(),
         inputs: Arc::clone(wanted.inputs),
     });
+    if wanted.inputs.image.is_some() {
+        declared.resource(repository::Repository { names: names.clone(), unwanted: false });
+        declared.resource(image::Pushed { names: names.clone(), inputs: Arc::clone(wanted.inputs) });
+    } else {
+        declared.unwanted(repository::Repository { names: names.clone(), unwanted: true });
+    }
 }
 
 #[derive(Debug)]

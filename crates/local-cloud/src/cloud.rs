@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{apigateway, autoscaling, cloudwatch, iam, lambda, logs, s3, sagemaker};
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker};
 use crate::state::StateError;
 
 /// What a cloud is told when it starts.
@@ -65,6 +65,8 @@ pub struct Cloud {
     pub s3: s3::S3,
     /// Log groups and their lines.
     pub logs: logs::Logs,
+    /// Repositories of images.
+    pub ecr: ecr::Ecr,
     /// Models, configs, endpoints, training jobs and the processes behind them.
     pub sagemaker: sagemaker::SageMaker,
     /// Functions and the processes behind them.
@@ -84,6 +86,7 @@ impl Cloud {
             iam: iam::Iam::open(&config)?,
             s3: s3::S3::open(&config)?,
             logs: logs::Logs::open(&config)?,
+            ecr: ecr::Ecr::open(&config)?,
             sagemaker: sagemaker::SageMaker::open(&config)?,
             lambda: lambda::Lambda::open(&config)?,
             apigateway: apigateway::ApiGateway::open(&config)?,
@@ -103,13 +106,14 @@ impl Cloud {
         self.lambda.shut_down().await;
     }
 
-    /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function, API, alarm or
-    /// scalable target.
+    /// Whether nothing is left that a user made: no bucket, role, log group, image repository, model, endpoint,
+    /// function, API, alarm or scalable target.
     /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
             && self.s3.is_empty()
             && self.logs.is_empty_but_for(sagemaker::TRAINING_LOG_GROUP)
+            && self.ecr.is_empty()
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()

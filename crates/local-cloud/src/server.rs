@@ -35,7 +35,7 @@ pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 use crate::server::target::{Service, Target};
 use crate::service::cloudwatch::wire::Protocol;
-use crate::service::{apigateway, autoscaling, cloudwatch, iam, lambda, logs, s3, sagemaker, sts};
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -202,6 +202,7 @@ async fn buffered(
     };
     let described = match &target {
         Target::Public { path, .. } => Described::public(&parts, path),
+        Target::Registry => Described::registry(&parts),
         _ => describe(service, &parts, &body),
     };
     if let Target::Service(service) = target {
@@ -220,6 +221,7 @@ async fn buffered(
             let request = Request::from_parts(parts, body);
             apigateway::serve(&shell.cloud, &api_id, &path, request).await.map(Body::from)
         }
+        Target::Registry => ecr::serve(&shell.cloud, parts, body).await.map(Body::from),
         Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
             Ok(caller) => {
                 entry.caller = Some(caller.arn.clone());
@@ -297,6 +299,7 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::CloudWatch => Ok(cloudwatch::handle(cloud, call, Protocol::Json)),
         Service::CloudWatchCbor => Ok(cloudwatch::handle(cloud, call, Protocol::Cbor)),
         Service::Autoscaling => autoscaling::handle(cloud, call).await,
+        Service::Ecr => ecr::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::facts::Facts;
 use crate::id::{OutputRef, ResourceId};
-use crate::planning::{Desired, Nature};
+use crate::planning::Desired;
 
 /// Values that a resource brought forth, by name.
 pub type Outputs = BTreeMap<String, Json>;
@@ -61,7 +61,7 @@ impl World {
     /// The world in which nothing needs doing, with made-up values for pending outputs.
     pub fn satisfying(desired: &[Desired]) -> Self {
         let mut world = Self::default();
-        for resource in desired.iter().filter(|resource| resource.nature != Nature::Former) {
+        for resource in desired.iter().filter(|resource| !resource.unwanted) {
             let mut outputs = Outputs::new();
             let users = desired.iter().flat_map(|other| other.facts.iter());
             for fact in users {

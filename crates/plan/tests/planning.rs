@@ -9,7 +9,6 @@ const ROLE_ARN: Output<String> = Output::new(ROLE, "arn");
 const MODEL: ResourceId = ResourceId::new("create-endpoint/model");
 const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
 const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
-const SCALING: ResourceId = ResourceId::new("create-endpoint/autoscaling");
 const SMOKE: ResourceId = ResourceId::new("smoke-test/request");
 
 fn desired(model: &str, memory_mb: u32) -> Vec<Desired> {
@@ -21,6 +20,7 @@ fn desired(model: &str, memory_mb: u32) -> Vec<Desired> {
         after: vec![],
         nature: Nature::Resource,
         keep: false,
+        unwanted: false,
         warnings: vec![],
     };
     let policy = serde_json::json!({ "Model": "Allow s3:GetObject on arn:aws:s3:::b/models/*" });
@@ -286,45 +286,44 @@ fn warnings_are_told_whether_or_not_anything_changes_but_not_of_a_teardown() {
     assert_eq!(plan(&desired, &world, Goal::Absent).unwrap().warnings, vec![]);
 }
 
-#[test]
-fn what_is_not_wanted_any_more_goes_once_the_rest_is_proved() {
+/// The pipeline with a repository that an earlier version of its file asked for.
+fn with_unwanted() -> (Vec<Desired>, ResourceId) {
+    let id = ResourceId::new("upload/repository");
     let mut desired = desired("m-1", 256);
-    let satisfied = World::satisfying(&desired);
-    desired.push(former());
-    let world = satisfied.with(SCALING, Observation::Broken { why: "half made".into() });
-    insta::assert_snapshot!(text(&desired, &world, Goal::Present), @"
-    = create-role      iam-role     fraud-exec
-    = create-endpoint  model        m-1
-    = create-endpoint  endpoint     fraud
-    ? smoke-test       request      POST /
-        model  m-1
-    - create-endpoint  autoscaling  endpoint/fraud
-        because: the pipeline file does not ask for it
-    3 to keep, 1 to delete, 1 to check.
-    ");
-    insta::assert_snapshot!(text(&desired, &world, Goal::Absent), @"
-    - create-endpoint  autoscaling  endpoint/fraud
-        because: half made
-    - create-endpoint  endpoint     fraud
-    - create-endpoint  model        m-1
-    - create-role      iam-role     fraud-exec
-    4 to delete.
-    ");
-    let needs = plan(&desired, &world, Goal::Present).unwrap().changes.pop().unwrap().needs;
-    assert_eq!(needs, [0, 1, 2, 3], "it waits for the check too");
+    let role = desired[2].clone();
+    desired.push(Desired {
+        id: id.clone(),
+        kind: "ecr-repository",
+        name: "runner/fraud".to_owned(),
+        facts: Facts::default(),
+        unwanted: true,
+        ..role
+    });
+    (desired, id)
 }
 
 #[test]
-fn what_is_not_wanted_and_not_there_or_somebody_elses_is_not_spoken_of() {
-    let mut desired = desired("m-1", 256);
-    desired.push(former());
-    for there in [Observation::Absent, Observation::Foreign { owner: "somebody".into() }] {
-        let world = World::satisfying(&desired).with(SCALING, there);
-        let plan = plan(&desired, &world, Goal::Present).unwrap();
-        assert!(plan.changes.iter().all(|change| change.id != SCALING), "{plan:?}");
-        assert!(!plan.has_changes());
-    }
-    assert!(plan(&desired, &World::satisfying(&desired), Goal::Absent).unwrap().changes.len() == 3);
+fn what_nothing_asks_for_any_more_goes_last_and_only_if_it_is_ours() {
+    let (desired, id) = with_unwanted();
+    let world = World::satisfying(&desired);
+    assert!(!plan(&desired, &world, Goal::Present).unwrap().has_changes(), "it is not asked for");
+    let present = Observation::Present { facts: Facts::default(), outputs: Outputs::new() };
+    let ours = world.clone().with(id.clone(), present);
+    insta::assert_snapshot!(text(&desired, &ours, Goal::Present), @"
+    = create-role      iam-role        fraud-exec
+    = create-endpoint  model           m-1
+    = create-endpoint  endpoint        fraud
+    ? smoke-test       request         POST /
+        model  m-1
+    - upload           ecr-repository  runner/fraud
+        because: the pipeline file asks for it no longer
+    3 to keep, 1 to delete, 1 to check.
+    ");
+    let last = plan(&desired, &ours, Goal::Present).unwrap().changes.pop().unwrap();
+    assert_eq!(last.needs, [0, 1, 2, 3], "what is there is proved first");
+    assert!(text(&desired, &ours, Goal::Absent).contains("- upload           ecr-repository  runner/fraud"));
+    let foreign = world.with(id, Observation::Foreign { owner: "it bears no tag".to_owned() });
+    assert!(!plan(&desired, &foreign, Goal::Present).unwrap().has_changes());
 }
 
 #[test]
@@ -346,17 +345,4 @@ fn what_is_told_of_a_change_is_shown_beside_it_and_never_alone() {
         model  m-1
     2 to keep, 1 to update, 1 to check.
     ");
-}
-
-fn former() -> Desired {
-    Desired {
-        id: SCALING,
-        kind: "autoscaling",
-        name: "endpoint/fraud".to_owned(),
-        facts: Facts::default(),
-        after: vec![ENDPOINT, SMOKE],
-        nature: Nature::Former,
-        keep: false,
-        warnings: vec![],
-    }
 }

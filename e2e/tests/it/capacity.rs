@@ -278,11 +278,11 @@ fn what_is_asked_for_no_more_goes_and_the_files_count_holds() {
         config  fraud-ffffffffffff -> fraud-ffffffffffff
         count   4 -> 3
     - create-endpoint  autoscaling        endpoint/fraud/variant/main
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     - create-endpoint  alarm              fraud-latency
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     - create-endpoint  alarm              fraud-errors
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     - create-endpoint  endpoint-config    fraud-ffffffffffff
         because: an older version
     - create-endpoint  model              fraud-ffffffffffff
@@ -306,7 +306,7 @@ fn what_is_asked_for_no_more_goes_and_the_files_count_holds() {
     scene.write(&on("{ instances: { type: ml.m5.large, count: 3 } }"));
     insta::assert_snapshot!(planned(&scene), @"
     - create-endpoint  autoscaling        endpoint/fraud/variant/main
-        because: the pipeline file does not ask for it
+        because: the pipeline file asks for it no longer
     ");
     scene.apply();
     scene.keeps_all(OURS);

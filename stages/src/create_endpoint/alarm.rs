@@ -120,10 +120,6 @@ impl Resource for Alarm {
             .field("without_data", NO_DATA)
     }
 
-    fn is_wanted(&self) -> bool {
-        self.threshold.is_some()
-    }
-
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         match self.look(clients).await {
             // Who may not look has not made it.
@@ -152,6 +148,11 @@ impl Resource for Alarm {
 }
 
 impl Alarm {
+    /// Whether the pipeline file asks for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.threshold.is_some()
+    }
+
     pub(super) fn new(watch: Watch, rollback: &RollbackOn, names: &Names) -> Self {
         Self { watch, threshold: watch.threshold(rollback), name: watch.name(names), names: names.clone() }
     }

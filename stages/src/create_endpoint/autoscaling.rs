@@ -58,10 +58,6 @@ impl Resource for Scaling {
         facts.and(facts_of(scaling)).field("policies", json!([self.policy()]))
     }
 
-    fn is_wanted(&self) -> bool {
-        self.wanted.autoscaling.is_some()
-    }
-
     fn after(&self) -> Vec<ResourceId> {
         vec![ENDPOINT, smoke_test::REQUEST]
     }
@@ -114,6 +110,11 @@ impl Resource for Scaling {
 }
 
 impl Scaling {
+    /// Whether the pipeline file asks for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.autoscaling.is_some()
+    }
+
     pub(super) fn new(wanted: &CreateEndpoint, names: &Names) -> Self {
         Self { wanted: wanted.clone(), resource: registered::resource(names), names: names.clone() }
     }

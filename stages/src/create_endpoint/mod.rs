@@ -51,13 +51,15 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     declared.resource(model::Model { vpc: spec.vpc.clone(), names: names.clone() });
     declared.resource(endpoint_config::EndpointConfig { wanted: spec.clone(), names: names.clone() });
     for watch in Watch::ALL {
-        declared.resource(alarm::Alarm::new(watch, &spec.rollback_on, names));
+        let alarm = alarm::Alarm::new(watch, &spec.rollback_on, names);
+        let wanted = alarm.is_wanted();
+        declared.optional(alarm, wanted);
     }
     if !spec.rollback_on.alarms.is_empty() {
         declared.check(watched::Watched { alarms: spec.rollback_on.alarms.clone() });
     }
     declared.resource(endpoint::Endpoint::new(spec, names));
-    declared.resource(autoscaling::Scaling::new(spec, names));
+    declared.optional(autoscaling::Scaling::new(spec, names), spec.autoscaling.is_some());
 }
 
 /// Switches the endpoint back to a config that it served before, when a check failed on the new one: all at once, and

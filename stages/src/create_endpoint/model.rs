@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_sagemaker::types::{ContainerDefinition, VpcConfig};
-use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray, Value};
 use serde_json::json;
 use spec::Vpc;
 
@@ -38,7 +38,7 @@ impl Resource for Model {
 
     fn desired(&self) -> Facts {
         let facts = Facts::default()
-            .fixed("image", self.names.image.as_str())
+            .fixed("image", self.image())
             .fixed("data", upload::MODEL_URL.known(self.names.model_url()))
             .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)));
         match &self.vpc {
@@ -144,6 +144,12 @@ impl Resource for Model {
 }
 
 impl Model {
+    /// An image of ours must have been pushed before.
+    fn image(&self) -> Value {
+        let image = self.names.image.as_str();
+        if self.names.image_tag.is_some() { upload::IMAGE_URI.known(image) } else { image.into() }
+    }
+
     fn subject(&self) -> String {
         format!("model `{}`", self.names.model)
     }

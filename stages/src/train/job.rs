@@ -18,6 +18,7 @@ use super::channels::{TRAIN, VALIDATION};
 use super::hyperparameters::hyperparameters;
 use super::{Known, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::inputs::Dialect;
 use crate::log_group::Streams;
 use crate::{
     Clients, CloudError, Ctx, Names, StageError, create_endpoint, create_role, log_group, names, objects, package,
@@ -42,8 +43,7 @@ pub(super) struct Job<'a> {
     pub(super) fingerprint: &'a str,
     pub(super) fit: &'a Fit,
     pub(super) instances: &'a TrainingInstances,
-    /// The `XGBoost` release that will serve the model: major and minor.
-    pub(super) release: (u32, u32),
+    pub(super) release: Dialect,
 }
 
 impl Job<'_> {
@@ -153,7 +153,7 @@ impl Job<'_> {
             .instance_type(TrainingInstanceType::from(self.instances.instance_type.as_str()))
             .instance_count(self.instances.count)
             .volume_size_in_gb(self.instances.volume_gb);
-        let image = AlgorithmSpecification::builder().training_image(self.names.training_image());
+        let image = AlgorithmSpecification::builder().training_image(&self.names.training_image);
         let output = format!("s3://{bucket}/{}", self.output().trim_end_matches('/'));
         let time = StoppingCondition::builder().max_runtime_in_seconds(self.instances.max_runtime_s);
         let request = ctx

@@ -10,10 +10,22 @@ use crate::server::target::Service;
 use crate::service::cloudwatch;
 
 /// Beginnings of the names of operations that change nothing.
-const READS: [&str; 9] = ["Get", "List", "Describe", "Head", "Filter", "Invoke", "AssumeRole", "Select", "Simulate"];
+const READS: [&str; 11] = [
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Filter",
+    "Invoke",
+    "AssumeRole",
+    "Select",
+    "Simulate",
+    "BatchGet",
+    "BatchCheck",
+];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 17] = [
+const RESOURCE_MEMBERS: [&str; 18] = [
     "RoleName",
     "EndpointName",
     "EndpointConfigName",
@@ -26,6 +38,7 @@ const RESOURCE_MEMBERS: [&str; 17] = [
     "ResourceARN",
     "ResourceArn",
     "resourceArn",
+    "repositoryName",
     "logGroupName",
     "logGroupIdentifier",
     "logGroupNamePrefix",
@@ -49,6 +62,12 @@ impl Described {
     pub(super) fn public(parts: &Parts, path: &str) -> Self {
         Self { operation: parts.method.to_string(), resource: path.to_owned(), write: false }
     }
+
+    /// A request in the image registry's own protocol.
+    pub(super) fn registry(parts: &Parts) -> Self {
+        let write = !matches!(parts.method, Method::GET | Method::HEAD);
+        Self { operation: parts.method.to_string(), resource: parts.uri.path().to_owned(), write }
+    }
 }
 
 /// Says what a request is.
@@ -63,9 +82,12 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
         Service::CloudWatchCbor => (named(service, parts, body), cloudwatch::named(body, &RESOURCE_MEMBERS)),
-        Service::SageMaker | Service::Logs | Service::CloudWatch | Service::Autoscaling | Service::Other => {
-            (named(service, parts, body), json_member(body))
-        }
+        Service::SageMaker
+        | Service::Logs
+        | Service::Ecr
+        | Service::CloudWatch
+        | Service::Autoscaling
+        | Service::Other => (named(service, parts, body), json_member(body)),
     };
     let read = READS.iter().any(|read| operation.starts_with(read));
     let unnamed_read = operation.contains(' ') && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

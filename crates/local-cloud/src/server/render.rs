@@ -18,7 +18,7 @@ pub(super) fn reply(service: Service, reply: Reply, id: &str) -> Response<Body> 
         Err(refusal) => return self::refusal(service, &refusal, id),
     };
     let mut response = response.map(Body::from);
-    if matches!(service, Service::SageMaker | Service::Logs | Service::Autoscaling) {
+    if matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling) {
         let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
         response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     }
@@ -35,6 +35,7 @@ pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response
     let (content_type, body) = match service {
         Service::SageMaker
         | Service::Logs
+        | Service::Ecr
         | Service::Autoscaling
         | Service::CloudWatch
         | Service::CloudWatchCbor
@@ -67,7 +68,8 @@ pub(super) fn protocol(service: Service) -> Option<Protocol> {
 
 /// Why a signature was refused. JSON 1.1 knows no status but 400, the query protocol has codes of its own.
 pub(super) fn unverified(service: Service, unverified: &Unverified) -> Refusal {
-    let json = matches!(service, Service::SageMaker | Service::Logs | Service::Autoscaling | Service::Other);
+    let json =
+        matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling | Service::Other);
     let json_status = if json { 400 } else { 403 };
     let query = matches!(service, Service::Iam | Service::Sts);
     let (status, code) = match unverified {

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Request};
 
+use crate::service::ecr;
 use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
@@ -20,6 +21,7 @@ pub(super) enum Service {
     /// In CBOR.
     CloudWatchCbor,
     Autoscaling,
+    Ecr,
     Other,
 }
 
@@ -36,6 +38,7 @@ impl Service {
             Self::Logs => "logs",
             Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
             Self::Autoscaling => "application-autoscaling",
+            Self::Ecr => "ecr",
             Self::Other => "unknown",
         }
     }
@@ -53,6 +56,7 @@ impl Service {
             "monitoring" if is_cbor(headers) => Self::CloudWatchCbor,
             "monitoring" => Self::CloudWatch,
             "application-autoscaling" => Self::Autoscaling,
+            "ecr" => Self::Ecr,
             _ => Self::Other,
         }
     }
@@ -65,6 +69,8 @@ pub(super) enum Target {
     Local,
     /// A deployed API; the path begins with `/`.
     Public { api_id: String, path: String },
+    /// The image registry, which checks a password of its own.
+    Registry,
     /// A service that can check the signature.
     Service(Service),
     /// Nobody signed; the service is a guess that decides the refusal's shape.
@@ -88,6 +94,9 @@ impl Target {
                 Service::Other => Self::Unknown(guess(headers, path)),
                 service => Self::Service(service),
             };
+        }
+        if ecr::is_registry(path) {
+            return Self::Registry;
         }
         let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
         match guess(headers, path) {
@@ -113,6 +122,7 @@ impl Target {
     pub(super) fn service(&self) -> Service {
         match self {
             Self::Local | Self::Public { .. } => Service::ApiGateway,
+            Self::Registry => Service::Ecr,
             Self::Service(service) | Self::Unsigned(service) | Self::Unknown(service) => *service,
         }
     }
@@ -122,6 +132,7 @@ impl Target {
         match self {
             Self::Local => "local",
             Self::Public { .. } => "execute-api",
+            Self::Registry => "registry",
             Self::Service(service) | Self::Unsigned(service) => service.name(),
             Self::Unknown(_) => "unknown",
         }
@@ -145,6 +156,8 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
         Service::CloudWatchCbor
     } else if target.starts_with("AnyScaleFrontendService.") {
         Service::Autoscaling
+    } else if target.starts_with("AmazonEC2ContainerRegistry_") {
+        Service::Ecr
     } else if !target.is_empty() {
         Service::SageMaker
     } else if text("content-type").starts_with("application/x-www-form-urlencoded") {

@@ -3,6 +3,7 @@
 pub mod apigateway;
 pub mod autoscaling;
 pub mod cloudwatch;
+pub mod ecr;
 pub mod iam;
 pub mod lambda;
 pub mod logs;

@@ -3,20 +3,21 @@
 use std::ops::RangeInclusive;
 
 use super::{Checker, aws};
-use crate::limits;
 use crate::raw::{RawAutoscaling, RawCreateEndpoint, RawDataCapture, RawInstances, RawServerless};
 use crate::types::{Autoscaling, Capacity, DataCapture, ScalingTarget};
+use crate::{limits, machines};
 
 const PATH: &str = "stages.create-endpoint";
 const SCALING: &str = "stages.create-endpoint.autoscaling";
 const CAPTURE: &str = "stages.create-endpoint.data-capture";
 
-pub(super) fn capacity(checker: &mut Checker<'_>, raw: &RawCreateEndpoint) -> Option<Capacity> {
+/// `prebuilt` is whether the machines must run an image of AWS's.
+pub(super) fn capacity(checker: &mut Checker<'_>, raw: &RawCreateEndpoint, prebuilt: bool) -> Option<Capacity> {
     // What autoscaling may not go below is what it begins with, unless the file says otherwise.
     let least = raw.autoscaling.as_ref().and_then(|scaling| scaling.0.min).unwrap_or(1);
     match (&raw.instances, &raw.serverless) {
-        (None, None) => Some(instances(checker, &RawInstances::default(), least)),
-        (Some(raw), None) => Some(instances(checker, &raw.0, least)),
+        (None, None) => Some(instances(checker, &RawInstances::default(), least, prebuilt)),
+        (Some(raw), None) => Some(instances(checker, &raw.0, least, prebuilt)),
         (None, Some(raw)) => Some(serverless(checker, &raw.0)),
         (Some(_), Some(_)) => {
             let message = "`instances` and `serverless` exclude each other";
@@ -28,9 +29,9 @@ pub(super) fn capacity(checker: &mut Checker<'_>, raw: &RawCreateEndpoint) -> Op
     }
 }
 
-fn instances(checker: &mut Checker<'_>, raw: &RawInstances, least: i64) -> Capacity {
+fn instances(checker: &mut Checker<'_>, raw: &RawInstances, least: i64, prebuilt: bool) -> Capacity {
     let instance_type = raw.r#type.clone().unwrap_or_else(|| "ml.t2.medium".to_owned());
-    aws::check_instance_type(checker, &format!("{PATH}.instances.type"), &instance_type);
+    aws::check_instance_type(checker, &format!("{PATH}.instances.type"), &instance_type, prebuilt);
     let default = i32::try_from(least).unwrap_or(1).max(1);
     let count = checker.whole(&format!("{PATH}.instances.count"), raw.count, &limits::INSTANCES, default);
     let path = format!("{PATH}.instances.volume-gb");
@@ -146,7 +147,7 @@ fn begins_within(checker: &mut Checker<'_>, capacity: &Capacity, range: RangeInc
 /// Source: AWS documentation, automatic scaling of models: burstable types such as T2 cannot be registered.
 fn refuse_burstable(checker: &mut Checker<'_>, capacity: &Capacity) {
     let Capacity::Instances { instance_type, .. } = capacity else { return };
-    if aws::instance_family(instance_type).is_some_and(|family| family.starts_with('t') && !family.starts_with("trn")) {
+    if machines::family(instance_type).is_some_and(|family| family.starts_with('t') && !family.starts_with("trn")) {
         let message = format!("AWS does not scale `{instance_type}`, which is a burstable type");
         let complaint = checker.places.complain_key(SCALING, message);
         checker.say(complaint.help("for example `instances: { type: ml.m5.large }`"));
@@ -195,6 +196,6 @@ pub(super) fn startup(checker: &mut Checker<'_>, given: i64) -> i32 {
 /// Source: the `SageMaker` Python SDK, `volume_size_supported`, and EC2's list of instance store volumes.
 pub(super) fn has_own_disk(instance_type: &str) -> bool {
     const OTHERS: [&str; 7] = ["g5", "g6", "g7", "gr6", "p5", "p6", "trn"];
-    let family = aws::instance_family(instance_type).unwrap_or_default();
+    let family = machines::family(instance_type).unwrap_or_default();
     family.contains('d') || OTHERS.iter().any(|other| family.starts_with(other))
 }

@@ -1,11 +1,11 @@
 //! How traffic moves to a new version, and what takes it back.
 
 use super::words::quoted;
-use super::{Checker, aws, suggest};
+use super::{Checker, suggest};
 use crate::forms::TextOr;
-use crate::limits;
 use crate::raw::{RawAllAtOnce, RawCanary, RawLinear, RawRollbackOn, RawRollout};
 use crate::types::{Autoscaling, Capacity, RollbackOn, Rollout, Traffic};
+use crate::{limits, machines};
 
 const PATH: &str = "stages.create-endpoint.rollout";
 const BACK: &str = "stages.create-endpoint.rollback-on";
@@ -101,7 +101,7 @@ pub(super) fn refuse_for_few(
     let Capacity::Instances { instance_type, count, .. } = capacity else { return };
     // Source: AWS documentation, deployment guardrails, exclusions: all at once, without a wait, whatever one asks for.
     let guarded = *rollout != Rollout::default();
-    if guarded && aws::instance_family(instance_type).is_some_and(|family| family.starts_with("inf1")) {
+    if guarded && machines::family(instance_type).is_some_and(|family| family.starts_with("inf1")) {
         let message = format!("AWS updates `{instance_type}` all at once, whatever `rollout` and `rollback-on` say");
         checker.say(checker.places.complain_key(PATH, message).help("leave them out, or take another type"));
     }

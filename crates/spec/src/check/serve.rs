@@ -7,7 +7,9 @@ use super::words::{quoted, subject};
 use super::{Block, Checker, aws, endpoint, nearest, network, rollout, suggest};
 use crate::names::{ContainerVersion, PipelineName};
 use crate::raw::{RawCreateEndpoint, RawPackage, RawSmokeTest, RawTeardown, RawUpload};
-use crate::types::{Architecture, CreateEndpoint, Keep, Package, Response, SmokeTest, Teardown, Train, Upload};
+use crate::types::{
+    Architecture, Container, CreateEndpoint, Keep, Package, Response, SmokeTest, Teardown, Train, Upload,
+};
 
 pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Package> {
     let raw: RawPackage = checker.stage("package", block)?;
@@ -22,10 +24,29 @@ pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Pac
             return None;
         }
     };
-    if raw.proxy.as_ref().is_some_and(|proxy| proxy.trim().is_empty()) {
-        checker.say(checker.places.complain("stages.package.proxy", "`proxy` must not be empty"));
+    for (key, file) in [("proxy", &raw.proxy), ("model-server", &raw.model_server)] {
+        if file.as_ref().is_some_and(|file| file.trim().is_empty()) {
+            let path = format!("stages.package.{key}");
+            checker.say(checker.places.complain(&path, format!("`{key}` must not be empty")));
+        }
     }
-    Some(Package { proxy: raw.proxy.map(PathBuf::from), architecture })
+    let (proxy, model_server) = (raw.proxy.map(PathBuf::from), raw.model_server.map(PathBuf::from));
+    Some(Package { proxy, architecture, model_server })
+}
+
+/// Objects to a program for an image that nobody asks for.
+pub(super) fn check_model_server(
+    checker: &mut Checker<'_>,
+    package: Option<&Package>,
+    endpoint: Option<&CreateEndpoint>,
+) {
+    let named = package.is_some_and(|package| package.model_server.is_some());
+    let Some(Container::Prebuilt(version)) = endpoint.map(|endpoint| &endpoint.container) else { return };
+    if named {
+        let message = format!("`model-server` is not used: AWS's image `{version}` serves the model");
+        let complaint = checker.places.complain_key("stages.package.model-server", message);
+        checker.say(complaint.help("write `container: model-server` in stage `create-endpoint`"));
+    }
 }
 
 pub(super) fn upload(checker: &mut Checker<'_>, block: Block<'_>, name: Option<&PipelineName>) -> Option<Upload> {
@@ -48,16 +69,12 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
     let path = |key: &str| format!("stages.create-endpoint.{key}");
     let raw: RawCreateEndpoint = checker.stage("create-endpoint", block)?;
     let default = CreateEndpoint::default();
-    let capacity = endpoint::capacity(checker, &raw);
-    let container = match raw.container.as_deref().map(ContainerVersion::parse) {
+    let container = match raw.container.as_deref() {
         None => Some(default.container),
-        Some(Ok(container)) => Some(container),
-        Some(Err(why)) => {
-            let complaint = checker.places.complain(&path("container"), why.to_string());
-            checker.say(complaint.help(format!("known tags: {}", ContainerVersion::KNOWN.join(", "))));
-            None
-        }
+        Some(name) => container(checker, &path("container"), name),
     };
+    let prebuilt = matches!(container, Some(Container::Prebuilt(_)));
+    let capacity = endpoint::capacity(checker, &raw, prebuilt);
     let log_retention_days =
         aws::retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
     let capacity = capacity?;
@@ -82,6 +99,25 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
         rollout,
         rollback_on,
     })
+}
+
+fn container(checker: &mut Checker<'_>, path: &str, name: &str) -> Option<Container> {
+    if name == Container::MODEL_SERVER {
+        return Some(Container::ModelServer);
+    }
+    match ContainerVersion::parse(name) {
+        Ok(version) => Some(Container::Prebuilt(version)),
+        Err(why) => {
+            let complaint = checker.places.complain(path, why.to_string());
+            let complaint = match nearest(name, [Container::MODEL_SERVER]) {
+                Some(near) => complaint.help(format!("did you mean `{near}`?")),
+                None => complaint,
+            };
+            let complaint = complaint.help(format!("known tags: {}", ContainerVersion::KNOWN.join(", ")));
+            checker.say(complaint.help("`model-server` is an image of its own, which `runner` makes"));
+            None
+        }
+    }
 }
 
 pub(super) fn smoke_test(

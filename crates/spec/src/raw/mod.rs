@@ -131,6 +131,9 @@ pub(crate) struct RawPackage {
     pub(crate) proxy: Option<String>,
     /// What the function runs on: x86_64 (the default) or arm64.
     pub(crate) architecture: Option<String>,
+    /// A prebuilt `model-server`, linked statically, for `container: model-server`; relative to the pipeline file.
+    /// Default: built from source, or found beside the runner.
+    pub(crate) model_server: Option<String>,
 }
 
 /// The bucket.
@@ -162,7 +165,8 @@ pub(crate) struct RawCreateEndpoint {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<RawServerless>")]
     pub(crate) serverless: Option<Block<RawServerless>>,
-    /// Tag of the prebuilt sagemaker-xgboost image. Default 1.7-1.
+    /// Tag of AWS's prebuilt sagemaker-xgboost image, or model-server: an image of its own, which the runner makes.
+    /// Default 1.7-1.
     pub(crate) container: Option<String>,
     /// Days that the container's log lines are kept; one of the numbers CloudWatch takes. Default 14.
     #[schemars(extend("enum" = limits::RETENTION_DAYS))]

@@ -1,5 +1,7 @@
 //! How the model is served.
 
+use super::Architecture;
+use crate::machines;
 use crate::names::ContainerVersion;
 
 /// How the model is served.
@@ -7,8 +9,8 @@ use crate::names::ContainerVersion;
 pub struct CreateEndpoint {
     /// What it runs on. Default: one `ml.t2.medium`.
     pub capacity: Capacity,
-    /// Tag of the prebuilt `sagemaker-xgboost` image. Default `1.7-1`.
-    pub container: ContainerVersion,
+    /// What serves the model. Default: the prebuilt image `1.7-1`.
+    pub container: Container,
     /// Days that the container's log lines are kept. Default 14.
     pub log_retention_days: i32,
     /// How AWS follows the traffic. Default: not at all.
@@ -25,6 +27,15 @@ pub struct CreateEndpoint {
     pub rollout: Rollout,
     /// What takes a new version back while it is rolled out. Default: nothing but a failed start.
     pub rollback_on: RollbackOn,
+}
+
+/// What serves a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// AWS's `sagemaker-xgboost` image of that tag.
+    Prebuilt(ContainerVersion),
+    /// An image of our own, made of the program `model-server`.
+    ModelServer,
 }
 
 /// What an endpoint runs on.
@@ -146,7 +157,7 @@ impl Default for CreateEndpoint {
     fn default() -> Self {
         Self {
             capacity: Capacity::default(),
-            container: ContainerVersion::default(),
+            container: Container::default(),
             log_retention_days: 14,
             autoscaling: None,
             data_capture: None,
@@ -165,9 +176,38 @@ impl Default for Capacity {
     }
 }
 
+impl Default for Container {
+    fn default() -> Self {
+        Self::Prebuilt(ContainerVersion::default())
+    }
+}
+
 impl Default for Traffic {
     fn default() -> Self {
         Self::AllAtOnce { wait_s: 0 }
+    }
+}
+
+impl Capacity {
+    /// The processor that an image must be built for. Serverless endpoints are `x86_64` machines.
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Instances { instance_type, .. } if machines::is_arm(instance_type) => Architecture::Arm64,
+            Self::Instances { .. } | Self::Serverless { .. } => Architecture::X86_64,
+        }
+    }
+}
+
+impl Container {
+    /// What pipeline.yaml calls an image of our own.
+    pub const MODEL_SERVER: &str = "model-server";
+
+    /// As pipeline.yaml spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Prebuilt(version) => version.as_str(),
+            Self::ModelServer => Self::MODEL_SERVER,
+        }
     }
 }
 

@@ -81,9 +81,12 @@ pub struct Package {
     pub proxy: Option<PathBuf>,
     /// What the function runs on. Default `x86_64`.
     pub architecture: Architecture,
+    /// A prebuilt `model-server` for the image, relative to the pipeline file; else it is built from source or taken
+    /// from beside the runner. Given only with [`Container::ModelServer`].
+    pub model_server: Option<PathBuf>,
 }
 
-/// What a Lambda function runs on.
+/// What a Lambda function or an image runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Architecture {
     /// `x86_64`.

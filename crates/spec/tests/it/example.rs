@@ -142,6 +142,7 @@ fn the_defaults_are_the_documented_ones() {
         package: Package {
             proxy: None,
             architecture: X86_64,
+            model_server: None,
         },
         upload: Upload {
             bucket: None,
@@ -152,8 +153,10 @@ fn the_defaults_are_the_documented_ones() {
                 count: 1,
                 volume_gb: None,
             },
-            container: ContainerVersion(
-                "1.7-1",
+            container: Prebuilt(
+                ContainerVersion(
+                    "1.7-1",
+                ),
             ),
             log_retention_days: 14,
             autoscaling: None,

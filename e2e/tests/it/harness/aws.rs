@@ -122,6 +122,15 @@ impl Aws {
         add("alarm", names(&alarms["MetricAlarms"], "AlarmName"));
         let targets = self.autoscaling("DescribeScalableTargets", &json!({ "ServiceNamespace": "sagemaker" })).json();
         add("scalable-target", names(&targets["ScalableTargets"], "ResourceId"));
+        let repositories =
+            names(&self.ecr("DescribeRepositories", &json!({})).json()["repositories"], "repositoryName");
+        for repository in &repositories {
+            let images = self.ecr("ListImages", &json!({ "repositoryName": repository })).json();
+            let tags =
+                images["imageIds"].as_array().unwrap().iter().map(|id| id["imageTag"].as_str().unwrap_or("none"));
+            add("image", tags.map(|tag| format!("{repository}:{tag}")).collect());
+        }
+        add("repository", repositories);
         let functions = self.signed("lambda", "GET", "/2015-03-31/functions/", &[], "").json();
         add("function", names(&functions["Functions"], "FunctionName"));
         let apis = self.signed("apigateway", "GET", "/v2/apis", &[], "").json();
@@ -158,6 +167,11 @@ impl Aws {
         let target = format!("GraniteServiceVersion20100801.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", &*target)];
         self.signed("monitoring", "POST", "/", &headers, &body.to_string())
+    }
+
+    /// A call of ECR.
+    pub(crate) fn ecr(&self, operation: &str, body: &Json) -> Answer {
+        self.json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body)
     }
 
     fn json(&self, service: &str, target: &str, body: &Json) -> Answer {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::{HeaderMap, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -60,6 +60,18 @@ impl Http {
     pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let uri = request.uri().clone();
         self.try_send(request).unwrap_or_else(|error| panic!("{uri}: {error}"))
+    }
+
+    /// Sends a request whose answer's headers matter.
+    pub(crate) fn exchange(&self, request: Request<Full<Bytes>>) -> (u16, HeaderMap) {
+        let uri = request.uri().clone();
+        self.runtime.block_on(async {
+            let send = tokio::time::timeout(LIMIT, self.client.request(request));
+            let answer = send.await.unwrap().unwrap_or_else(|error| panic!("{uri}: {error}"));
+            let (parts, body) = answer.into_parts();
+            body.collect().await.unwrap();
+            (parts.status.as_u16(), parts.headers)
+        })
     }
 
     /// Posts JSON.

@@ -14,4 +14,4 @@ pub(crate) use http::{Answer, Http};
 pub(crate) use load::ask_during;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
-pub(crate) use tools::{note, peer_is_missing, shared_data};
+pub(crate) use tools::{note, peer_is_missing, shared_data, static_model_server};

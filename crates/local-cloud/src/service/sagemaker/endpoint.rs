@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::container;
 use super::deploy;
 use super::endpoint_config::{self, fleet};
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
@@ -197,13 +198,13 @@ pub(super) fn describe(cloud: &Cloud, request: &Members) -> Result<Value, Refusa
         }
         let status = serving_status(&endpoint);
         answer["ProductionVariants"] =
-            serving.variants.iter().map(|v| summary(v, serving.started, status.as_ref())).collect();
+            serving.variants.iter().map(|v| summary(cloud, v, serving.started, status.as_ref())).collect();
     }
     if let Some(pending) = endpoint.pending.as_ref().filter(|_| endpoint.status != Status::Failed) {
         let deployment = &endpoint.deployment;
         let status = deployment.status(pending.started);
         let summary = |variant: &Variant| {
-            let mut summary = summary(variant, pending.started, Some(&status));
+            let mut summary = summary(cloud, variant, pending.started, Some(&status));
             if deployment.stage == Stage::Creating {
                 summary["CurrentInstanceCount"] = 0.into();
             }
@@ -230,11 +231,11 @@ fn serving_status(endpoint: &Endpoint) -> Option<Value> {
     }
 }
 
-fn summary(variant: &Variant, since: f64, status: Option<&Value>) -> Value {
+fn summary(cloud: &Cloud, variant: &Variant, since: f64, status: Option<&Value>) -> Value {
     let image = &variant.container.image;
     let mut summary = json!({
         "VariantName": variant.name,
-        "DeployedImages": [{ "SpecifiedImage": image, "ResolvedImage": resolved(image), "ResolutionTime": since }],
+        "DeployedImages": [{ "SpecifiedImage": image, "ResolvedImage": resolved(cloud, image), "ResolutionTime": since }],
         "CurrentWeight": variant.current_weight,
         "DesiredWeight": variant.desired_weight,
         "CurrentInstanceCount": variant.current_count,
@@ -250,13 +251,14 @@ fn summary(variant: &Variant, since: f64, status: Option<&Value>) -> Value {
     summary
 }
 
-/// The image by digest. There is no registry to ask, so the digest is one of the name.
-fn resolved(image: &str) -> String {
+/// The image by digest. Other registries than this account's cannot be asked, so theirs is a digest of the name.
+fn resolved(cloud: &Cloud, image: &str) -> String {
     if image.contains('@') {
         return image.to_owned();
     }
     let repository = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
-    format!("{repository}@sha256:{}", hex::encode(Sha256::digest(image)))
+    let made_up = || format!("sha256:{}", hex::encode(Sha256::digest(image)));
+    format!("{repository}@{}", container::digest(cloud, image).unwrap_or_else(made_up))
 }
 
 /// The endpoint and the config that a request names.

@@ -10,6 +10,7 @@ use futures::future::{join_all, try_join_all};
 
 use super::PRINCIPAL;
 use super::archive::unpack;
+use super::container::{self, Program};
 use super::fleet::Running;
 use super::image::Image;
 use super::model::bucket_and_key;
@@ -28,12 +29,10 @@ pub(super) enum Proof {
 /// Starts a fleet and waits for its first pings. The error is a `FailureReason`.
 pub(super) async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, proof: Proof) -> Result<Running, String> {
     let prepared = fleet.variants.iter().map(|variant| prepare(cloud, endpoint, fleet, variant));
-    let folders = try_join_all(prepared).await?;
-    let mut command = cloud.config.model_server.clone();
-    command.push("serve".into());
-    let start = |(variant, folder): (&Variant, PathBuf)| {
+    let prepared = try_join_all(prepared).await?;
+    let start = |(variant, (folder, program)): (&Variant, (PathBuf, Program))| {
         let launch = Launch {
-            command: command.clone(),
+            program,
             folder,
             environment: variant.container.environment.clone(),
             startup_limit: Duration::from_secs(variant.startup_limit_s),
@@ -44,7 +43,7 @@ pub(super) async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, pr
         };
         Server::start(launch, &cloud.sagemaker.tasks)
     };
-    let servers: Vec<Server> = fleet.variants.iter().zip(folders).map(start).collect();
+    let servers: Vec<Server> = fleet.variants.iter().zip(prepared).map(start).collect();
     let up = join_all(servers.iter().map(Server::port)).await;
     let failed = fleet.variants.iter().zip(up).find(|(_, port)| port.is_none());
     if let Some((variant, _)) = failed {
@@ -58,15 +57,24 @@ pub(super) async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, pr
     Ok(Running::new(fleet, servers))
 }
 
-/// Fetches as the role what a variant serves, and unpacks it. A folder that is there from before a restart is kept.
-async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Variant) -> Result<PathBuf, String> {
+/// Fetches as the role what a variant runs and serves, and unpacks it. A folder that is there from before a restart is
+/// kept.
+async fn prepare(
+    cloud: &Arc<Cloud>,
+    endpoint: &str,
+    fleet: &Fleet,
+    variant: &Variant,
+) -> Result<(PathBuf, Program), String> {
     let folder = folder(cloud, endpoint, fleet).join(&variant.name);
     let model = folder.join("model");
-    if model.exists() {
-        return Ok(folder);
+    if !model.exists() {
+        may_pull(cloud, variant)?;
+        may_join_network(cloud, variant).await?;
     }
-    may_pull(cloud, variant)?;
-    may_join_network(cloud, variant).await?;
+    let program = container::program(cloud, variant, &folder, &log(cloud, endpoint, variant)).await?;
+    if model.exists() {
+        return Ok((folder, program));
+    }
     let archive = match &variant.container.model_data_url {
         Some(url) => Some((fetch(cloud, variant.role.as_deref(), url)?, url)),
         None => None,
@@ -79,7 +87,7 @@ async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Va
         None => Ok(fs::create_dir_all(&model)?),
     });
     let error: Box<dyn std::error::Error> = match unpacked.await {
-        Ok(Ok(())) => return Ok(folder),
+        Ok(Ok(())) => return Ok((folder, program)),
         Ok(Err(error)) => Box::new(error),
         Err(error) => Box::new(error),
     };
@@ -100,11 +108,7 @@ fn may_pull(cloud: &Cloud, variant: &Variant) -> Result<(), String> {
     }
     let rest = [("ecr:GetDownloadUrlForLayer", repository.as_str()), ("ecr:GetAuthorizationToken", "*")];
     if rest.iter().any(|(action, on)| cloud.iam.authorize(role, action, on).is_err()) {
-        return Err(format!(
-            "Please make sure all images included in the model for the production variant {} exist, and that the \
-             execution role used to create the model has permissions to access them.",
-            variant.name
-        ));
+        return Err(container::unavailable(variant));
     }
     Ok(())
 }

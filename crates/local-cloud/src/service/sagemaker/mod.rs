@@ -2,6 +2,7 @@
 
 mod archive;
 mod capture;
+mod container;
 mod deploy;
 mod endpoint;
 mod endpoint_config;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::container;
 use super::image::Image;
 use super::record::{Container, Names, Record, absent, invalid, now, taken};
 use super::validate::{Faults, Members, flag, inner, list, structure, text};
@@ -65,6 +66,7 @@ pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Va
     if image.is_prebuilt_elsewhere() {
         return Err(repository_refused(&container.image));
     }
+    container::must_be_usable(cloud, &container.image, &image)?;
     let record =
         Record { name: name.to_owned(), arn: arn.clone(), created: now(), given: pick(request, MEMBERS), tags };
     sagemaker.memory.write(|memory| {

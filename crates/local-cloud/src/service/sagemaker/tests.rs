@@ -3,6 +3,7 @@
 mod capacity;
 mod fake;
 mod lifecycle;
+mod own_image;
 pub(crate) mod permissions;
 mod refusals;
 mod rollout;
