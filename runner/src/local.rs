@@ -151,6 +151,9 @@ impl LocalCloud {
         command.args(["--region", &self.target.region]);
         command.args(["--iam-propagation-ms", &self.target.iam_propagation_ms.to_string()]);
         command.args(["--second-ms", &self.target.second_ms.to_string()]);
+        if self.target.management_throttle {
+            command.arg("--management-throttle");
+        }
         if let Some(port) = self.target.port {
             command.args(["--port", &port.to_string()]);
         }
@@ -221,6 +224,9 @@ pub(crate) struct Serve {
     /// Milliseconds that a second lasts of what services are told to wait
     #[arg(long, default_value_t = 10)]
     second_ms: u64,
+    /// Refuse management calls of API Gateway beyond 10 a second, as AWS does
+    #[arg(long)]
+    management_throttle: bool,
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
@@ -280,6 +286,7 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         delays: Delays {
             iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
             second: Duration::from_millis(serve.second_ms),
+            management_throttle: serve.management_throttle,
             ..Delays::default()
         },
     })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{Container, Spec, Target};
+use spec::{Auth, AwsTarget, Container, Spec, Target, Token};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     /// None: the local cloud is not there, so nothing is but files on this machine.
     pub(crate) clients: Option<Clients>,
     pub(crate) cache: Cache,
+    /// Folder of the pipeline file.
+    pub(crate) folder: PathBuf,
     /// Where it acts, for the first line.
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.
@@ -73,7 +75,7 @@ impl Session {
                 } else {
                     home.running().await
                 };
-                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
                 let clients = match &running {
                     Some(running) => Some(Clients::connect(&running.connection(), cache.clone()).await),
                     None => None,
@@ -90,6 +92,7 @@ impl Session {
                 (clients, site, place, Limits::LOCAL, Some(home))
             }
             Target::Aws(target) => {
+                check_issuer(&spec, target)?;
                 let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
                 let site = clients.site().await?;
                 if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
@@ -114,7 +117,21 @@ impl Session {
         let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
         let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
-        Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
+        let folder = base.to_owned();
+        Ok(Self { spec, inputs, names, declared, limits, clients, cache, folder, place, local })
+    }
+
+    /// Refuses to begin what would end for want of a token.
+    pub(crate) fn has_token(&self) -> Result<(), Failure> {
+        let Some(Token::Env(name)) = &self.spec.smoke_test.token else { return Ok(()) };
+        if environment(name).is_some_and(|value| !value.trim().is_empty()) {
+            return Ok(());
+        }
+        let message = format!("the environment has no variable `{name}`");
+        let complaint = self.spec.complain("stages.smoke-test.token.env", message);
+        Err(complaint
+            .help("set it to a token of the issuer; without `token` the model is proved without the gateway")
+            .into())
     }
 
     /// Looks at what is there.
@@ -128,6 +145,24 @@ impl Session {
     /// Compares.
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
         Ok(plan::plan(&self.declared.desired(), world, goal)?)
+    }
+}
+
+/// A variable of the environment that the pipeline file names.
+#[expect(clippy::disallowed_methods, reason = "the program hands its environment on here")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// AWS asks issuers over TLS alone.
+fn check_issuer(spec: &Spec, target: &AwsTarget) -> Result<(), Failure> {
+    match &spec.deploy_proxy.auth {
+        Auth::Jwt(jwt) if jwt.issuer.starts_with("http://") && target.endpoint_url.is_none() => {
+            let message = "AWS takes tokens of an `https://` issuer only";
+            let complaint = spec.complain("stages.deploy-proxy.auth.jwt.issuer", message);
+            Err(complaint.help("`http://127.0.0.1` is for the local cloud").into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -123,6 +123,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             Meaning::NotYet
         }
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Authorizer name must be unique") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Insufficient permissions to enable logging") => Meaning::NotYet,
         // An answer was lost, and the SDK has sent the call again.
         ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")

@@ -22,6 +22,7 @@ mod objects;
 pub mod package;
 mod policy;
 pub mod resource;
+mod signature;
 pub mod smoke_test;
 mod tags;
 pub mod teardown;

@@ -13,8 +13,8 @@ pub struct Site {
     pub account: String,
     /// For example `ap-south-1`.
     pub region: String,
-    /// Whether calls travel over plain HTTP, as they do to a server on this machine: a bucket policy that demands
-    /// TLS would lock us out.
+    /// Whether calls travel over plain HTTP to a server that takes them for what they are: a bucket policy that demands
+    /// TLS would lock us out. The local cloud counts loopback as TLS.
     pub plain_http: bool,
 }
 
@@ -144,6 +144,12 @@ impl Names {
     /// Log group of the function.
     pub fn function_log_group(&self) -> String {
         format!("/aws/lambda/{}", self.function)
+    }
+
+    /// Log group of the API. Each group whose name begins otherwise takes room in a policy of the account, of which there
+    /// is little. Source: "Enable logging from AWS services".
+    pub fn access_log_group(&self) -> String {
+        format!("/aws/vendedlogs/apis/{}", self.api)
     }
 
     /// ARN of the repository of our own images.

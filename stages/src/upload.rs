@@ -105,6 +105,17 @@ impl Resource for Bucket {
             .field("policy", policy::words(&self.policy()))
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let bucket = &self.names.bucket;
+        let without = || {
+            format!(
+                "bucket `{bucket}` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands \
+                 TLS would lock this program out"
+            )
+        };
+        self.names.site.plain_http.then(without).into_iter().collect()
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let (s3, bucket) = (&clients.s3, &self.names.bucket);
         let subject = self.subject();

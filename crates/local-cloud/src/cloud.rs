@@ -33,7 +33,7 @@ pub struct Config {
     pub delays: Delays,
 }
 
-/// Simulated waits. All zero by default.
+/// Simulated waits. None by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delays {
     /// From a change of a role or its policy until services see it.
@@ -45,6 +45,8 @@ pub struct Delays {
     /// How long a second lasts of what services are told to wait, or wait by themselves: between the steps of a
     /// rollout, in an alarm's period, in a cool-down, until captures are written.
     pub second: Duration,
+    /// Whether API Gateway refuses management calls that are too many: an account has 10 a second, 40 at once.
+    pub management_throttle: bool,
 }
 
 impl Delays {

@@ -142,7 +142,7 @@ fn another_program_is_another_image_that_is_switched_to_and_the_old_one_goes() {
         because: an older version
     - upload           image              ffffffffffff
         because: an older version
-    14 to keep, 4 to create, 1 to update, 3 to delete, 2 to check.
+    15 to keep, 4 to create, 1 to update, 3 to delete, 2 to check.
     ");
     scene.apply();
     let after = aws.inventory();

@@ -30,6 +30,20 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::Other),
     ("sagemaker", "AccessDeniedException", "User: u is not authorized to perform: iam:PassRole", Meaning::Refused),
     ("sagemaker", "ThrottlingException", "Rate exceeded", Meaning::Throttled),
+    ("apigateway", "BadRequestException", "Insufficient permissions to enable logging", Meaning::NotYet),
+    (
+        "apigateway",
+        "BadRequestException",
+        "Authorizer name must be unique. Authorizer runner already exists in this RestApi.",
+        Meaning::AlreadyThere,
+    ),
+    ("apigateway", "BadRequestException", "Caught exception when connecting to https://a.example", Meaning::Other),
+    (
+        "apigateway",
+        "ConflictException",
+        "Cannot delete authorizer 'runner', is referenced in route: POST /",
+        Meaning::Busy,
+    ),
     ("lambda", "ResourceConflictException", "Function already exist: fraud-proxy", Meaning::AlreadyThere),
     (
         "lambda",

@@ -107,7 +107,8 @@ fn a_repository_that_nothing_asks_for_any_more_goes_once_the_rest_is_proved() {
         golden_rows  scores within 0.000001
     - upload           ecr-repository     runner/fraud
         because: the pipeline file asks for it no longer
-    16 to keep, 1 to delete, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    17 to keep, 1 to delete, 2 to check.
     ");
 }
 

@@ -267,6 +267,9 @@ fn api_gateway(method: &Method, segments: &[&str]) -> (String, String) {
     };
     let name = match segments {
         ["v2", "apis", _, "cors"] => format!("{verb}CorsConfiguration"),
+        ["v2", "apis", _, "stages", _, "accesslogsettings"] => format!("{verb}AccessLogSettings"),
+        // A route key has slashes of its own.
+        ["v2", "apis", _, "stages", _, "routesettings", ..] => format!("{verb}RouteSettings"),
         ["v2", "tags", ..] => match verb {
             "Get" => "GetTags".to_owned(),
             "Delete" => "UntagResource".to_owned(),
@@ -341,6 +344,20 @@ mod tests {
             (api, "DELETE", "/v2/apis/a1/stages/$default", "write DeleteStage apis/a1/stages/$default"),
             (api, "DELETE", "/v2/apis/a1/cors", "write DeleteCorsConfiguration apis/a1/cors"),
             (api, "POST", "/v2/tags/arn", "write TagResource tags/arn"),
+            (api, "GET", "/v2/apis/a1/authorizers", "read GetAuthorizers apis/a1/authorizers"),
+            (api, "PATCH", "/v2/apis/a1/authorizers/b2", "write UpdateAuthorizer apis/a1/authorizers/b2"),
+            (
+                api,
+                "DELETE",
+                "/v2/apis/a1/stages/$default/accesslogsettings",
+                "write DeleteAccessLogSettings apis/a1/stages/$default/accesslogsettings",
+            ),
+            (
+                api,
+                "DELETE",
+                "/v2/apis/a1/stages/$default/routesettings/POST%20%2Fscore",
+                "write DeleteRouteSettings apis/a1/stages/$default/routesettings/POST /score",
+            ),
             (Service::Runtime, "POST", "/endpoints/fraud/invocations", "read InvokeEndpoint fraud"),
         ];
         for (service, method, path, expected) in cases {

@@ -6,6 +6,7 @@
 mod check;
 mod operations;
 mod policy;
+mod resource_policy;
 mod role;
 mod session;
 mod xml;
@@ -24,6 +25,7 @@ use crate::signature::Key;
 use crate::state::{Persisted, StateError};
 
 use check::Form;
+pub(crate) use policy::check_resource;
 use policy::{Decision, Question, decide};
 use role::Roles;
 pub use session::Session;
@@ -108,26 +110,41 @@ impl Iam {
         resource: &str,
         context: &[(&str, &str)],
     ) -> Result<(), String> {
-        let Some(role_arn) = caller.role.as_deref() else { return Ok(()) };
-        // Loopback stands for TLS: a policy that insists on it means the cloud, not the simulation.
-        let global = [
-            ("aws:PrincipalArn", role_arn),
-            ("aws:PrincipalAccount", &self.account),
-            ("aws:RequestedRegion", &self.region),
-            ("aws:SecureTransport", "true"),
-        ];
-        let context = [context, &global].concat();
-        let question = Question { action, resource: Some(resource), service: None, context: &context };
-        let decision = self.roles.read(|roles| {
-            let seen = roles.seen(role_arn, now, self.propagation);
-            seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
-        });
-        let why = match decision {
+        let why = match self.own_policies_decide(now, caller, action, resource, context) {
             Decision::Allowed => return Ok(()),
             Decision::Unmentioned => format!("because no identity-based policy allows the {action} action"),
             Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
         };
-        Err(format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", caller.arn))
+        Err(not_authorized(caller, action, resource, &why))
+    }
+
+    /// What the policies of whoever asks say. The account's own key may do anything.
+    fn own_policies_decide(
+        &self,
+        now: Timestamp,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> Decision {
+        let Some(role_arn) = caller.role.as_deref() else { return Decision::Allowed };
+        let context = [context, &self.global_context(role_arn)].concat();
+        let question = Question { action, resource: Some(resource), service: None, context: &context };
+        self.roles.read(|roles| {
+            let seen = roles.seen(role_arn, now, self.propagation);
+            seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
+        })
+    }
+
+    /// Condition keys that every request has. Loopback stands for TLS: a policy that insists on it means the cloud, not
+    /// the simulation.
+    fn global_context<'a>(&'a self, principal_arn: &'a str) -> [(&'a str, &'a str); 4] {
+        [
+            ("aws:PrincipalArn", principal_arn),
+            ("aws:PrincipalAccount", &self.account),
+            ("aws:RequestedRegion", &self.region),
+            ("aws:SecureTransport", "true"),
+        ]
     }
 
     /// Credentials that act as the role, valid until the process ends.
@@ -154,6 +171,10 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);
     allowed.map_err(|message| Refusal::new(403, "AccessDenied", message))?;
     operations::answer(&cloud.iam, call, &form)
+}
+
+fn not_authorized(caller: &Caller, action: &str, resource: &str, why: &str) -> String {
+    format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", caller.arn)
 }
 
 /// What a call is about, for authorization.

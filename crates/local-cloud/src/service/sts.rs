@@ -5,7 +5,7 @@ use http::{HeaderValue, Response};
 use quick_xml::escape::escape;
 
 use crate::Cloud;
-use crate::call::{Call, Refusal, Reply};
+use crate::call::{Call, Caller, Refusal, Reply};
 
 /// Answers one call in the query protocol.
 #[expect(clippy::unused_async, reason = "every service is called alike")]
@@ -18,16 +18,20 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     }
 }
 
-fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
-    let arn = &call.caller.arn;
-    // A user's id begins AIDA, a role's AROA followed by the session's name.
-    let id = match &call.caller.role {
+/// A user's id begins AIDA, a role's AROA followed by the session's name.
+pub(crate) fn user_id(cloud: &Cloud, caller: &Caller) -> String {
+    match &caller.role {
         None => "AIDALOCALCLOUDUSER000".to_owned(),
         Some(role) => {
             let id = cloud.iam.role_id(role).unwrap_or_else(|| "AROALOCALCLOUDGONE000".to_owned());
-            format!("{id}:{}", arn.rsplit('/').next().unwrap_or_default())
+            format!("{id}:{}", caller.arn.rsplit('/').next().unwrap_or_default())
         }
-    };
+    }
+}
+
+fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
+    let arn = &call.caller.arn;
+    let id = user_id(cloud, &call.caller);
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
          <Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account></GetCallerIdentityResult><ResponseMetadata>\

@@ -74,7 +74,9 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         default.iam_propagation_ms,
     );
     let second_ms = checker.whole(&format!("{path}.second-ms"), raw.second_ms, &limits::SECOND_MS, default.second_ms);
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, second_ms })
+    let management_throttle = raw.management_throttle.unwrap_or(default.management_throttle);
+    let region = given.unwrap_or(default.region);
+    Some(LocalTarget { region, port, iam_propagation_ms, second_ms, management_throttle })
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

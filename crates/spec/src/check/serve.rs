@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::words::{quoted, subject};
-use super::{Block, Checker, aws, endpoint, nearest, network, rollout, suggest};
+use super::{Block, Checker, api, aws, endpoint, nearest, network, rollout, suggest};
 use crate::names::{ContainerVersion, PipelineName};
 use crate::raw::{RawCreateEndpoint, RawPackage, RawSmokeTest, RawTeardown, RawUpload};
 use crate::types::{
-    Architecture, Container, CreateEndpoint, Keep, Package, Response, SmokeTest, Teardown, Train, Upload,
+    Architecture, Container, CreateEndpoint, DeployProxy, Keep, Package, SmokeTest, Teardown, Train, Upload,
 };
 
 pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Package> {
@@ -124,7 +124,7 @@ pub(super) fn smoke_test(
     checker: &mut Checker<'_>,
     block: Block<'_>,
     train: Option<&Train>,
-    answer: Option<&Response>,
+    proxy: Option<&DeployProxy>,
 ) -> Option<SmokeTest> {
     let raw: RawSmokeTest = checker.stage("smoke-test", block)?;
     if let (Some(request), Some(train)) = (&raw.request, train) {
@@ -135,7 +135,7 @@ pub(super) fn smoke_test(
         let complaint = checker.places.complain_key("stages.smoke-test.expect", "`expect` needs a `request`");
         checker.say(complaint.help("golden rows are compared with the scores that training computed"));
     }
-    if let Some(answer) = answer {
+    if let Some(answer) = proxy.map(|proxy| &proxy.response) {
         let known = [answer.decision.as_str(), answer.score.as_str()];
         for field in expect.keys().filter(|field| !known.contains(&field.as_str())) {
             let path = format!("stages.smoke-test.expect.{field}");
@@ -143,7 +143,8 @@ pub(super) fn smoke_test(
             checker.say(suggest(complaint, field, "fields", &known));
         }
     }
-    Some(SmokeTest { request: raw.request, expect })
+    let token = api::token(checker, raw.token, proxy.map(|proxy| &proxy.auth));
+    Some(SmokeTest { request: raw.request, expect, token })
 }
 
 /// The proxy refuses a request with a feature too many or too few, so a smoke test would only find that out late.

@@ -13,10 +13,12 @@ use serde::Deserialize;
 use crate::forms::{Block, TextOr, given};
 use crate::limits;
 
+mod api;
 mod endpoint;
 mod proxy;
 mod train;
 
+pub(crate) use api::*;
 pub(crate) use endpoint::*;
 pub(crate) use proxy::*;
 pub(crate) use train::*;
@@ -83,7 +85,7 @@ pub(crate) enum RawStageBlock {
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
     CreateEndpoint(Option<Box<RawCreateEndpoint>>),
-    DeployProxy(Option<RawDeployProxy>),
+    DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),
 }
@@ -104,6 +106,8 @@ pub(crate) struct RawLocal {
     /// Milliseconds that a second lasts of what SageMaker, CloudWatch and autoscaling are told to wait. Default 10.
     #[schemars(range(min = *limits::SECOND_MS.start(), max = *limits::SECOND_MS.end()))]
     pub(crate) second_ms: Option<i64>,
+    /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
+    pub(crate) management_throttle: Option<bool>,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -240,6 +244,9 @@ pub(crate) struct RawSmokeTest {
     pub(crate) request: Option<BTreeMap<String, f64>>,
     /// What the answer to it must contain.
     pub(crate) expect: Option<BTreeMap<String, serde_json::Value>>,
+    /// Where the token is from that an API with `auth: { jwt: … }` asks for. Without it, the test proves that strangers
+    /// are refused, and asks the function itself.
+    pub(crate) token: Option<RawToken>,
 }
 
 /// What a teardown keeps.

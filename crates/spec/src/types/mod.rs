@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use crate::names::PipelineName;
 use crate::places::Places;
 
+mod api;
 mod endpoint;
 mod train;
 
+pub use api::*;
 pub use endpoint::*;
 pub use train::*;
 
@@ -58,6 +60,9 @@ pub struct LocalTarget {
     pub iam_propagation_ms: u64,
     /// Milliseconds that a second lasts of what services are told to wait, at most 1,000. Default 10.
     pub second_ms: u64,
+    /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
+    /// they are not.
+    pub management_throttle: bool,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -118,6 +123,16 @@ pub struct DeployProxy {
     pub timeout_s: i32,
     /// Days that the function's log lines are kept; one of the numbers `CloudWatch` takes. Default 14.
     pub log_retention_days: i32,
+    /// Who may call the API. Default: anybody.
+    pub auth: Auth,
+    /// How many requests the gateway lets through.
+    pub throttle: Throttle,
+    /// Which web pages may call the API. Default: none but the API's own.
+    pub cors: Option<Cors>,
+    /// Days that the API's access log is kept; none: it has no such log. Default: as the function's.
+    pub access_log_days: Option<i32>,
+    /// What a request's body may have, 1 to 6,144 KB of 1,024 bytes. Default 256.
+    pub max_body_kb: u32,
 }
 
 /// `METHOD /path`.
@@ -165,6 +180,8 @@ pub struct SmokeTest {
     pub request: Option<BTreeMap<String, f64>>,
     /// What the answer must contain.
     pub expect: BTreeMap<String, serde_json::Value>,
+    /// What is sent to an API that asks for a token; none: the model is proved without the gateway.
+    pub token: Option<Token>,
 }
 
 /// What a teardown keeps.
@@ -185,7 +202,13 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, second_ms: 10 }
+        Self {
+            region: "us-east-1".to_owned(),
+            port: None,
+            iam_propagation_ms: 1000,
+            second_ms: 10,
+            management_throttle: false,
+        }
     }
 }
 
@@ -198,6 +221,11 @@ impl Default for DeployProxy {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: Auth::default(),
+            throttle: Throttle::default(),
+            cors: None,
+            access_log_days: Some(14),
+            max_body_kb: 256,
         }
     }
 }

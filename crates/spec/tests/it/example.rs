@@ -88,6 +88,7 @@ fn the_defaults_are_the_documented_ones() {
                     port: None,
                     iam_propagation_ms: 1000,
                     second_ms: 10,
+                    management_throttle: false,
                 },
             ),
         },
@@ -193,10 +194,21 @@ fn the_defaults_are_the_documented_ones() {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: None,
+            throttle: Throttle {
+                rate_per_s: 100,
+                burst: 200,
+            },
+            cors: None,
+            access_log_days: Some(
+                14,
+            ),
+            max_body_kb: 256,
         },
         smoke_test: SmokeTest {
             request: None,
             expect: {},
+            token: None,
         },
         teardown: Teardown {
             keep: {},
@@ -238,7 +250,13 @@ fn every_form_of_every_choice_is_read() {
 #[test]
 fn the_local_target_keeps_its_settings() {
     let text = "name: fraud\ntargets: { local: { region: eu-west-1, port: 4566, iam-propagation-ms: 0 } }";
-    let local = LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0, second_ms: 10 };
+    let local = LocalTarget {
+        region: "eu-west-1".into(),
+        port: Some(4566),
+        iam_propagation_ms: 0,
+        second_ms: 10,
+        management_throttle: false,
+    };
     assert_eq!(parse(text).unwrap().targets["local"], Target::Local(local));
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn ask_during(url: &str, pause: Duration, doing: impl FnOnce()) -> (u
             let mut bad = vec![];
             while !stop.load(Ordering::Relaxed) {
                 let answer = http.try_send(posted(url, &features()));
-                let answer = answer.unwrap_or_else(|error| Answer { status: 0, text: error });
+                let answer = answer.unwrap_or_else(|error| Answer { text: error, ..Answer::default() });
                 if answer.status != 200 {
                     bad.push(answer);
                 }

@@ -2,7 +2,9 @@
 
 mod aws;
 mod http;
+mod issuer;
 mod load;
+mod peer;
 mod pipeline;
 pub(crate) mod rows;
 mod scene;
@@ -11,7 +13,9 @@ pub(crate) mod web;
 
 pub(crate) use aws::{Aws, Inventory, Side};
 pub(crate) use http::{Answer, Http};
+pub(crate) use issuer::Issuer;
 pub(crate) use load::ask_during;
+pub(crate) use peer::{curl, python_with_botocore};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
 pub(crate) use tools::{note, peer_is_missing, shared_data, static_model_server};

@@ -92,20 +92,29 @@ pub(super) fn caller(
     }
 }
 
-/// Lets the account do anything, and a role what its policies allow.
-pub(super) fn authorize(cloud: &Cloud, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
+/// Lets the account do anything and a role what its policies allow, unless the bucket's own policy says otherwise.
+pub(crate) fn authorize(cloud: &Cloud, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
     authorize_with(cloud, caller, action, resource, &[])
 }
 
-fn authorize_with(
+/// The same, with condition keys of the request, for example `s3:prefix`.
+pub(crate) fn authorize_with(
     cloud: &Cloud,
     caller: &Caller,
     action: &str,
     resource: &str,
     conditions: &[(&str, &str)],
 ) -> Result<(), Refusal> {
-    let verdict = cloud.iam.authorize_caller(caller, action, resource, conditions);
+    let bucket = resource.strip_prefix("arn:aws:s3:::").and_then(|name| name.split('/').next());
+    let policy = bucket.and_then(|bucket| cloud.s3.policy(bucket));
+    let verdict = cloud.iam.authorize_on(caller, action, resource, conditions, policy.as_deref());
     verdict.map_err(|message| Refusal::new(403, "AccessDenied", message))
+}
+
+/// Whether a role may, which another service asks that acts as the role.
+pub(crate) fn may(cloud: &Cloud, role: &str, action: &str, resource: &str, conditions: &[(&str, &str)]) -> bool {
+    let caller = Caller { arn: role.to_owned(), role: Some(role.to_owned()) };
+    authorize_with(cloud, &caller, action, resource, conditions).is_ok()
 }
 
 /// ARN of a bucket or object; of all buckets when there is none.
@@ -257,6 +266,38 @@ mod tests {
         insta::assert_snapshot!(get("/data/models/none", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
         insta::assert_snapshot!(get("/data", "list-type=2").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
         assert!(get("/data", "list-type=2&prefix=models%2F").await.starts_with("200 "));
+    }
+
+    fn put_policy(cloud: &Arc<Cloud>, statement: &str) {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        let input = s3s::dto::PutBucketPolicyInput::builder().bucket("data".to_owned()).policy(text).build().unwrap();
+        cloud.s3.put_bucket_policy(&input).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_buckets_policy_denies_what_the_role_may_and_allows_what_it_may_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = cloud(dir.path()).await;
+        let session = with_role(&cloud).await;
+        let get = async |path| answer(&cloud, signed(&session, path, "x-id=GetObject")).await;
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"],
+                "Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+               {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/r"},"Action":"s3:GetObject",
+                "Resource":"arn:aws:s3:::data/other/*"}"#,
+        );
+        assert_eq!(get("/data/models/a").await, "200 ");
+        assert_eq!(get("/data/other/b").await, "200 ");
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/models/*"}"#,
+        );
+        insta::assert_snapshot!(get("/data/models/a").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::data/models/a with an explicit deny in a resource-based policy</Message></Error>");
+        assert!(!may(&cloud, ROLE, "s3:GetObject", "arn:aws:s3:::data/models/a", &[]));
+        let owner = Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None };
+        assert!(authorize(&cloud, &owner, "s3:GetObject", "arn:aws:s3:::data/models/a").is_err());
+        assert_eq!(authorize(&cloud, &owner, "s3:GetObject", "arn:aws:s3:::data/other/b"), Ok(()));
     }
 
     #[tokio::test]

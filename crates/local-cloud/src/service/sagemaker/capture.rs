@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::PRINCIPAL;
 use super::fleet::RunningVariant;
 use super::model::bucket_and_key;
-use super::permission::permitted;
+use super::permission::permitted_in_bucket;
 use super::runtime::{CUSTOM_ATTRIBUTES, INFERENCE_ID};
 use super::validate::{Faults, Members, flag, inner, integer, list, structure, text};
 use crate::Cloud;
@@ -235,7 +235,7 @@ async fn write(cloud: &Arc<Cloud>, place: &Place) {
     if let Some(role) = &place.role {
         let object = names.object_arn(bucket, &key);
         let assumed = cloud.iam.may_assume(role, PRINCIPAL, &names.source_arn());
-        if !assumed || permitted(cloud, role, "s3:PutObject", &object).await.is_err() {
+        if !assumed || !permitted_in_bucket(cloud, role, "s3:PutObject", &object).await {
             tracing::warn!(endpoint = place.endpoint, role, "the role may not write what is captured, so it is lost");
             return;
         }

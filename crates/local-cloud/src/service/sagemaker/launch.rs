@@ -18,6 +18,7 @@ use super::permission::may_join_network;
 use super::record::{Fleet, Variant, log_group};
 use super::server_process::{Launch, Log, Server};
 use crate::Cloud;
+use crate::service::s3;
 
 /// Whether servers have still to show that they come up, or have done so before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ fn fetch(cloud: &Cloud, role: Option<&str>, url: &str) -> Result<Bytes, String> 
     let object = bucket_and_key(url).and_then(|(bucket, key)| {
         let allowed = role.is_none_or(|role| {
             cloud.iam.may_assume(role, PRINCIPAL, &names.source_arn())
-                && cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+                && s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
         });
         if allowed { cloud.s3.object(bucket, key) } else { None }
     });

@@ -10,6 +10,7 @@ use super::record::{Container, Names, Record, absent, invalid, now, taken};
 use super::validate::{Faults, Members, flag, inner, list, structure, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
+use crate::service::s3;
 
 /// What AWS calls it in messages.
 pub(super) const NOUN: &str = "model";
@@ -219,7 +220,7 @@ fn check_access(cloud: &Cloud, role: &str, container: &Container) -> Result<(), 
     must_be_assumable(cloud, role)?;
     let Some(url) = &container.model_data_url else { return Ok(()) };
     let readable = bucket_and_key(url).is_some_and(|(bucket, key)| {
-        cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+        s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
             && cloud.s3.object(bucket, key).is_some()
     });
     if readable {

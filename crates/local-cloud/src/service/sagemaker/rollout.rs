@@ -152,10 +152,12 @@ impl Rollout {
         if self.alarms.is_empty() {
             return Ok(());
         }
-        if let Some(role) = role {
-            permitted(cloud, role, "cloudwatch:DescribeAlarms", "*").await.map_err(|_| {
-                format!("The role '{role}' does not have DescribeAlarms permission for the alarms of the deployment.")
-            })?;
+        if let Some(role) = role
+            && !permitted(cloud, role, "cloudwatch:DescribeAlarms", "*").await
+        {
+            return Err(format!(
+                "The role '{role}' does not have DescribeAlarms permission for the alarms of the deployment."
+            ));
         }
         let seen = cloud.cloudwatch.look(&self.alarms);
         if let Some(gone) = self.alarms.iter().find(|name| seen.iter().all(|seen| seen.name != **name)) {
