@@ -3,6 +3,7 @@
 mod aws;
 mod http;
 mod issuer;
+mod load;
 pub(crate) mod peer;
 mod pipeline;
 pub(crate) mod rows;
@@ -14,6 +15,7 @@ pub(crate) mod web;
 pub(crate) use aws::{Aws, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use issuer::Issuer;
+pub(crate) use load::ask_during;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
 pub(crate) use signers::{curl, python_with_botocore};
