@@ -1,5 +1,5 @@
 """moto's server with what no stage can be seen without mended: two mistakes in its S3, which the Rust SDK cannot read,
-and the list of an API's authorizers, which it does not have.
+and two lists that it does not have: an API's authorizers, and alarms in CBOR, in which the Rust SDK asks for them.
 
 Everything else answers as moto answers it. What is mended here stands in `conformance/deviations.yaml` too, since the
 conformance suite asks moto as it is.
@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 
 class Mended:
-    """Mends three answers on their way."""
+    """Mends four answers on their way."""
 
     def __init__(self, app):
         self.app = app
@@ -39,6 +39,11 @@ class Mended:
         if method == "GET" and re.fullmatch(r"/v2/apis/\w+/authorizers", environ["PATH_INFO"]):
             # No test makes one here.
             answer = Response('{"items": []}', content_type="application/json")
+            return answer(environ, start_response)
+        if environ["PATH_INFO"].endswith("/GraniteServiceVersion20100801/operation/DescribeAlarms"):
+            # {"MetricAlarms": []}: no test makes one here.
+            answer = Response(b"\xa1\x6cMetricAlarms\x80", content_type="application/cbor")
+            answer.headers["smithy-protocol"] = "rpc-v2-cbor"
             return answer(environ, start_response)
         return self.app(environ, start_response)
 

@@ -95,7 +95,7 @@ pub(crate) async fn apply(plan: &Plan, world: &World, site: &Site<'_>) -> Result
         return Err(Failure::Interrupted { pending: pending.collect() });
     }
     if !failures.is_empty() {
-        return Err(failed(plan, failures));
+        return Err(failed(plan, failures, &audience));
     }
     let reading_order = stages::ALL.iter().map(|stage| stage.name);
     report.stages = reading_order.filter_map(|stage| Some((stage.to_owned(), covered(times.remove(stage)?)))).collect();
@@ -138,7 +138,11 @@ async fn one<'a>(
     let result = write(change, site.declared, &ctx).await;
     match &result {
         Ok(_) => audience.tell(index, change, &Event::Done),
-        Err(error) => audience.tell(index, change, &Event::Failed(&chain(error).join(": "))),
+        Err(error) => {
+            // The rest, such as lines of a log, is told once, at the end.
+            let text = chain(error).join(": ");
+            audience.tell(index, change, &Event::Failed(text.lines().next().unwrap_or_default()));
+        }
     }
     (index, from, start.elapsed(), result)
 }
@@ -165,10 +169,16 @@ async fn write(change: &Change, declared: &Declared, ctx: &Ctx<'_>) -> Result<(O
     Ok((outputs, Evidence::new()))
 }
 
-/// The gravest failure is reported; all of them were told as they happened.
-fn failed(plan: &Plan, mut failures: Vec<(usize, StageError)>) -> Failure {
+/// The gravest failure is reported; of the others, which were told as they happened, what is beyond a line is told now.
+fn failed(plan: &Plan, mut failures: Vec<(usize, StageError)>, audience: &Audience) -> Failure {
     failures.sort_by_key(|(index, _)| *index);
     let others = failures.len() - 1;
+    for (index, error) in &failures[1..] {
+        let (change, text) = (&plan.changes[*index], chain(error).join(": "));
+        if text.contains('\n') {
+            audience.tell(*index, change, &Event::Said(&format!("{} `{}`: {text}", change.kind, change.name)));
+        }
+    }
     let (index, error) = failures.swap_remove(0);
     let change = &plan.changes[index];
     let verb = match change.action {

@@ -150,6 +150,7 @@ impl LocalCloud {
         command.args(["local", "serve", "--state"]).arg(&self.dir);
         command.args(["--region", &self.target.region]);
         command.args(["--iam-propagation-ms", &self.target.iam_propagation_ms.to_string()]);
+        command.args(["--second-ms", &self.target.second_ms.to_string()]);
         if self.target.management_throttle {
             command.arg("--management-throttle");
         }
@@ -226,6 +227,9 @@ pub(crate) struct Serve {
     /// Milliseconds until services see a change of a role
     #[arg(long, default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Milliseconds that a second lasts of what services are told to wait
+    #[arg(long, default_value_t = 10)]
+    second_ms: u64,
     /// Refuse management calls of API Gateway beyond 10 a second, as AWS does
     #[arg(long)]
     management_throttle: bool,
@@ -238,6 +242,9 @@ pub(crate) struct Serve {
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
+    /// Program that stands in for AWS's image instead of the one within; it is started as `PROGRAM serve`
+    #[arg(long, env = "RUNNER_LOCAL_MODEL_SERVER")]
+    model_server: Option<PathBuf>,
 }
 
 /// Runs the local cloud in this process until it is told to stop.
@@ -283,10 +290,14 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         access_key_id: address.access_key_id.clone(),
         secret_access_key: address.secret_access_key.clone(),
         base_url: address.url(),
-        model_server: vec![own_executable().into(), "model-server".into()],
+        model_server: match &serve.model_server {
+            Some(program) => vec![program.into()],
+            None => vec![own_executable().into(), "model-server".into()],
+        },
         training_program: vec![own_executable().into(), "xgboost-train".into()],
         delays: Delays {
             iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
+            second: Duration::from_millis(serve.second_ms),
             management_throttle: serve.management_throttle,
             lambda_settle: Duration::from_millis(serve.lambda_settle_ms),
             endpoint_settle: Duration::from_millis(serve.endpoint_settle_ms),

@@ -111,6 +111,9 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         {
             Meaning::NotYet
         }
+        // The service's own role is made by the first registration in an account, and not seen at once.
+        ("application-autoscaling", "FailedResourceAccess") => Meaning::NotYet,
+        ("application-autoscaling", "Validation") if begins("Unable to assume IAM role") => Meaning::NotYet,
         ("lambda", "ResourceConflict") if begins("Function already exist") || contains("provided already exists") => {
             Meaning::AlreadyThere
         }
@@ -130,10 +133,12 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
+        | ("application-autoscaling", "ConcurrentUpdate")
         | ("iam", "DeleteConflict" | "ConcurrentModification")
         | ("s3", "OperationAborted" | "ConditionalRequestConflict")
         | ("logs", "OperationAborted") => Meaning::Busy,
         (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
+        | ("application-autoscaling", "ObjectNotFound")
         | (
             "s3",
             "NoSuchUpload"

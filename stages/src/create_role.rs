@@ -32,12 +32,11 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
-    let trains = matches!(train::on(wanted.spec), spec::On::SageMaker(_));
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names, trains),
+        policy: execution_policy(names, &needs(wanted.spec)),
         names: names.clone(),
     });
     declared.resource(Role {
@@ -65,12 +64,47 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows, writes a model and
-/// pulls the image that trains.
-fn execution_policy(names: &Names, trains: bool) -> Json {
+/// What SageMaker's role must be able to do beyond serving one model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Train,
+    Capture,
+    Network,
+    Alarms,
+}
+
+fn needs(spec: &spec::Spec) -> Vec<Need> {
+    let serving = &spec.create_endpoint;
+    let all = [
+        (Need::Train, matches!(train::on(spec), spec::On::SageMaker(_))),
+        (Need::Capture, serving.data_capture.is_some()),
+        (Need::Network, serving.vpc.is_some()),
+        (Need::Alarms, serving.rollback_on.count() > 0),
+    ];
+    all.into_iter().filter(|(_, needed)| *needed).map(|(need, _)| need).collect()
+}
+
+/// What creates network interfaces for containers in a VPC. Source: AWS documentation, hosted endpoints and resources
+/// in a VPC.
+const NETWORK: [&str; 10] = [
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+];
+
+/// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more, such as, for
+/// a training job, the rows, its model and the image that trains.
+fn execution_policy(names: &Names, needs: &[Need]) -> Json {
     let site = &names.site;
     let partition = site.partition();
-    let trains_by = trains.then_some(&names.training_image);
+    let trains_by = needs.contains(&Need::Train).then_some(&names.training_image);
     let mut repositories: Vec<_> =
         [&names.image].into_iter().chain(trains_by).map(|image| repository_arn(site, image)).collect();
     repositories.dedup();
@@ -93,8 +127,8 @@ fn execution_policy(names: &Names, trains: bool) -> Json {
         }),
         json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
     ];
-    if trains {
-        let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
+    let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
+    if needs.contains(&Need::Train) {
         let training = crate::names::TRAINING;
         statements.extend([
             json!({
@@ -110,6 +144,21 @@ fn execution_policy(names: &Names, trains: bool) -> Json {
                 "Resource": format!("{bucket}/{training}*/output/*")
             }),
         ]);
+    }
+    if needs.contains(&Need::Capture) {
+        statements.push(json!({
+            "Sid": "Captures", "Effect": "Allow", "Action": "s3:PutObject",
+            "Resource": format!("{bucket}/{}*", crate::names::CAPTURES)
+        }));
+    }
+    if needs.contains(&Need::Network) {
+        statements.push(json!({ "Sid": "Network", "Effect": "Allow", "Action": NETWORK, "Resource": "*" }));
+    }
+    if needs.contains(&Need::Alarms) {
+        // A narrower resource would hide composite alarms. Source: DescribeAlarms of the CloudWatch API.
+        statements.push(json!({
+            "Sid": "Alarms", "Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"
+        }));
     }
     policy::document(&statements)
 }
@@ -323,26 +372,50 @@ mod tests {
         let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
         let documents = json!({
             "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names, false),
+            "execution": execution_policy(&names, &[]),
             "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
             "proxy": proxy_policy(&names),
         });
         serde_json::to_string_pretty(&documents).unwrap()
     }
 
+    /// The statements that a need adds.
+    fn more(need: Need) -> String {
+        let names = Fixture::with("").names;
+        let (serves, more) = (execution_policy(&names, &[]), execution_policy(&names, &[need]));
+        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
+        let (serves, mut all) = (statements(&serves), statements(&more));
+        let more = all.split_off(serves.len());
+        assert_eq!(all, serves);
+        serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap()
+    }
+
     #[test]
     fn a_role_that_trains_may_also_read_rows_and_write_results() {
-        let names = Fixture::with("").names;
-        let (serves, trains) = (execution_policy(&names, false), execution_policy(&names, true));
-        let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
-        let (serves, mut trains) = (statements(&serves), statements(&trains));
-        let more = trains.split_off(serves.len());
-        assert_eq!(trains, serves);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap(), @r#"
+        insta::assert_snapshot!(more(Need::Train), @r#"
         {
           "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
           "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
           "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*"
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_role_may_do_what_each_option_needs_and_no_more() {
+        insta::assert_snapshot!(more(Need::Capture), @r#"
+        {
+          "Captures": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/captures/*"
+        }
+        "#);
+        insta::assert_snapshot!(more(Need::Network), @r#"
+        {
+          "Network": "Allow ec2:CreateNetworkInterface, ec2:CreateNetworkInterfacePermission, ec2:DeleteNetworkInterface, ec2:DeleteNetworkInterfacePermission, ec2:DescribeDhcpOptions, ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs on *"
+        }
+        "#);
+        insta::assert_snapshot!(more(Need::Alarms), @r#"
+        {
+          "Alarms": "Allow cloudwatch:DescribeAlarms on *"
         }
         "#);
     }

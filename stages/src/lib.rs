@@ -143,6 +143,11 @@ impl Declared {
         self.resource(resource);
     }
 
+    /// Adds a resource that the pipeline file asks for, or does not.
+    pub fn optional(&mut self, resource: impl Resource + 'static, wanted: bool) {
+        if wanted { self.resource(resource) } else { self.unwanted(resource) }
+    }
+
     /// Whether the pipeline file asks for what is declared under that id.
     pub fn is_wanted(&self, id: &ResourceId) -> bool {
         !self.unwanted.contains(id)

@@ -1,13 +1,16 @@
 //! A log group with retention, made before whatever writes to it would make one that keeps everything for ever.
 
 use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::OrderBy;
 use plan::{Facts, Observation, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::{Clients, Ctx, Names, Resource, StageError, tags};
 
-/// Lines of a container's log that are shown when it fails.
-const LAST_LINES: usize = 10;
+/// Pages of the list of a log's streams that are read, of 50 each, the latest first.
+const STREAM_PAGES: usize = 4;
+/// Source: `logStreamNames` of `FilterLogEvents`.
+const MOST_STREAMS: usize = 100;
 /// Pages of a log that are read for them, of up to 10,000 lines each.
 const LOG_PAGES: usize = 20;
 
@@ -93,21 +96,50 @@ impl Resource for LogGroup {
     }
 }
 
-/// The last lines of a log group, or of its streams with that prefix.
+/// Which streams of a log group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Streams<'a> {
+    All,
+    Prefix(&'a str),
+    Named(&'a [String]),
+}
+
+/// The last lines of streams of a log group, at most so many.
 ///
 /// None when they cannot be read: that is no reason to hide the failure that they are to explain.
-pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Option<&str>) -> Vec<String> {
+pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Streams<'_>, most: usize) -> Vec<String> {
     let request = clients.logs.filter_log_events().log_group_name(group);
-    let request = request.set_log_stream_name_prefix(streams.map(ToOwned::to_owned));
+    let request = match streams {
+        Streams::All => request,
+        Streams::Prefix(prefix) => request.log_stream_name_prefix(prefix),
+        Streams::Named([]) => return vec![],
+        Streams::Named(names) => request.set_log_stream_names(Some(names.to_vec())),
+    };
     let mut pages = request.into_paginator().send();
     let mut lines: Vec<String> = vec![];
     // The oldest come first.
     for _ in 0..LOG_PAGES {
         let Some(Ok(page)) = pages.next().await else { break };
         lines.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| event.message));
-        lines.drain(..lines.len().saturating_sub(LAST_LINES));
+        lines.drain(..lines.len().saturating_sub(most));
     }
     lines
+}
+
+/// Names of the streams of a log group that were made at that time or later; none when they cannot be listed.
+pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64) -> Option<Vec<String>> {
+    let request = clients.logs.describe_log_streams().log_group_name(group);
+    let request = request.order_by(OrderBy::LastEventTime).descending(true);
+    let mut pages = request.into_paginator().send();
+    let mut names = vec![];
+    for _ in 0..STREAM_PAGES {
+        let Some(page) = pages.next().await else { break };
+        let new = page.ok()?.log_streams.unwrap_or_default().into_iter();
+        let new = new.filter(|stream| stream.creation_time().is_some_and(|made_ms| made_ms >= since_ms));
+        names.extend(new.filter_map(|stream| stream.log_stream_name));
+    }
+    names.truncate(MOST_STREAMS);
+    Some(names)
 }
 
 impl LogGroup {

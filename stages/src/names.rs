@@ -82,26 +82,25 @@ impl Names {
         let fingerprint = crate::package::short(&inputs.model.fingerprint);
         let model_key = format!("{MODELS}{fingerprint}/model.tar.gz");
         let execution_role = format!("{name}-{region}-sagemaker");
-        let container = &spec.create_endpoint.container;
+        let serving = &spec.create_endpoint;
         let repository = format!("{NAMESPACE}/{name}");
         let image_tag = inputs.image.as_ref().map(|image| crate::package::short(&image.fingerprint));
-        let image = match container {
+        let image = match &serving.container {
             Container::Prebuilt(version) => prebuilt(&site, version.as_str()),
             Container::ModelServer => {
                 let tag = image_tag.as_deref().unwrap_or_default();
                 format!("{}/{repository}:{tag}", registry(&site, &site.account))
             }
         };
-        let model = format!(
-            "{name}-{}",
-            short_hash(&json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role }))
-        );
-        let endpoint_config = format!(
-            "{name}-{}",
-            short_hash(
-                &json!({ "model": model, "capacity": crate::create_endpoint::capacity_words(&spec.create_endpoint.capacity) })
-            )
-        );
+        let mut content = json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role });
+        if let Some(vpc) = &serving.vpc {
+            content["subnets"] = json!(vpc.subnets);
+            content["security_groups"] = json!(vpc.security_groups);
+        }
+        let model = format!("{name}-{}", short_hash(&content));
+        let mut content = crate::create_endpoint::config_content(serving, &bucket);
+        content.insert("model".to_owned(), json!(model));
+        let endpoint_config = format!("{name}-{}", short_hash(&content.into()));
         Self {
             pipeline: name.to_owned(),
             bucket,
@@ -110,7 +109,7 @@ impl Names {
             proxy_role: format!("{name}-{region}-proxy"),
             execution_role,
             image,
-            training_image: prebuilt(&site, training_container(container)),
+            training_image: prebuilt(&site, training_container(&serving.container)),
             repository,
             image_tag,
             model,
@@ -183,6 +182,9 @@ pub(crate) fn training_container(serving: &Container) -> &str {
 
 /// Prefix of every model's folder in the bucket.
 pub(crate) const MODELS: &str = "models/";
+
+/// Prefix of what SageMaker captures of requests and answers.
+pub(crate) const CAPTURES: &str = "captures/";
 
 /// Prefix of what training jobs read and write: a folder for each model, by the short form of its fingerprint.
 pub(crate) const TRAINING: &str = "training/";

@@ -176,6 +176,8 @@ pub struct Limits {
     pub function: Duration,
     /// For an endpoint to settle; 3 to 8 minutes on AWS, a crash-looping container about 24.
     pub endpoint: Duration,
+    /// For alarms to be calm before an update that they watch; about two of their periods on AWS.
+    pub alarms: Duration,
     /// For one request of the smoke test, with a cold function and a cold container.
     pub smoke: Duration,
 }
@@ -188,6 +190,7 @@ impl Limits {
         propagation: Duration::from_mins(2),
         function: Duration::from_mins(2),
         endpoint: Duration::from_hours(1),
+        alarms: Duration::from_mins(5),
         smoke: Duration::from_mins(1),
     };
     /// What a server on this machine needs.
@@ -197,6 +200,7 @@ impl Limits {
         propagation: Duration::from_mins(2),
         function: Duration::from_secs(30),
         endpoint: Duration::from_mins(2),
+        alarms: Duration::from_secs(30),
         smoke: Duration::from_secs(30),
     };
 

@@ -10,10 +10,20 @@ use crate::{create_endpoint, create_role, package, train, upload};
 /// Trained by a job.
 const JOB: &str = "{ train: { on: sagemaker, instances: { count: 2 } } }";
 
+/// All that an endpoint of machines can be asked for.
+const ALL: &str = "{ create-endpoint: { instances: { type: ml.m5.large, count: 2, volume-gb: 30 }, autoscaling: { min: 2, \
+                   max: 4, invocations-per-instance: 1000, scale-in: false }, data-capture: { share: 0.1 }, kms-key: \
+                   alias/ml, vpc: { subnets: [subnet-0a], security-groups: [sg-0a] }, startup-timeout-s: 600, rollout: { \
+                   canary: { share: 0.5, wait-s: 120 }, termination-wait-s: 60 }, rollback-on: { alarms: [theirs], \
+                   errors-per-minute: 5, latency-ms: 250 } } }";
+
 /// Served by an image of our own.
 const OWN: &str = "{ create-endpoint: { container: model-server } }";
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
+    ALL,
+    "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5, provisioned-concurrency: 2 }, autoscaling: { \
+     max: 4 } } }",
     JOB,
     OWN,
     "",
@@ -85,6 +95,7 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
     + create-endpoint  endpoint           fraud
         kind    instances
         config  fraud-2592047eff65
+        count   1
         status  InService
     + deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  14
@@ -413,6 +424,60 @@ fn what_somebody_changed_by_hand_is_put_right() {
 }
 
 #[test]
+fn all_that_an_endpoint_can_be_asked_for_is_planned_and_warned_of() {
+    let plan = Fixture::with(ALL).plan(&World::default(), Goal::Present);
+    insta::assert_snapshot!(of_endpoint(&plan), @"
+    + create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+        retention_days  14
+    + create-endpoint  model              fraud-cf4fe43a89f1
+        image            683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1
+        data             s3://fraud-123456789012-us-east-1/models/3f9a0c123f9a/model.tar.gz
+        role             arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker
+        subnets          subnet-0a
+        security_groups  sg-0a
+    + create-endpoint  endpoint-config    fraud-6aaa9fa2971d
+        model              fraud-cf4fe43a89f1
+        capacity           2 x ml.m5.large, 30 GB each
+        captures           10 % of the traffic: requests and answers, to s3://fraud-123456789012-us-east-1/captures
+        kms_key            alias/ml
+        startup_timeout_s  600
+    + create-endpoint  alarm              fraud-errors
+        config        fraud-6aaa9fa2971d
+        of            endpoint fraud, variant main
+        when          Sum of Invocation5XXErrors >= 5
+        each          60 s
+        without_data  notBreaching
+    + create-endpoint  alarm              fraud-latency
+        config        fraud-6aaa9fa2971d
+        of            endpoint fraud, variant main
+        when          Average of ModelLatency > 250000 microseconds
+        each          60 s
+        without_data  notBreaching
+    ? create-endpoint  alarms             rollback-on
+    + create-endpoint  endpoint           fraud
+        kind      instances
+        config    fraud-6aaa9fa2971d
+        captures  10 % of the traffic
+        status    InService
+    + create-endpoint  autoscaling        endpoint/fraud/variant/main
+        endpoint                  (after create-endpoint/endpoint: arn)
+        on                        ml.m5.large
+        min                       2
+        max                       4
+        scales                    out, never in
+        invocations_per_instance  1000
+        scale_in_cooldown_s       300
+        scale_out_cooldown_s      300
+        policies                  fraud-target-tracking
+    warning: create-endpoint: in a network of yours the model is downloaded only if the subnets reach S3, such as by a gateway endpoint
+    warning: create-endpoint: SageMaker wants subnets in two availability zones, even for one machine
+    warning: create-endpoint: requests and answers are kept under `captures/` in the bucket, billed, until a teardown deletes them; they may be personal data
+    warning: create-endpoint: whoever applies needs `kms:CreateGrant` on key `alias/ml`, and the key's policy must let role `fraud-us-east-1-sagemaker` use it
+    warning: create-endpoint: while a version is rolled out, old and new machines run beside each other for 5 min longer: both are billed, and the quota of `ml.m5.large` must allow twice as many
+    ");
+}
+
+#[test]
 fn a_bucket_of_somebody_else_blocks_the_plan() {
     let fixture = Fixture::with("");
     let foreign = Observation::Foreign { owner: "it bears no tag".to_owned() };
@@ -467,6 +532,7 @@ fn a_failed_endpoint_is_replaced() {
         because: its status is `Failed`: no capacity
         kind    instances
         config  fraud-2592047eff65
+        count   1
         status  InService
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
     = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
@@ -515,4 +581,108 @@ fn teardown_goes_backwards_and_leaves_what_is_to_be_kept() {
 #[test]
 fn teardown_of_nothing_does_nothing() {
     insta::assert_snapshot!(Fixture::with("").plan(&World::default(), Goal::Absent), @"Nothing of ours is here.");
+}
+
+#[test]
+fn what_the_file_asks_for_no_longer_goes_and_the_count_is_the_files_again() {
+    let asked = Fixture::with(ALL).desired();
+    let world = World::satisfying(&asked);
+    let plain = "{ create-endpoint: { instances: { type: ml.m5.large, count: 3 } } }";
+    insta::assert_snapshot!(of_endpoint(&Fixture::with(plain).plan(&world, Goal::Present)), @"
+    ± create-endpoint  endpoint-config    fraud-cdfc709576f4
+        model     fraud-cf4fe43a89f1 -> fraud-f8f2f4a85451
+        capacity  2 x ml.m5.large, 30 GB each -> 3 x ml.m5.large
+    ~ create-endpoint  endpoint           fraud
+        config  fraud-6aaa9fa2971d -> fraud-cdfc709576f4
+        count   (unset) -> 3
+    - create-endpoint  autoscaling        endpoint/fraud/variant/main
+        because: the pipeline file asks for it no longer
+    - create-endpoint  alarm              fraud-latency
+        because: the pipeline file asks for it no longer
+    - create-endpoint  alarm              fraud-errors
+        because: the pipeline file asks for it no longer
+    ");
+    insta::assert_snapshot!(of_endpoint(&Fixture::with(plain).plan(&world, Goal::Absent)), @"
+    - create-endpoint  autoscaling        endpoint/fraud/variant/main
+    - create-endpoint  endpoint           fraud
+    - create-endpoint  alarm              fraud-latency
+    - create-endpoint  alarm              fraud-errors
+    - create-endpoint  endpoint-config    fraud-cdfc709576f4
+    - create-endpoint  model              fraud-f8f2f4a85451
+    - create-endpoint  log-group          /aws/sagemaker/Endpoints/fraud
+    ");
+}
+
+#[test]
+fn another_machine_type_says_what_becomes_of_autoscaling() {
+    let world = World::satisfying(&Fixture::with(ALL).desired());
+    let other = ALL.replace("ml.m5.large", "ml.m5.xlarge");
+    insta::assert_snapshot!(of_endpoint(&Fixture::with(&other).plan(&world, Goal::Present)), @"
+    ± create-endpoint  endpoint-config    fraud-38b521bc2846
+        capacity  2 x ml.m5.large, 30 GB each -> 2 x ml.m5.xlarge, 30 GB each
+    ~ create-endpoint  alarm              fraud-errors
+        config  fraud-6aaa9fa2971d -> fraud-38b521bc2846
+    ~ create-endpoint  alarm              fraud-latency
+        config  fraud-6aaa9fa2971d -> fraud-38b521bc2846
+    ? create-endpoint  alarms             rollback-on
+    ~ create-endpoint  endpoint           fraud
+        config   fraud-6aaa9fa2971d -> fraud-38b521bc2846
+        rollout  50 % of the traffic, after 120 s the rest, watched for as long; the old machines stay for another 60 s; back when an alarm rings: theirs, fraud-errors, fraud-latency
+    ~ create-endpoint  autoscaling        endpoint/fraud/variant/main
+        on         ml.m5.large -> ml.m5.xlarge
+        meanwhile  SageMaker changes no machine type of what is scaled: it is deregistered for the change, and registered again
+    warning: create-endpoint: in a network of yours the model is downloaded only if the subnets reach S3, such as by a gateway endpoint
+    warning: create-endpoint: SageMaker wants subnets in two availability zones, even for one machine
+    warning: create-endpoint: requests and answers are kept under `captures/` in the bucket, billed, until a teardown deletes them; they may be personal data
+    warning: create-endpoint: whoever applies needs `kms:CreateGrant` on key `alias/ml`, and the key's policy must let role `fraud-us-east-1-sagemaker` use it
+    warning: create-endpoint: while a version is rolled out, old and new machines run beside each other for 5 min longer: both are billed, and the quota of `ml.m5.xlarge` must allow twice as many
+    ");
+}
+
+#[test]
+fn a_replaced_endpoint_takes_its_autoscaling_with_it() {
+    let fixture = Fixture::with(
+        "{ create-endpoint: { instances: { type: ml.m5.large }, autoscaling: { max: 4, \
+                                 invocations-per-instance: 50.5 } } }",
+    );
+    let world = World::satisfying(&fixture.desired())
+        .with(create_endpoint::ENDPOINT, Observation::Broken { why: "its status is `Failed`: no reason given".into() });
+    insta::assert_snapshot!(of_endpoint(&fixture.plan(&world, Goal::Present)), @"
+    ± create-endpoint  endpoint           fraud
+        because: its status is `Failed`: no reason given
+        kind    instances
+        config  fraud-08e52c16789d
+        status  InService
+    ± create-endpoint  autoscaling        endpoint/fraud/variant/main
+        endpoint  <create-endpoint/endpoint: arn> -> (after create-endpoint/endpoint: arn)
+    ");
+}
+
+#[test]
+fn an_endpoint_that_could_not_even_go_back_is_updated_and_never_deleted() {
+    let fixture = Fixture::with("");
+    let config = fixture.names.endpoint_config.as_str();
+    let facts = Facts::default()
+        .field("kind", "instances")
+        .field("config", config)
+        .field("count", "1")
+        .field("status", "UpdateRollbackFailed: no capacity");
+    let world = World::satisfying(&fixture.desired())
+        .with(create_endpoint::ENDPOINT, Observation::Present { facts, outputs: plan::Outputs::new() });
+    insta::assert_snapshot!(of_endpoint(&fixture.plan(&world, Goal::Present)), @"
+    ~ create-endpoint  endpoint           fraud
+        status  UpdateRollbackFailed: no capacity -> InService
+    ");
+}
+
+/// Of a plan, the stage's changes and warnings alone.
+fn of_endpoint(plan: &str) -> String {
+    let mut keep = false;
+    let lines = plan.lines().filter(|line| {
+        if !line.starts_with(' ') {
+            keep = line.contains("create-endpoint") && !line.starts_with('=');
+        }
+        keep
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

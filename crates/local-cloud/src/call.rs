@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 
+use crate::faults::Outcome;
+
 /// Who signed a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -31,6 +33,8 @@ pub struct Call {
     pub caller: Caller,
     /// What the answer carries as request id.
     pub request_id: String,
+    /// How what it begins is to end, where a rule says so.
+    pub outcome: Option<Outcome>,
 }
 
 /// A refusal, before a protocol has given it a shape.

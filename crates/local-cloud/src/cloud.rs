@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{apigateway, ecr, iam, lambda, logs, s3, sagemaker};
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker};
 use crate::state::StateError;
 
 /// What a cloud is told when it starts.
@@ -42,8 +42,18 @@ pub struct Delays {
     pub lambda_settle: Duration,
     /// What an endpoint stays `Creating`, `Updating` or `Deleting` for, beyond the real work.
     pub endpoint_settle: Duration,
+    /// How long a second lasts of what services are told to wait, or wait by themselves: between the steps of a
+    /// rollout, in an alarm's period, in a cool-down, until captures are written.
+    pub second: Duration,
     /// Whether API Gateway refuses management calls that are too many: an account has 10 a second, 40 at once.
     pub management_throttle: bool,
+}
+
+impl Delays {
+    /// How long so many seconds last here.
+    pub fn seconds(&self, seconds: u64) -> Duration {
+        self.second.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
 }
 
 /// All services. Services reach each other through it.
@@ -65,6 +75,10 @@ pub struct Cloud {
     pub lambda: lambda::Lambda,
     /// HTTP APIs.
     pub apigateway: apigateway::ApiGateway,
+    /// Metrics and alarms.
+    pub cloudwatch: cloudwatch::CloudWatch,
+    /// What scales endpoints.
+    pub autoscaling: autoscaling::Autoscaling,
 }
 
 impl Cloud {
@@ -78,20 +92,24 @@ impl Cloud {
             sagemaker: sagemaker::SageMaker::open(&config)?,
             lambda: lambda::Lambda::open(&config)?,
             apigateway: apigateway::ApiGateway::open(&config)?,
+            cloudwatch: cloudwatch::CloudWatch::open(&config)?,
+            autoscaling: autoscaling::Autoscaling::open(&config)?,
             config,
         });
+        cloudwatch::start(&cloud);
         sagemaker::resume(&cloud).await;
         Ok(cloud)
     }
 
     /// Ends every process that the cloud started, and waits for them.
     pub async fn shut_down(&self) {
+        self.cloudwatch.shut_down();
         self.sagemaker.shut_down().await;
         self.lambda.shut_down().await;
     }
 
     /// Whether nothing is left that a user made: no bucket, role, log group, image repository, model, endpoint,
-    /// function or API.
+    /// function, API, alarm or scalable target.
     /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
@@ -101,5 +119,7 @@ impl Cloud {
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()
+            && self.cloudwatch.is_empty()
+            && self.autoscaling.is_empty()
     }
 }

@@ -18,6 +18,24 @@ pub struct Rules {
     pub rules: Vec<Rule>,
 }
 
+impl Rules {
+    /// What is wrong with them, beyond their form: an outcome belongs to a call that can have it.
+    pub fn complaint(&self) -> Option<String> {
+        self.rules.iter().find_map(|rule| {
+            let Fault::Outcome(outcome) = rule.fault else { return None };
+            let operation = rule.r#match.operation.as_deref().unwrap_or_default();
+            let fits = rule.r#match.service.as_deref() == Some("sagemaker") && outcome.fits(operation);
+            (!fits).then(|| {
+                format!(
+                    "the outcome {} is one of `sagemaker`'s `UpdateEndpoint` or `CreateEndpoint` alone, and the rule's \
+                     `match` must say so",
+                    serde_json::json!(outcome)
+                )
+            })
+        })
+    }
+}
+
 /// One rule.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -70,6 +88,36 @@ pub enum Fault {
     Throttle,
     /// Not done: the connection ends without an answer.
     Reset,
+    /// Done, but what it begins ends as only AWS would end it.
+    Outcome(Outcome),
+}
+
+/// How what `CreateEndpoint` or `UpdateEndpoint` begins goes on, for which nothing here would be the cause.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There are no such machines: a new endpoint fails, an update goes back.
+    NoCapacity,
+    /// An update goes back, and no reason is given.
+    SilentRollback,
+    /// An update fails, and so does going back.
+    RollbackFailed,
+    /// It takes so much longer, in milliseconds.
+    SlowMs(u64),
+    /// AWS maintains the endpoint for so long, in milliseconds, once it is in service.
+    MaintainedMs(u64),
+}
+
+impl Outcome {
+    /// Whether an operation of SageMaker can end so.
+    fn fits(self, operation: &str) -> bool {
+        match self {
+            Self::SilentRollback | Self::RollbackFailed => operation == "UpdateEndpoint",
+            Self::NoCapacity | Self::SlowMs(_) | Self::MaintainedMs(_) => {
+                matches!(operation, "CreateEndpoint" | "UpdateEndpoint")
+            }
+        }
+    }
 }
 
 impl Fault {
@@ -81,6 +129,7 @@ impl Fault {
             Self::DelayMs(_) => "delay-ms",
             Self::Throttle => "throttle",
             Self::Reset => "reset",
+            Self::Outcome(_) => "outcome",
         }
     }
 }
@@ -173,6 +222,22 @@ mod tests {
         assert_eq!(code, "SimulatedOutage");
         faults.put(Rules::default());
         assert_eq!(faults.meet("s3", "PutObject", true), None);
+    }
+
+    #[test]
+    fn an_outcome_belongs_to_a_call_that_can_have_it() {
+        let rules = |operation: &str, outcome: serde_json::Value| {
+            let rule =
+                json!({"match": {"service": "sagemaker", "operation": operation}, "fault": {"outcome": outcome}});
+            serde_json::from_value::<Rules>(json!({ "rules": [rule] })).unwrap().complaint()
+        };
+        assert_eq!(rules("UpdateEndpoint", json!("silent-rollback")), None);
+        assert_eq!(rules("CreateEndpoint", json!({"slow-ms": 5})), None);
+        for (operation, outcome) in
+            [("CreateEndpoint", "rollback-failed"), ("CreateModel", "no-capacity"), ("", "no-capacity")]
+        {
+            assert!(rules(operation, json!(outcome)).is_some(), "{operation} {outcome}");
+        }
     }
 
     #[test]

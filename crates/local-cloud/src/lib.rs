@@ -14,3 +14,10 @@ pub mod signature;
 pub mod state;
 
 pub use cloud::{Cloud, Config, Delays};
+
+/// A version 4 UUID, as AWS's request ids are.
+pub(crate) fn uuid() -> String {
+    let id = (rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let text = format!("{id:032x}");
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+}

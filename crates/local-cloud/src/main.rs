@@ -18,7 +18,7 @@ usage: local-cloud --state DIR [--port N] [--account DIGITS] [--region NAME]
                    [--model-server PROGRAM [--model-server-arg ARG]...]
                    [--training-program PROGRAM [--training-program-arg ARG]...]
                    [--record FILE] [--iam-propagation-ms N] [--lambda-settle-ms N] [--endpoint-settle-ms N]
-                   [--management-throttle true|false]
+                   [--second-ms N] [--management-throttle true|false]
 
 Keys come from LOCAL_CLOUD_ACCESS_KEY_ID and LOCAL_CLOUD_SECRET_ACCESS_KEY;
 without them a pair is made once and kept in DIR/credentials.
@@ -110,7 +110,7 @@ impl Arguments {
             model_server: Vec::new(),
             training_program: Vec::new(),
             recorder: Recorder::default(),
-            delays: Delays::default(),
+            delays: Delays { second: Duration::from_millis(10), ..Delays::default() },
         };
         while let Some(name) = words.next() {
             let name = name.into_string().map_err(|name| format!("`{}` is no option", name.display()))?;
@@ -140,6 +140,7 @@ impl Arguments {
             "--iam-propagation-ms" => self.delays.iam_propagation = duration()?,
             "--lambda-settle-ms" => self.delays.lambda_settle = duration()?,
             "--endpoint-settle-ms" => self.delays.endpoint_settle = duration()?,
+            "--second-ms" => self.delays.second = duration()?,
             "--management-throttle" => self.delays.management_throttle = text()?.parse()?,
             _ => return Err(format!("`{name}` is no option\n\n{USAGE}").into()),
         }

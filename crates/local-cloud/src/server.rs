@@ -28,12 +28,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, Outcome};
+pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 use crate::server::target::{Service, Target};
-use crate::service::{apigateway, ecr, iam, lambda, logs, s3, sagemaker, sts};
+use crate::service::cloudwatch::wire::Protocol;
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -119,7 +121,7 @@ async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Respons
     if let Target::Local = target {
         return Ok(local::answer(&shell, request).await);
     }
-    let (started, id) = (Instant::now(), request_id());
+    let (started, id) = (Instant::now(), crate::uuid());
     let (mut entry, result) = match target {
         Target::Service(Service::S3) => stream(&shell, request, &id).await,
         target => buffered(&shell, target, request, &id).await,
@@ -223,7 +225,7 @@ async fn buffered(
         Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
             Ok(caller) => {
                 entry.caller = Some(caller.arn.clone());
-                let call = call(service, parts, body, caller, id);
+                let call = Call { outcome: outcome(fault.as_ref()), ..call(service, parts, body, caller, id) };
                 render::reply(service, dispatch(&shell.cloud, service, &call).await, id)
             }
             Err(unverified) => render::refusal(service, &render::unverified(service, &unverified), id),
@@ -245,7 +247,7 @@ enum Before {
 /// What a fault does before a call is done.
 async fn before(fault: Option<&Fault>, service: Service) -> Before {
     match fault {
-        None | Some(Fault::LoseAnswer) => Before::Go,
+        None | Some(Fault::LoseAnswer | Fault::Outcome(_)) => Before::Go,
         Some(Fault::DelayMs(ms)) => {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             Before::Go
@@ -253,6 +255,14 @@ async fn before(fault: Option<&Fault>, service: Service) -> Before {
         Some(Fault::Refuse { status, code, message }) => Before::Refuse(Refusal::new(*status, code, message)),
         Some(Fault::Throttle) => Before::Refuse(render::throttled(service)),
         Some(Fault::Reset) => Before::HangUp,
+    }
+}
+
+/// How a fault lets end what a call begins.
+fn outcome(fault: Option<&Fault>) -> Option<Outcome> {
+    match fault {
+        Some(Fault::Outcome(outcome)) => Some(*outcome),
+        _ => None,
     }
 }
 
@@ -272,6 +282,7 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
         body,
         caller,
         request_id: id.to_owned(),
+        outcome: None,
     }
 }
 
@@ -285,6 +296,9 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::Lambda => lambda::handle(cloud, call).await,
         Service::ApiGateway => apigateway::handle(cloud, call).await,
         Service::Logs => logs::handle(cloud, call).await,
+        Service::CloudWatch => Ok(cloudwatch::handle(cloud, call, Protocol::Json)),
+        Service::CloudWatchCbor => Ok(cloudwatch::handle(cloud, call, Protocol::Cbor)),
+        Service::Autoscaling => autoscaling::handle(cloud, call).await,
         Service::Ecr => ecr::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
@@ -304,11 +318,4 @@ fn guard(cloud: &Cloud, service: Service, call: &Call) -> Result<(), Refusal> {
     };
     let allowed = cloud.iam.authorize_caller(&call.caller, &action, "*", &[]);
     allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))
-}
-
-/// A version 4 UUID, as AWS's request ids are.
-fn request_id() -> String {
-    let id = (rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let text = format!("{id:032x}");
-    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }

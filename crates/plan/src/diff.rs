@@ -23,7 +23,7 @@ pub enum To {
 pub struct FieldChange {
     /// The fact; for an object-valued fact `<fact>.<key>`.
     pub name: String,
-    /// What is true now, if anything.
+    /// What is true now, if anything. The same as `to` where it says how the other changes are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Json>,
     /// What it becomes.
@@ -32,7 +32,8 @@ pub struct FieldChange {
 
 /// What a description looks like when nothing exists yet.
 pub(crate) fn from_nothing(desired: &Facts, resolve: &dyn Fn(&OutputRef) -> Option<Json>) -> Vec<FieldChange> {
-    desired.iter().flat_map(|fact| compare(fact, None, resolve)).collect()
+    let compared = desired.iter().filter(|fact| fact.rule.compares());
+    compared.flat_map(|fact| compare(fact, None, resolve)).collect()
 }
 
 /// The differences between what should be and what is, and the strictest rule among them.
@@ -43,7 +44,7 @@ pub(crate) fn between(
 ) -> (Vec<FieldChange>, Option<Rule>) {
     let mut changes = Vec::new();
     let mut strictest = None;
-    for fact in desired.iter() {
+    for fact in desired.iter().filter(|fact| fact.rule.compares()) {
         let now = actual.get(fact.name).and_then(|fact| match &fact.value {
             Value::Known(value) => Some(value),
             Value::Output { known, .. } => known.as_ref(),
@@ -54,7 +55,18 @@ pub(crate) fn between(
         }
         changes.extend(found);
     }
+    changes.extend(told(desired, &changes));
     (changes, strictest)
+}
+
+/// How some of the changes are made.
+fn told(desired: &Facts, changes: &[FieldChange]) -> Vec<FieldChange> {
+    let facts = desired.iter().filter_map(|fact| match (fact.rule, &fact.value) {
+        (Rule::Told { of }, Value::Known(value)) => Some((of, fact.name, value)),
+        _ => None,
+    });
+    let facts = facts.filter(|(of, ..)| changes.iter().any(|change| change.name == *of));
+    facts.map(|(_, name, value)| change(name, Some(value.clone()), To::Known(value.clone()))).collect()
 }
 
 fn compare(fact: &Fact, now: Option<&Json>, resolve: &dyn Fn(&OutputRef) -> Option<Json>) -> Vec<FieldChange> {

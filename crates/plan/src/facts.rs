@@ -11,6 +11,18 @@ pub enum Rule {
     Fixed,
     /// The resource is updated in place.
     Field,
+    /// Nothing: it is never compared. It says how a change of another fact is made, and is shown beside that.
+    Told {
+        /// The other fact.
+        of: &'static str,
+    },
+}
+
+impl Rule {
+    /// Whether the fact is held against what is.
+    pub(crate) fn compares(self) -> bool {
+        matches!(self, Self::Fixed | Self::Field)
+    }
 }
 
 /// A value in a description.
@@ -72,6 +84,19 @@ impl Facts {
     #[must_use]
     pub fn field(self, name: &'static str, value: impl Into<Value>) -> Self {
         self.with(name, value.into(), Rule::Field)
+    }
+
+    /// Adds words on how a change of the fact `of` is made, for the plan alone.
+    #[must_use]
+    pub fn told(self, of: &'static str, name: &'static str, words: impl Into<Value>) -> Self {
+        self.with(name, words.into(), Rule::Told { of })
+    }
+
+    /// Adds the facts of another description behind these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// All facts, in order.

@@ -236,7 +236,7 @@ fn compare(resource: &Desired, world: &World, resolve: &dyn Fn(&OutputRef) -> Op
         Observation::Present { facts, .. } => {
             let (fields, rule) = diff::between(&resource.facts, facts, resolve);
             let action = match rule {
-                None => Action::Keep,
+                None | Some(Rule::Told { .. }) => Action::Keep,
                 Some(Rule::Field) => Action::Update,
                 Some(Rule::Fixed) => Action::Replace,
             };

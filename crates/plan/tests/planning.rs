@@ -325,3 +325,24 @@ fn what_nothing_asks_for_any_more_goes_last_and_only_if_it_is_ours() {
     let foreign = world.with(id, Observation::Foreign { owner: "it bears no tag".to_owned() });
     assert!(!plan(&desired, &foreign, Goal::Present).unwrap().has_changes());
 }
+
+#[test]
+fn what_is_told_of_a_change_is_shown_beside_it_and_never_alone() {
+    let mut desired = desired("m-1", 256);
+    let satisfied = World::satisfying(&desired);
+    desired[0].facts = desired[0].facts.clone().told("memory_mb", "rollout", "a tenth first");
+    assert!(!plan(&desired, &satisfied, Goal::Present).unwrap().has_changes());
+    assert!(!text(&desired, &World::default(), Goal::Present).contains("rollout"), "nothing to go over from");
+    desired[0].facts =
+        Facts::default().field("memory_mb", 512).told("memory_mb", "rollout", "a tenth first").told("model", "x", 1);
+    insta::assert_snapshot!(text(&desired, &satisfied, Goal::Present), @"
+    ~ create-endpoint  endpoint  fraud
+        memory_mb  256 -> 512
+        rollout    a tenth first
+    = create-role      iam-role  fraud-exec
+    = create-endpoint  model     m-1
+    ? smoke-test       request   POST /
+        model  m-1
+    2 to keep, 1 to update, 1 to check.
+    ");
+}

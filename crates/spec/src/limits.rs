@@ -40,11 +40,45 @@ pub(crate) const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 pub(crate) const PORT: RangeInclusive<i64> = 1..=65_535;
 /// Ten minutes: longer than AWS ever takes, and short enough to notice a slip.
 pub(crate) const IAM_PROPAGATION_MS: RangeInclusive<i64> = 0..=600_000;
+/// From a hundredth of real time's pace up to real time itself.
+pub(crate) const SECOND_MS: RangeInclusive<i64> = 1..=1_000;
 pub(crate) const INSTANCES: RangeInclusive<i64> = 1..=100;
 /// Of a serverless endpoint, in steps of [`SERVERLESS_STEP_MB`].
 pub(crate) const SERVERLESS_MB: RangeInclusive<i64> = 1_024..=6_144;
 pub(crate) const SERVERLESS_STEP_MB: i64 = 1_024;
 pub(crate) const SERVERLESS_CONCURRENCY: RangeInclusive<i64> = 1..=200;
+/// Gigabytes of disk of a serving machine. Source: `VolumeSizeInGB` of the `SageMaker` API.
+pub(crate) const ENDPOINT_VOLUME_GB: RangeInclusive<i64> = 1..=512;
+/// Seconds for a container to answer its first `/ping`. Source: `ContainerStartupHealthCheckTimeoutInSeconds`.
+pub(crate) const STARTUP_S: RangeInclusive<i64> = 60..=3_600;
+/// Of autoscaling. AWS sets no limit; a day is longer than anyone wants, and short enough to notice a slip.
+pub(crate) const COOLDOWN_S: RangeInclusive<i64> = 0..=86_400;
+/// Of the provisioned concurrency that is in use.
+pub(crate) const UTILIZATION: RangeInclusive<f64> = 0.1..=1.0;
+/// Per cent of the requests that are captured. Source: `InitialSamplingPercentage`; 0 would be no capture.
+pub(crate) const CAPTURE_PERCENT: RangeInclusive<i64> = 1..=100;
+/// Characters of a key's id, ARN or alias. Source: `KmsKeyId` of the `SageMaker` API.
+pub(crate) const KMS_KEY_CHARS: usize = 2_048;
+/// Source: `VpcConfig` of the `SageMaker` API.
+pub(crate) const SUBNETS: RangeInclusive<usize> = 1..=16;
+/// Source: `VpcConfig` of the `SageMaker` API.
+pub(crate) const SECURITY_GROUPS: RangeInclusive<usize> = 1..=5;
+/// Characters of the id of a subnet or a security group. Source: `VpcConfig` of the `SageMaker` API.
+pub(crate) const VPC_ID_CHARS: usize = 32;
+/// Between two steps of a rollout, and after the last. Source: `WaitIntervalInSeconds`, `TerminationWaitInSeconds`.
+pub(crate) const ROLLOUT_WAIT_S: RangeInclusive<i64> = 0..=3_600;
+/// Of a whole rollout. Source: `MaximumExecutionTimeoutInSeconds`.
+pub(crate) const ROLLOUT_S: RangeInclusive<i64> = 600..=28_800;
+/// Per cent of the traffic that a canary gets. Source: `CanarySize` of the `SageMaker` API.
+pub(crate) const CANARY_PERCENT: RangeInclusive<i64> = 1..=50;
+/// Per cent of the traffic that each step moves. Source: `LinearStepSize` of the `SageMaker` API.
+pub(crate) const LINEAR_PERCENT: RangeInclusive<i64> = 10..=50;
+/// Alarms that can roll an update back. Source: `AutoRollbackConfig` of the `SageMaker` API.
+pub(crate) const ROLLBACK_ALARMS: usize = 10;
+/// Characters in the name of an alarm. Source: `AlarmName` of the `SageMaker` API.
+pub(crate) const ALARM_CHARS: usize = 255;
+/// A number of errors in a minute that nobody has, and that keeps a slip in sight.
+pub(crate) const ERRORS_PER_MINUTE: RangeInclusive<i64> = 1..=1_000_000;
 pub(crate) const FUNCTION_MB: RangeInclusive<i64> = 128..=10_240;
 /// API Gateway gives up after 30 seconds; the function must do so before it to be able to answer.
 pub(crate) const FUNCTION_TIMEOUT_S: RangeInclusive<i64> = 1..=29;

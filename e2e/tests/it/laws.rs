@@ -11,9 +11,9 @@ const NEIGHBOUR: &str = "neighbour.yaml";
 const OURS: &str = "pipeline.yaml";
 
 /// A local cloud with a neighbour's deployment in it.
-fn with_neighbour() -> (Scene, Inventory) {
-    let scene = Scene::new(&Pipeline::default());
-    scene.write_as(NEIGHBOUR, &Pipeline { name: "neighbour", ..Pipeline::default() });
+fn with_neighbour(ours: &Pipeline) -> (Scene, Inventory) {
+    let scene = Scene::new(ours);
+    scene.write_as(NEIGHBOUR, &Pipeline { name: "neighbour", local: ours.local.clone(), ..Pipeline::default() });
     scene.runner(&["apply", NEIGHBOUR]).exits(0);
     let before = scene.aws().inventory();
     assert!(before.len() > 8, "{before:?}");
@@ -52,14 +52,33 @@ pub(crate) fn writes_of(scene: &Scene, command: &str) -> usize {
     writes.len()
 }
 
-/// How many things there are, old versions of objects aside: the bucket keeps those for a month.
+/// How many things there are, old versions of objects aside, which the bucket keeps for a month, and captures, of which
+/// every request makes more.
 fn count(scene: &Scene) -> usize {
-    scene.aws().inventory().iter().filter(|(kind, _)| *kind != "object-version").count()
+    let inventory = scene.aws().inventory();
+    let kept = inventory.iter().filter(|(kind, name)| *kind != "object-version" && !name.contains("/captures/"));
+    kept.count()
+}
+
+/// A pipeline whose endpoint is scaled, watched, captured and rolled out in steps; of so many trees, and on other machines
+/// for an even number of them than for an odd one.
+fn guarded(trees: u32) -> Pipeline {
+    let kind = if trees.is_multiple_of(2) { "ml.c5.xlarge" } else { "ml.m5.large" };
+    Pipeline {
+        create_endpoint: format!(
+            "{{ instances: {{ type: {kind}, count: 2 }}, \
+             autoscaling: {{ min: 2, max: 4, invocations-per-instance: 100000, scale-in: false }}, \
+             data-capture: {{ share: 0.5 }}, rollout: {{ canary: {{ share: 0.5, wait-s: 10 }} }}, \
+             rollback-on: {{ errors-per-minute: 100000, latency-ms: 60000 }} }}"
+        ),
+        local: "{ iam-propagation-ms: 0, second-ms: 1 }".to_owned(),
+        ..Pipeline::trees(trees)
+    }
 }
 
 /// Cuts a first apply short at every write whose number leaves this remainder by two, then tears it down.
-fn first_apply(side: Side, remainder: usize) {
-    let (scene, before) = with_neighbour();
+fn first_apply(of: fn(u32) -> Pipeline, side: Side, remainder: usize) {
+    let (scene, before) = with_neighbour(&of(5));
     let writes = writes_of(&scene, "apply");
     scene.runner(&["teardown"]).exits(0);
     for n in (1..=writes).filter(|n| n % 2 == remainder) {
@@ -73,14 +92,14 @@ fn first_apply(side: Side, remainder: usize) {
 }
 
 /// Cuts an update to another model short at every write, to and fro between two models.
-fn update(side: Side) {
-    let (scene, before) = with_neighbour();
+fn update(of: fn(u32) -> Pipeline, side: Side) {
+    let (scene, before) = with_neighbour(&of(5));
     scene.apply();
     let deployed = count(&scene);
-    scene.write(&Pipeline::trees(6));
+    scene.write(&of(6));
     let writes = writes_of(&scene, "apply");
     for n in 1..=writes {
-        scene.write(&Pipeline::trees(if n % 2 == 0 { 6 } else { 5 }));
+        scene.write(&of(if n % 2 == 0 { 6 } else { 5 }));
         let applied = cut_short(&scene, "apply", n, side);
         scene.keeps_all(OURS);
         answers(applied.url());
@@ -91,8 +110,8 @@ fn update(side: Side) {
 }
 
 /// Cuts a teardown short at every write.
-fn teardown(side: Side) {
-    let (scene, before) = with_neighbour();
+fn teardown(of: fn(u32) -> Pipeline, side: Side) {
+    let (scene, before) = with_neighbour(&of(5));
     scene.apply();
     let writes = writes_of(&scene, "teardown");
     for n in 1..=writes {
@@ -118,42 +137,82 @@ fn after_an_apply_everything_is_kept_and_a_second_apply_writes_nothing() {
 
 #[test]
 fn a_first_apply_refused_at_any_odd_write_is_cured_by_the_same_command() {
-    first_apply(Side::Refused, 1);
+    first_apply(Pipeline::trees, Side::Refused, 1);
 }
 
 #[test]
 fn a_first_apply_refused_at_any_even_write_is_cured_by_the_same_command() {
-    first_apply(Side::Refused, 0);
+    first_apply(Pipeline::trees, Side::Refused, 0);
 }
 
 #[test]
 fn a_first_apply_that_loses_any_odd_answer_is_cured_by_the_same_command() {
-    first_apply(Side::AnswerLost, 1);
+    first_apply(Pipeline::trees, Side::AnswerLost, 1);
 }
 
 #[test]
 fn a_first_apply_that_loses_any_even_answer_is_cured_by_the_same_command() {
-    first_apply(Side::AnswerLost, 0);
+    first_apply(Pipeline::trees, Side::AnswerLost, 0);
 }
 
 #[test]
 fn an_update_refused_at_any_write_is_cured_by_the_same_command() {
-    update(Side::Refused);
+    update(Pipeline::trees, Side::Refused);
 }
 
 #[test]
 fn an_update_that_loses_any_answer_is_cured_by_the_same_command() {
-    update(Side::AnswerLost);
+    update(Pipeline::trees, Side::AnswerLost);
 }
 
 #[test]
 fn a_teardown_refused_at_any_write_is_cured_by_the_same_command() {
-    teardown(Side::Refused);
+    teardown(Pipeline::trees, Side::Refused);
 }
 
 #[test]
 fn a_teardown_that_loses_any_answer_is_cured_by_the_same_command() {
-    teardown(Side::AnswerLost);
+    teardown(Pipeline::trees, Side::AnswerLost);
+}
+
+#[test]
+fn a_first_apply_of_a_guarded_endpoint_refused_at_any_odd_write_is_cured_by_the_same_command() {
+    first_apply(guarded, Side::Refused, 1);
+}
+
+#[test]
+fn a_first_apply_of_a_guarded_endpoint_refused_at_any_even_write_is_cured_by_the_same_command() {
+    first_apply(guarded, Side::Refused, 0);
+}
+
+#[test]
+fn a_first_apply_of_a_guarded_endpoint_that_loses_any_odd_answer_is_cured_by_the_same_command() {
+    first_apply(guarded, Side::AnswerLost, 1);
+}
+
+#[test]
+fn a_first_apply_of_a_guarded_endpoint_that_loses_any_even_answer_is_cured_by_the_same_command() {
+    first_apply(guarded, Side::AnswerLost, 0);
+}
+
+#[test]
+fn an_update_of_a_guarded_endpoint_refused_at_any_write_is_cured_by_the_same_command() {
+    update(guarded, Side::Refused);
+}
+
+#[test]
+fn an_update_of_a_guarded_endpoint_that_loses_any_answer_is_cured_by_the_same_command() {
+    update(guarded, Side::AnswerLost);
+}
+
+#[test]
+fn a_teardown_of_a_guarded_endpoint_refused_at_any_write_is_cured_by_the_same_command() {
+    teardown(guarded, Side::Refused);
+}
+
+#[test]
+fn a_teardown_of_a_guarded_endpoint_that_loses_any_answer_is_cured_by_the_same_command() {
+    teardown(guarded, Side::AnswerLost);
 }
 
 /// Loses the answer to the first call of every operation in a list of writes, once.
@@ -169,7 +228,16 @@ fn each_lost_once(writes: &[String]) -> Json {
 /// The SDK sends a call again whose answer is lost, so these writes happen twice.
 #[test]
 fn answers_that_are_lost_once_are_not_even_noticed() {
-    let (scene, before) = with_neighbour();
+    lost_once(&Pipeline::default());
+}
+
+#[test]
+fn answers_that_are_lost_once_of_a_guarded_endpoint_are_not_even_noticed() {
+    lost_once(&guarded(5));
+}
+
+fn lost_once(pipeline: &Pipeline) {
+    let (scene, before) = with_neighbour(pipeline);
     let aws = scene.aws();
     for command in ["apply", "teardown"] {
         aws.clear_requests();
@@ -194,7 +262,7 @@ fn answers_that_are_lost_once_are_not_even_noticed() {
 /// So many answers are lost that sending again does not help.
 #[test]
 fn however_many_answers_are_lost_the_same_command_is_the_cure() {
-    let (scene, before) = with_neighbour();
+    let (scene, before) = with_neighbour(&Pipeline::default());
     let aws = scene.aws();
     for first in [1, 2] {
         let lost = (first..200).step_by(2).map(|n| json!({ "match": { "write": n }, "fault": "lose-answer" }));

@@ -1,53 +1,13 @@
 //! A deployment's life: made, asked, changed, disturbed, mended, refused.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Answer, Http, Inventory, Pipeline, Scene, features, posted, shared_data};
+use crate::harness::{Answer, Http, Inventory, Pipeline, Scene, ask_during, features, shared_data};
 
 const OURS: &str = "pipeline.yaml";
-
-/// Asks every now and then, and waits until so many have been answered.
-fn wait_for_more(answered: &AtomicUsize, more: usize) {
-    let goal = answered.load(Ordering::Relaxed) + more;
-    for _ in 0..1200 {
-        if answered.load(Ordering::Relaxed) >= goal {
-            return;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("no {more} answers within a minute");
-}
-
-/// Sends requests without a pause while something is done; all answers that were not 200.
-fn ask_during(url: &str, doing: impl FnOnce()) -> (usize, Vec<Answer>) {
-    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let bad = thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            let http = Http::new();
-            let mut bad = vec![];
-            while !stop.load(Ordering::Relaxed) {
-                let answer = http.try_send(posted(url, &features()));
-                let answer = answer.unwrap_or_else(|error| Answer { text: error, ..Answer::default() });
-                if answer.status != 200 {
-                    bad.push(answer);
-                }
-                answered.fetch_add(1, Ordering::Relaxed);
-            }
-            bad
-        });
-        wait_for_more(&answered, 100);
-        doing();
-        wait_for_more(&answered, 100);
-        stop.store(true, Ordering::Relaxed);
-        client.join().unwrap()
-    });
-    (answered.into_inner(), bad)
-}
 
 fn of_kind<'a>(inventory: &'a Inventory, kind: &str) -> Vec<&'a str> {
     inventory.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect()
@@ -137,7 +97,7 @@ fn a_new_model_is_switched_to_without_a_failed_request_and_the_old_one_is_gone()
     scene.apply();
     let before = scene.aws().inventory();
     let old = score(&scene.answers(OURS));
-    let (answered, bad) = ask_during(&scene.url(OURS), || {
+    let (answered, bad) = ask_during(&scene.url(OURS), Duration::ZERO, || {
         scene.write(&Pipeline::trees(9));
         scene.apply();
     });

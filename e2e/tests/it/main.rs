@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_input;
+mod capacity;
 mod conformance;
 mod data_sources;
 mod delays;
@@ -19,6 +20,7 @@ mod own_training;
 mod peers;
 mod plans;
 mod registry_peers;
+mod rollouts;
 mod skip;
 mod training_job;
 mod wire;

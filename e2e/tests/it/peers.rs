@@ -275,7 +275,10 @@ fn a_smoke_test_over_both_reaches_sagemaker_behind_function_and_api() {
     let (aws, sagemaker) = (peer.aws(), moto.aws());
     let (others, models) = with_others(&aws, Some(&sagemaker));
     // Two servers that are one cloud, as every SDK lets the environment say it.
-    let variables = vec![("AWS_ENDPOINT_URL", peer.url()), ("AWS_ENDPOINT_URL_SAGEMAKER", moto.url())];
+    let of_endpoints =
+        ["AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING"];
+    let mut variables = vec![("AWS_ENDPOINT_URL", peer.url())];
+    variables.extend(of_endpoints.map(|name| (name, moto.url())));
     let place = Place::of(format!("{{ region: {REGION}, account: \"{ACCOUNT}\" }}"), variables);
 
     // The scores that moto is to answer are those of the golden rows, so there must be a model first.

@@ -62,6 +62,7 @@ fn the_first_plan_creates_everything() {
     + create-endpoint  endpoint           fraud
         kind    instances
         config  fraud-ffffffffffff
+        count   1
         status  InService
     + deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  14
@@ -244,6 +245,7 @@ fn another_instance_count_switches_to_another_config() {
         capacity  2 x ml.t2.medium
     ~ create-endpoint  endpoint           fraud
         config  fraud-ffffffffffff -> fraud-ffffffffffff
+        count   1 -> 2
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
     = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
@@ -306,6 +308,7 @@ fn what_others_have_changed_is_planned_back() {
     + create-endpoint  endpoint           fraud
         kind    instances
         config  fraud-ffffffffffff
+        count   1
         status  InService
     ~ deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  for ever -> 14

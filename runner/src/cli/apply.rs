@@ -82,7 +82,7 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
         environment: &environment,
         stop: &CancellationToken::new(),
     };
-    let mut back = create_endpoint::switch_back(&ctx, &session.names, before).await;
+    let mut back = create_endpoint::switch_back(&ctx, &session.spec, &session.names, before).await;
     let told = plan.changes.iter().find(|change| change.id == deploy_proxy::FUNCTION);
     let told =
         told.and_then(|change| change.fields.iter().find(|field| field.name == "threshold")?.from.as_ref()?.as_f64());

@@ -83,9 +83,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     match &arguments.command {
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Apply(arguments) => Box::pin(apply::run(arguments)).await,
-        Command::Teardown(arguments) => teardown::run(arguments).await,
-        Command::Status(arguments) => status::run(arguments).await,
-        Command::Report(arguments) => report::run(arguments).await,
+        Command::Teardown(arguments) => Box::pin(teardown::run(arguments)).await,
+        Command::Status(arguments) => Box::pin(status::run(arguments)).await,
+        Command::Report(arguments) => Box::pin(report::run(arguments)).await,
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
         Command::XgboostTrain { .. } => Ok(local::xgboost_train()),

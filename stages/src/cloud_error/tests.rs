@@ -127,6 +127,36 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("logs", "ResourceAlreadyExistsException", "The specified log group already exists", Meaning::AlreadyThere),
     ("logs", "ResourceNotFoundException", "The specified log group does not exist.", Meaning::Absent),
     ("logs", "OperationAbortedException", "A conflicting operation is currently in progress", Meaning::Busy),
+    (
+        "application-autoscaling",
+        "ObjectNotFoundException",
+        "No scalable target found for service namespace: sagemaker",
+        Meaning::Absent,
+    ),
+    (
+        "application-autoscaling",
+        "ConcurrentUpdateException",
+        "You already have a pending update to an Auto Scaling resource.",
+        Meaning::Busy,
+    ),
+    (
+        "application-autoscaling",
+        "ValidationException",
+        "Unable to assume IAM role: arn:aws:iam::123456789012:role/aws-service-role/sagemaker",
+        Meaning::NotYet,
+    ),
+    (
+        "application-autoscaling",
+        "ValidationException",
+        "Maximum capacity cannot be less than minimum capacity.",
+        Meaning::Other,
+    ),
+    ("application-autoscaling", "FailedResourceAccessException", "Unable to retrieve alarms", Meaning::NotYet),
+    ("application-autoscaling", "AccessDeniedException", "User: u is not authorized to perform", Meaning::Refused),
+    ("cloudwatch", "ResourceNotFound", "", Meaning::Absent),
+    ("cloudwatch", "ResourceNotFoundException", "Unknown", Meaning::Absent),
+    ("cloudwatch", "AccessDenied", "User: u is not authorized to perform: cloudwatch:DescribeAlarms", Meaning::Refused),
+    ("cloudwatch", "LimitExceeded", "The quota for alarms was reached", Meaning::Other),
     ("logs", "InvalidParameterException", "Invalid LogGroup or LogStream", Meaning::Other),
 ];
 

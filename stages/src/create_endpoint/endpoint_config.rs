@@ -1,12 +1,11 @@
 //! The endpoint config: a model and what it runs on.
 
 use async_trait::async_trait;
-use aws_sdk_sagemaker::types::{ProductionVariant, ProductionVariantInstanceType, ProductionVariantServerlessConfig};
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
-use spec::Capacity;
+use spec::CreateEndpoint;
 
 use super::model::MODEL_NAME;
-use super::{VARIANT, capacity_words, foreign, sagemaker_tags};
+use super::{capacity, foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
 use crate::{Clients, Ctx, Names, Resource, StageError};
@@ -18,7 +17,7 @@ pub(super) const CONFIG_NAME: Output<String> = Output::new(CONFIG, "name");
 
 #[derive(Debug)]
 pub(super) struct EndpointConfig {
-    pub(super) capacity: Capacity,
+    pub(super) wanted: CreateEndpoint,
     pub(super) names: Names,
 }
 
@@ -37,9 +36,26 @@ impl Resource for EndpointConfig {
     }
 
     fn desired(&self) -> Facts {
-        Facts::default()
-            .fixed("model", MODEL_NAME.known(self.names.model.as_str()))
-            .fixed("capacity", capacity_words(&self.capacity))
+        let model = Facts::default().fixed("model", MODEL_NAME.known(self.names.model.as_str()));
+        model.and(capacity::facts(&self.wanted, &self.names.bucket))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = vec![];
+        if self.wanted.data_capture.is_some() {
+            warnings.push(format!(
+                "requests and answers are kept under `{}` in the bucket, billed, until a teardown deletes them; they may \
+                 be personal data",
+                crate::names::CAPTURES
+            ));
+        }
+        if let Some(key) = &self.wanted.kms_key {
+            warnings.push(format!(
+                "whoever applies needs `kms:CreateGrant` on key `{key}`, and the key's policy must let role `{}` use it",
+                self.names.execution_role
+            ));
+        }
+        warnings
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -52,9 +68,8 @@ impl Resource for EndpointConfig {
         let Some(variant) = config.production_variants().first() else {
             return Ok(Observation::Broken { why: "it has no variant".to_owned() });
         };
-        let facts = Facts::default()
-            .field("model", variant.model_name().unwrap_or_default())
-            .field("capacity", capacity_words(&live_capacity(variant)));
+        let model = Facts::default().field("model", variant.model_name().unwrap_or_default());
+        let facts = model.and(capacity::live_facts(variant, config.data_capture_config(), config.kms_key_id()));
         Ok(Observation::Present { facts, outputs: self.outputs() })
     }
 
@@ -77,11 +92,13 @@ impl Resource for EndpointConfig {
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let variant = self.variant(ctx.get(&MODEL_NAME)?);
+        let variant = capacity::variant(&self.wanted, ctx.get(&MODEL_NAME)?);
+        let capture = self.wanted.data_capture.map(|capture| capacity::data_capture(capture, &self.names));
         ctx.visible(&self.subject(), ctx.limits.propagation, || async {
             let request = ctx.clients.sagemaker.create_endpoint_config();
             let request =
                 request.endpoint_config_name(&self.names.endpoint_config).production_variants(variant.clone());
+            let request = request.set_data_capture_config(capture.clone()).set_kms_key_id(self.wanted.kms_key.clone());
             let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
             or_already_there(answer.about("sagemaker:CreateEndpointConfig", self.subject())).map(drop)
         })
@@ -108,33 +125,5 @@ impl EndpointConfig {
 
     fn outputs(&self) -> Outputs {
         outputs([("name", self.names.endpoint_config.clone().into())])
-    }
-
-    fn variant(&self, model: String) -> ProductionVariant {
-        let variant = ProductionVariant::builder().variant_name(VARIANT).model_name(model);
-        match &self.capacity {
-            Capacity::Instances { instance_type, count } => variant
-                .instance_type(ProductionVariantInstanceType::from(instance_type.as_str()))
-                .initial_instance_count(*count)
-                .build(),
-            Capacity::Serverless { memory_mb, max_concurrency } => {
-                let config = ProductionVariantServerlessConfig::builder();
-                let config = config.memory_size_in_mb(*memory_mb).max_concurrency(*max_concurrency).build();
-                variant.serverless_config(config).build()
-            }
-        }
-    }
-}
-
-fn live_capacity(variant: &ProductionVariant) -> Capacity {
-    match variant.serverless_config() {
-        Some(config) => Capacity::Serverless {
-            memory_mb: config.memory_size_in_mb().unwrap_or_default(),
-            max_concurrency: config.max_concurrency().unwrap_or_default(),
-        },
-        None => Capacity::Instances {
-            instance_type: variant.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-            count: variant.initial_instance_count().unwrap_or_default(),
-        },
     }
 }

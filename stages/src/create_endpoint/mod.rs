@@ -3,20 +3,31 @@
 //! Model and endpoint config cannot be changed, so each is named by its content and succeeded, never updated. The
 //! endpoint is switched from one config to the next, and the old pair goes once the new one is proved.
 
+mod alarm;
+mod autoscaling;
+mod capacity;
+mod cause;
+mod causes;
+mod deployment;
 mod endpoint;
 mod endpoint_config;
 mod model;
-
-use serde_json::{Value as Json, json};
-use spec::Capacity;
+mod progress;
+mod registered;
+mod switch;
+mod watched;
 
 use crate::log_group::LogGroup;
 use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, tags};
+use alarm::Watch;
+pub use autoscaling::AUTOSCALING;
 use aws_sdk_sagemaker::types::Tag;
+pub(crate) use capacity::content as config_content;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
 pub use model::MODEL;
 use plan::ResourceId;
+use spec::Spec;
 
 use crate::cloud_error::{Explain, if_present};
 
@@ -37,26 +48,26 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         retention_days: spec.log_retention_days,
         names: names.clone(),
     });
-    declared.resource(model::Model { names: names.clone() });
-    declared.resource(endpoint_config::EndpointConfig { capacity: spec.capacity.clone(), names: names.clone() });
-    let serverless = matches!(spec.capacity, Capacity::Serverless { .. });
-    declared.resource(endpoint::Endpoint { serverless, names: names.clone() });
-}
-
-/// Switches the endpoint back to a config that it served before, when a check failed on the new one.
-pub async fn switch_back(ctx: &Ctx<'_>, names: &Names, config: &str) -> Result<(), StageError> {
-    let endpoint = endpoint::Endpoint { serverless: false, names: names.clone() };
-    endpoint.switch(ctx, config).await.map(drop)
-}
-
-/// A capacity as a fact.
-pub(crate) fn capacity_words(capacity: &Capacity) -> Json {
-    match capacity {
-        Capacity::Instances { instance_type, count } => json!(format!("{count} x {instance_type}")),
-        Capacity::Serverless { memory_mb, max_concurrency } => {
-            json!(format!("serverless, {memory_mb} MB, at most {max_concurrency} at once"))
-        }
+    declared.resource(model::Model { vpc: spec.vpc.clone(), names: names.clone() });
+    declared.resource(endpoint_config::EndpointConfig { wanted: spec.clone(), names: names.clone() });
+    for watch in Watch::ALL {
+        let alarm = alarm::Alarm::new(watch, &spec.rollback_on, names);
+        let wanted = alarm.is_wanted();
+        declared.optional(alarm, wanted);
     }
+    if !spec.rollback_on.alarms.is_empty() {
+        declared.check(watched::Watched { alarms: spec.rollback_on.alarms.clone() });
+    }
+    declared.resource(endpoint::Endpoint::new(spec, names));
+    declared.optional(autoscaling::Scaling::new(spec, names), spec.autoscaling.is_some());
+}
+
+/// Switches the endpoint back to a config that it served before, when a check failed on the new one: all at once, and
+/// whatever alarms say.
+pub async fn switch_back(ctx: &Ctx<'_>, spec: &Spec, names: &Names, config: &str) -> Result<(), StageError> {
+    let endpoint = endpoint::Endpoint::new(&spec.create_endpoint, names);
+    let live = endpoint.until_settled(ctx).await?.ok_or_else(|| endpoint.gone())?;
+    endpoint.switch(ctx, &live, config, None).await.map(drop)
 }
 
 fn sagemaker_tags(names: &Names) -> Vec<Tag> {

@@ -1,8 +1,10 @@
 //! The SageMaker model: an image, an archive and a role.
 
 use async_trait::async_trait;
-use aws_sdk_sagemaker::types::ContainerDefinition;
+use aws_sdk_sagemaker::types::{ContainerDefinition, VpcConfig};
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray, Value};
+use serde_json::json;
+use spec::Vpc;
 
 use super::{foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
@@ -16,6 +18,7 @@ pub(super) const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
 
 #[derive(Debug)]
 pub(super) struct Model {
+    pub(super) vpc: Option<Vpc>,
     pub(super) names: Names,
 }
 
@@ -34,10 +37,28 @@ impl Resource for Model {
     }
 
     fn desired(&self) -> Facts {
-        Facts::default()
+        let facts = Facts::default()
             .fixed("image", self.image())
             .fixed("data", upload::MODEL_URL.known(self.names.model_url()))
-            .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)))
+            .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)));
+        match &self.vpc {
+            Some(vpc) => {
+                facts.fixed("subnets", json!(vpc.subnets)).fixed("security_groups", json!(vpc.security_groups))
+            }
+            None => facts,
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let Some(vpc) = &self.vpc else { return vec![] };
+        let mut warnings = vec![
+            "in a network of yours the model is downloaded only if the subnets reach S3, such as by a gateway endpoint"
+                .to_owned(),
+        ];
+        if vpc.subnets.len() < 2 {
+            warnings.push("SageMaker wants subnets in two availability zones, even for one machine".to_owned());
+        }
+        warnings
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -53,6 +74,17 @@ impl Resource for Model {
             .field("image", container.and_then(ContainerDefinition::image).unwrap_or_default())
             .field("data", container.and_then(ContainerDefinition::model_data_url).unwrap_or_default())
             .field("role", model.execution_role_arn().unwrap_or_default());
+        let sorted = |ids: &[String]| {
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            json!(ids)
+        };
+        let facts = match model.vpc_config() {
+            Some(vpc) => {
+                facts.field("subnets", sorted(vpc.subnets())).field("security_groups", sorted(vpc.security_group_ids()))
+            }
+            None => facts,
+        };
         Ok(Observation::Present { facts, outputs: self.outputs() })
     }
 
@@ -79,10 +111,17 @@ impl Resource for Model {
             .model_data_url(ctx.get(&upload::MODEL_URL)?)
             .build();
         let role: String = ctx.get(&create_role::EXECUTION_ARN)?;
+        let vpc = self.vpc.as_ref().map(|vpc| {
+            VpcConfig::builder()
+                .set_subnets(Some(vpc.subnets.clone()))
+                .set_security_group_ids(Some(vpc.security_groups.clone()))
+                .build()
+        });
         let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
         ctx.settled(&what, ctx.limits.propagation, || async {
             let request = ctx.clients.sagemaker.create_model().model_name(&self.names.model);
             let request = request.primary_container(container.clone()).execution_role_arn(&role);
+            let request = request.set_vpc_config(vpc.clone());
             let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
             or_already_there(answer.about("sagemaker:CreateModel", self.subject())).map(drop)
         })

@@ -19,6 +19,7 @@ use super::hyperparameters::hyperparameters;
 use super::{Known, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::inputs::Dialect;
+use crate::log_group::Streams;
 use crate::{
     Clients, CloudError, Ctx, Names, StageError, create_endpoint, create_role, log_group, names, objects, package,
     tags, upload,
@@ -30,6 +31,8 @@ const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 const ATTEMPTS: u32 = 100;
 /// What a job may take besides `max-runtime-s`, which begins with its machines: finding these, and the upload.
 const ALLOWANCE: Duration = Duration::from_mins(30);
+/// Lines of a job's log that are shown when it fails.
+const LAST_LINES: usize = 10;
 /// For a job to end that is told to stop: its program has two minutes, then the upload.
 const STOP_LIMIT: Duration = Duration::from_mins(15);
 
@@ -330,7 +333,7 @@ fn is_over(job: &DescribeTrainingJobOutput) -> bool {
 /// The service's reason, and the container's last words.
 async fn cause(ctx: &Ctx<'_>, name: &str, job: &DescribeTrainingJobOutput) -> String {
     let reason = job.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
-    let lines = log_group::last_lines(ctx.clients, LOG_GROUP, Some(&format!("{name}/"))).await;
+    let lines = log_group::last_lines(ctx.clients, LOG_GROUP, Streams::Prefix(&format!("{name}/")), LAST_LINES).await;
     if lines.is_empty() { reason } else { format!("{reason}\nlast lines of the job:\n  {}", lines.join("\n  ")) }
 }
 

@@ -75,6 +75,9 @@ fn requests(shell: &Shell, query: &str) -> Value {
 fn put_rules(shell: &Shell, body: &Bytes) -> Response<Body> {
     match serde_json::from_slice::<Rules>(body) {
         Ok(rules) => {
+            if let Some(complaint) = rules.complaint() {
+                return refused(400, &complaint);
+            }
             shell.faults().put(rules);
             done()
         }

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::server::target::Service;
+use crate::service::cloudwatch;
 
 /// Beginnings of the names of operations that change nothing.
 const READS: [&str; 11] = [
@@ -24,12 +25,17 @@ const READS: [&str; 11] = [
 ];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 13] = [
+const RESOURCE_MEMBERS: [&str; 18] = [
     "RoleName",
     "EndpointName",
     "EndpointConfigName",
     "ModelName",
     "TrainingJobName",
+    "AlarmName",
+    "AlarmNames",
+    "AlarmNamePrefix",
+    "ResourceId",
+    "ResourceARN",
     "ResourceArn",
     "resourceArn",
     "repositoryName",
@@ -75,9 +81,13 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         Service::Lambda => lambda_operation(method, &segments),
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
-        Service::SageMaker | Service::Logs | Service::Ecr | Service::Other => {
-            (named(service, parts, body), json_member(body))
-        }
+        Service::CloudWatchCbor => (named(service, parts, body), cloudwatch::named(body, &RESOURCE_MEMBERS)),
+        Service::SageMaker
+        | Service::Logs
+        | Service::Ecr
+        | Service::CloudWatch
+        | Service::Autoscaling
+        | Service::Other => (named(service, parts, body), json_member(body)),
     };
     let read = READS.iter().any(|read| operation.starts_with(read));
     let unnamed_read = operation.contains(' ') && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -88,6 +98,8 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
 pub(super) fn named(service: Service, parts: &Parts, body: &Bytes) -> String {
     match service {
         Service::Iam | Service::Sts => form_member(body, &["Action"]),
+        // `/service/<service>/operation/<operation>`.
+        Service::CloudWatchCbor => parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
         _ => {
             let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
             target.rsplit_once('.').map_or("", |(_, name)| name).to_owned()
@@ -101,9 +113,13 @@ fn form_member(body: &Bytes, names: &[&str]) -> String {
 }
 
 fn json_member(body: &Bytes) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let name = RESOURCE_MEMBERS.iter().find_map(|name| body.get(*name)?.as_str());
-    name.unwrap_or_default().to_owned()
+    member(&serde_json::from_slice(body).unwrap_or_default(), &RESOURCE_MEMBERS)
+}
+
+/// The first of these members that is text, or a list that begins with one.
+pub(crate) fn member(body: &Value, names: &[&str]) -> String {
+    let text = |value: &Value| value.as_str().or_else(|| value.get(0)?.as_str()).map(str::to_owned);
+    names.iter().find_map(|name| text(body.get(*name)?)).unwrap_or_default()
 }
 
 /// What Lambda calls the operation behind a method and a path.

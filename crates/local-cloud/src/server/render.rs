@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Refusal, Reply};
 use crate::server::target::Service;
+use crate::service::cloudwatch::wire::Protocol;
 use crate::signature::Unverified;
 
 /// What a service said, with the headers that every answer has.
@@ -17,7 +18,7 @@ pub(super) fn reply(service: Service, reply: Reply, id: &str) -> Response<Body> 
         Err(refusal) => return self::refusal(service, &refusal, id),
     };
     let mut response = response.map(Body::from);
-    if matches!(service, Service::SageMaker | Service::Logs | Service::Ecr) {
+    if matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling) {
         let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
         response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     }
@@ -26,12 +27,19 @@ pub(super) fn reply(service: Service, reply: Reply, id: &str) -> Response<Body> 
 
 /// A refusal as the service would write it.
 pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response<Body> {
+    if let Some(protocol) = protocol(service) {
+        return with_id(service, protocol.refuse(refusal).map(Body::from), id);
+    }
     let Refusal { status, code, message } = refusal;
     let fault = if status.is_server_error() { "Service" } else { "User" };
     let (content_type, body) = match service {
-        Service::SageMaker | Service::Logs | Service::Ecr | Service::Other => {
-            ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string())
-        }
+        Service::SageMaker
+        | Service::Logs
+        | Service::Ecr
+        | Service::Autoscaling
+        | Service::CloudWatch
+        | Service::CloudWatchCbor
+        | Service::Other => ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string()),
         Service::Lambda => ("application/json", lambda(code, message, fault).to_string()),
         Service::ApiGateway => ("application/json", json!({ "message": message }).to_string()),
         Service::Runtime => ("application/json", json!({ "Code": code, "Message": message }).to_string()),
@@ -49,10 +57,20 @@ pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response
     with_id(service, response, id)
 }
 
+/// How `CloudWatch` answers, when it is asked.
+pub(super) fn protocol(service: Service) -> Option<Protocol> {
+    match service {
+        Service::CloudWatch => Some(Protocol::Json),
+        Service::CloudWatchCbor => Some(Protocol::Cbor),
+        _ => None,
+    }
+}
+
 /// Why a signature was refused. JSON 1.1 knows no status but 400, the query protocol has codes of its own.
 pub(super) fn unverified(service: Service, unverified: &Unverified) -> Refusal {
-    let json_status =
-        if matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Other) { 400 } else { 403 };
+    let json =
+        matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling | Service::Other);
+    let json_status = if json { 400 } else { 403 };
     let query = matches!(service, Service::Iam | Service::Sts);
     let (status, code) = match unverified {
         Unverified::Missing if service == Service::S3 => return Refusal::new(403, "AccessDenied", "Access Denied"),

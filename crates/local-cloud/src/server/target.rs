@@ -16,6 +16,11 @@ pub(super) enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    /// In JSON.
+    CloudWatch,
+    /// In CBOR.
+    CloudWatchCbor,
+    Autoscaling,
     Ecr,
     Other,
 }
@@ -31,6 +36,8 @@ impl Service {
             Self::Lambda => "lambda",
             Self::ApiGateway => "apigateway",
             Self::Logs => "logs",
+            Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
+            Self::Autoscaling => "application-autoscaling",
             Self::Ecr => "ecr",
             Self::Other => "unknown",
         }
@@ -46,6 +53,9 @@ impl Service {
             "lambda" => Self::Lambda,
             "apigateway" => Self::ApiGateway,
             "logs" => Self::Logs,
+            "monitoring" if is_cbor(headers) => Self::CloudWatchCbor,
+            "monitoring" => Self::CloudWatch,
+            "application-autoscaling" => Self::Autoscaling,
             "ecr" => Self::Ecr,
             _ => Self::Other,
         }
@@ -129,12 +139,23 @@ impl Target {
     }
 }
 
+/// Whether a request is written in Smithy RPC v2 CBOR.
+fn is_cbor(headers: &HeaderMap) -> bool {
+    headers.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor")
+}
+
 /// The likely service of a request without a readable signature.
 fn guess(headers: &HeaderMap, path: &str) -> Service {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let target = text("x-amz-target");
     if target.starts_with("Logs_") {
         Service::Logs
+    } else if target.starts_with("GraniteServiceVersion") {
+        Service::CloudWatch
+    } else if is_cbor(headers) {
+        Service::CloudWatchCbor
+    } else if target.starts_with("AnyScaleFrontendService.") {
+        Service::Autoscaling
     } else if target.starts_with("AmazonEC2ContainerRegistry_") {
         Service::Ecr
     } else if !target.is_empty() {
@@ -183,6 +204,10 @@ mod tests {
         let headers = [("authorization", &*signed("sagemaker")), ("x-amz-target", "SageMaker.CreateModel")];
         assert_eq!(target("/", &headers), Target::Service(Service::SageMaker));
         assert!(matches!(target("/", &[("authorization", &signed("ec2"))]), Target::Unknown(_)));
+        let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
+        let cbor = [("authorization", &*signed("monitoring")), ("smithy-protocol", "rpc-v2-cbor")];
+        assert_eq!(target(path, &cbor), Target::Service(Service::CloudWatchCbor));
+        assert_eq!(target("/", &cbor[..1]), Target::Service(Service::CloudWatch));
     }
 
     #[test]

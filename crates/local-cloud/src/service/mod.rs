@@ -1,6 +1,8 @@
 //! One module a service.
 
 pub mod apigateway;
+pub mod autoscaling;
+pub mod cloudwatch;
 pub mod ecr;
 pub mod iam;
 pub mod lambda;

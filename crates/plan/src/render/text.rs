@@ -81,6 +81,8 @@ fn difference(field: &FieldChange, action: Action) -> String {
         To::Gone => "(removed)".to_owned(),
     };
     match &field.from {
+        // Nothing differs: it says how the others are changed.
+        Some(from) if matches!(&field.to, To::Known(value) if value == from) => to,
         Some(from) => format!("{} -> {to}", words(from)),
         None if matches!(action, Action::Update) => format!("(unset) -> {to}"),
         None => to,

@@ -73,8 +73,10 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         &limits::IAM_PROPAGATION_MS,
         default.iam_propagation_ms,
     );
+    let second_ms = checker.whole(&format!("{path}.second-ms"), raw.second_ms, &limits::SECOND_MS, default.second_ms);
     let management_throttle = raw.management_throttle.unwrap_or(default.management_throttle);
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, management_throttle })
+    let region = given.unwrap_or(default.region);
+    Some(LocalTarget { region, port, iam_propagation_ms, second_ms, management_throttle })
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

@@ -9,8 +9,11 @@ mod api;
 mod aws;
 mod columns;
 mod data;
+mod endpoint;
 mod head;
+mod network;
 mod proxy;
+mod rollout;
 mod serve;
 mod shape;
 mod train;
@@ -199,6 +202,20 @@ impl Checker<'_> {
             }
             number => number.unwrap_or(default),
         }
+    }
+
+    /// A share in whole per cent within `range`, or else the default.
+    fn percent(&mut self, path: &str, given: Option<f64>, range: &RangeInclusive<i64>, default: i32) -> i32 {
+        let Some(share) = given else { return default };
+        let percent = (share * 100.0).round();
+        // What is written as a decimal is nearly a whole per cent, not quite.
+        if (share * 100.0 - percent).abs() < 1e-6 && (*range.start() as f64..=*range.end() as f64).contains(&percent) {
+            return percent as i32;
+        }
+        let (from, to) = (*range.start() as f64 / 100.0, *range.end() as f64 / 100.0);
+        let message = format!("`{}` must be from {from} to {to}, in whole per cent, not {share}", leaf(path));
+        self.say(self.places.complain(path, message));
+        default
     }
 
     /// A number above 0 and finite, or else the default.

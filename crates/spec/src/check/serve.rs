@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::words::{quoted, subject};
-use super::{Block, Checker, api, aws, nearest, suggest};
-use crate::limits;
+use super::{Block, Checker, api, aws, endpoint, nearest, network, rollout, suggest};
 use crate::names::{ContainerVersion, PipelineName};
-use crate::raw::{RawCreateEndpoint, RawInstances, RawPackage, RawServerless, RawSmokeTest, RawTeardown, RawUpload};
+use crate::raw::{RawCreateEndpoint, RawPackage, RawSmokeTest, RawTeardown, RawUpload};
 use crate::types::{
-    Architecture, Capacity, Container, CreateEndpoint, DeployProxy, Keep, Package, SmokeTest, Teardown, Train, Upload,
+    Architecture, Container, CreateEndpoint, DeployProxy, Keep, Package, SmokeTest, Teardown, Train, Upload,
 };
 
 pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Package> {
@@ -75,21 +74,31 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
         Some(name) => container(checker, &path("container"), name),
     };
     let prebuilt = matches!(container, Some(Container::Prebuilt(_)));
-    let capacity = match (raw.instances, raw.serverless) {
-        (None, None) => Some(Capacity::default()),
-        (Some(raw), None) => Some(instances(checker, raw.0, prebuilt)),
-        (None, Some(raw)) => Some(serverless(checker, &raw.0)),
-        (Some(_), Some(_)) => {
-            let message = "`instances` and `serverless` exclude each other";
-            let complaint = checker.places.complain_key(&path("serverless"), message);
-            let other = checker.places.key(&path("instances"));
-            checker.say(complaint.label("on demand").also(other, "on machines").help("keep one of them"));
-            None
-        }
-    };
+    let capacity = endpoint::capacity(checker, &raw, prebuilt);
     let log_retention_days =
         aws::retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
-    Some(CreateEndpoint { capacity: capacity?, container: container?, log_retention_days })
+    let capacity = capacity?;
+    endpoint::refuse_for_serverless(checker, &raw, &capacity);
+    let autoscaling = raw.autoscaling.as_ref().map(|raw| endpoint::autoscaling(checker, &raw.0, &capacity));
+    let data_capture = raw.data_capture.as_ref().map(|raw| endpoint::data_capture(checker, &raw.0));
+    let kms_key = raw.kms_key.filter(|key| network::kms_key(checker, key, &capacity));
+    let vpc = raw.vpc.as_ref().map(|raw| network::vpc(checker, &raw.0));
+    let startup_timeout_s = raw.startup_timeout_s.map(|given| endpoint::startup(checker, given));
+    let rollback_on = raw.rollback_on.as_ref().map(|raw| rollout::rollback_on(checker, &raw.0)).unwrap_or_default();
+    let rollout = rollout::rollout(checker, raw.rollout, rollback_on.count() > 0);
+    rollout::refuse_for_few(checker, &rollout, &capacity, autoscaling.as_ref());
+    Some(CreateEndpoint {
+        capacity,
+        container: container?,
+        log_retention_days,
+        autoscaling,
+        data_capture,
+        kms_key,
+        vpc,
+        startup_timeout_s,
+        rollout,
+        rollback_on,
+    })
 }
 
 fn container(checker: &mut Checker<'_>, path: &str, name: &str) -> Option<Container> {
@@ -109,29 +118,6 @@ fn container(checker: &mut Checker<'_>, path: &str, name: &str) -> Option<Contai
             None
         }
     }
-}
-
-fn instances(checker: &mut Checker<'_>, raw: RawInstances, prebuilt: bool) -> Capacity {
-    let instance_type = raw.r#type.unwrap_or_else(|| "ml.t2.medium".to_owned());
-    aws::check_instance_type(checker, "stages.create-endpoint.instances.type", &instance_type, prebuilt);
-    let count = checker.whole("stages.create-endpoint.instances.count", raw.count, &limits::INSTANCES, 1);
-    Capacity::Instances { instance_type, count }
-}
-
-fn serverless(checker: &mut Checker<'_>, raw: &RawServerless) -> Capacity {
-    let path = "stages.create-endpoint.serverless.memory-mb";
-    let memory_mb: i32 = checker.whole(path, raw.memory_mb, &limits::SERVERLESS_MB, 2048);
-    if i64::from(memory_mb) % limits::SERVERLESS_STEP_MB != 0 {
-        let message = format!("`memory-mb` must be a multiple of {}, not {memory_mb}", limits::SERVERLESS_STEP_MB);
-        checker.say(checker.places.complain(path, message).help("one of 1024, 2048, 3072, 4096, 5120, 6144"));
-    }
-    let max_concurrency = checker.whole(
-        "stages.create-endpoint.serverless.max-concurrency",
-        raw.max_concurrency,
-        &limits::SERVERLESS_CONCURRENCY,
-        5,
-    );
-    Capacity::Serverless { memory_mb, max_concurrency }
 }
 
 pub(super) fn smoke_test(

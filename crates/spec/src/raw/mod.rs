@@ -10,14 +10,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::forms::{Block, given};
+use crate::forms::{Block, TextOr, given};
 use crate::limits;
 
 mod api;
+mod endpoint;
 mod proxy;
 mod train;
 
 pub(crate) use api::*;
+pub(crate) use endpoint::*;
 pub(crate) use proxy::*;
 pub(crate) use train::*;
 
@@ -82,7 +84,7 @@ pub(crate) enum RawStageBlock {
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
     CreateRole(Option<RawCreateRole>),
-    CreateEndpoint(Option<RawCreateEndpoint>),
+    CreateEndpoint(Option<Box<RawCreateEndpoint>>),
     DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),
@@ -101,6 +103,9 @@ pub(crate) struct RawLocal {
     /// Milliseconds until services see a change of a role. Default 1000.
     #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
     pub(crate) iam_propagation_ms: Option<i64>,
+    /// Milliseconds that a second lasts of what SageMaker, CloudWatch and autoscaling are told to wait. Default 10.
+    #[schemars(range(min = *limits::SECOND_MS.start(), max = *limits::SECOND_MS.end()))]
+    pub(crate) second_ms: Option<i64>,
     /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
     pub(crate) management_throttle: Option<bool>,
 }
@@ -170,6 +175,30 @@ pub(crate) struct RawCreateEndpoint {
     /// Days that the container's log lines are kept; one of the numbers CloudWatch takes. Default 14.
     #[schemars(extend("enum" = limits::RETENTION_DAYS))]
     pub(crate) log_retention_days: Option<i64>,
+    /// Lets AWS add and remove machines, or provisioned concurrency, by the traffic.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawAutoscaling>")]
+    pub(crate) autoscaling: Option<Block<RawAutoscaling>>,
+    /// Keeps requests and answers in the bucket, under `captures/`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawDataCapture>")]
+    pub(crate) data_capture: Option<Block<RawDataCapture>>,
+    /// Encrypts the disks of the machines: id, ARN or alias of a KMS key.
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9:/_-]*$"), length(max = limits::KMS_KEY_CHARS))]
+    pub(crate) kms_key: Option<String>,
+    /// Puts the containers into a network of yours.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawVpc>")]
+    pub(crate) vpc: Option<Block<RawVpc>>,
+    /// Seconds for the container to come up. Default: SageMaker's own 240.
+    #[schemars(range(min = *limits::STARTUP_S.start(), max = *limits::STARTUP_S.end()))]
+    pub(crate) startup_timeout_s: Option<i64>,
+    /// How traffic moves to a new version: `all-at-once` (the default), `canary` or `linear`.
+    pub(crate) rollout: Option<TextOr<RawRollout>>,
+    /// What takes a new version back while it is rolled out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<RawRollbackOn>")]
+    pub(crate) rollback_on: Option<Block<RawRollbackOn>>,
 }
 
 /// Machines.
@@ -179,9 +208,12 @@ pub(crate) struct RawCreateEndpoint {
 pub(crate) struct RawInstances {
     /// Default ml.t2.medium.
     pub(crate) r#type: Option<String>,
-    /// Default 1.
+    /// Default 1, or the `min` of `autoscaling`.
     #[schemars(range(min = *limits::INSTANCES.start(), max = *limits::INSTANCES.end()))]
     pub(crate) count: Option<i64>,
+    /// Of each machine's disk. Default: SageMaker's own choice.
+    #[schemars(range(min = *limits::ENDPOINT_VOLUME_GB.start(), max = *limits::ENDPOINT_VOLUME_GB.end()))]
+    pub(crate) volume_gb: Option<i64>,
 }
 
 /// On demand.
@@ -198,6 +230,9 @@ pub(crate) struct RawServerless {
     /// Default 5.
     #[schemars(range(min = *limits::SERVERLESS_CONCURRENCY.start(), max = *limits::SERVERLESS_CONCURRENCY.end()))]
     pub(crate) max_concurrency: Option<i64>,
+    /// Requests that are always kept warm for, at most `max-concurrency`. Default none.
+    #[schemars(range(min = *limits::SERVERLESS_CONCURRENCY.start(), max = *limits::SERVERLESS_CONCURRENCY.end()))]
+    pub(crate) provisioned_concurrency: Option<i64>,
 }
 
 /// How the deployment is proved, beside the golden rows that training computed.

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::machines;
-use crate::names::{ContainerVersion, PipelineName};
+use crate::names::PipelineName;
 use crate::places::Places;
 
 mod api;
+mod endpoint;
 mod train;
 
 pub use api::*;
+pub use endpoint::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -57,6 +58,8 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// Milliseconds that a second lasts of what services are told to wait, at most 1,000. Default 10.
+    pub second_ms: u64,
     /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
     /// they are not.
     pub management_throttle: bool,
@@ -103,45 +106,6 @@ pub enum Architecture {
 pub struct Upload {
     /// Default `<name>-<account>-<region>`.
     pub bucket: Option<String>,
-}
-
-/// How the model is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateEndpoint {
-    /// What it runs on. Default: one `ml.t2.medium`.
-    pub capacity: Capacity,
-    /// What serves the model. Default: the prebuilt image `1.7-1`.
-    pub container: Container,
-    /// Days that the container's log lines are kept. Default 14.
-    pub log_retention_days: i32,
-}
-
-/// What serves a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Container {
-    /// AWS's `sagemaker-xgboost` image of that tag.
-    Prebuilt(ContainerVersion),
-    /// An image of our own, made of the program `model-server`.
-    ModelServer,
-}
-
-/// What an endpoint runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Capacity {
-    /// Machines.
-    Instances {
-        /// For example `ml.t2.medium`.
-        instance_type: String,
-        /// 1 to 100.
-        count: i32,
-    },
-    /// On demand.
-    Serverless {
-        /// 1024 to 6144, in steps of 1024.
-        memory_mb: i32,
-        /// 1 to 200.
-        max_concurrency: i32,
-    },
 }
 
 /// The function and the HTTP API.
@@ -238,25 +202,13 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, management_throttle: false }
-    }
-}
-
-impl Default for CreateEndpoint {
-    fn default() -> Self {
-        Self { capacity: Capacity::default(), container: Container::default(), log_retention_days: 14 }
-    }
-}
-
-impl Default for Container {
-    fn default() -> Self {
-        Self::Prebuilt(ContainerVersion::default())
-    }
-}
-
-impl Default for Capacity {
-    fn default() -> Self {
-        Self::Instances { instance_type: "ml.t2.medium".to_owned(), count: 1 }
+        Self {
+            region: "us-east-1".to_owned(),
+            port: None,
+            iam_propagation_ms: 1000,
+            second_ms: 10,
+            management_throttle: false,
+        }
     }
 }
 
@@ -302,29 +254,6 @@ impl Target {
         match self {
             Self::Local(local) => &local.region,
             Self::Aws(aws) => &aws.region,
-        }
-    }
-}
-
-impl Capacity {
-    /// The processor that an image must be built for. Serverless endpoints are `x86_64` machines.
-    pub fn architecture(&self) -> Architecture {
-        match self {
-            Self::Instances { instance_type, .. } if machines::is_arm(instance_type) => Architecture::Arm64,
-            Self::Instances { .. } | Self::Serverless { .. } => Architecture::X86_64,
-        }
-    }
-}
-
-impl Container {
-    /// What pipeline.yaml calls an image of our own.
-    pub const MODEL_SERVER: &str = "model-server";
-
-    /// As pipeline.yaml spells it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Prebuilt(version) => version.as_str(),
-            Self::ModelServer => Self::MODEL_SERVER,
         }
     }
 }

@@ -87,6 +87,7 @@ fn the_defaults_are_the_documented_ones() {
                     region: "us-east-1",
                     port: None,
                     iam_propagation_ms: 1000,
+                    second_ms: 10,
                     management_throttle: false,
                 },
             ),
@@ -151,6 +152,7 @@ fn the_defaults_are_the_documented_ones() {
             capacity: Instances {
                 instance_type: "ml.t2.medium",
                 count: 1,
+                volume_gb: None,
             },
             container: Prebuilt(
                 ContainerVersion(
@@ -158,6 +160,23 @@ fn the_defaults_are_the_documented_ones() {
                 ),
             ),
             log_retention_days: 14,
+            autoscaling: None,
+            data_capture: None,
+            kms_key: None,
+            vpc: None,
+            startup_timeout_s: None,
+            rollout: Rollout {
+                traffic: AllAtOnce {
+                    wait_s: 0,
+                },
+                termination_wait_s: 0,
+                timeout_s: None,
+            },
+            rollback_on: RollbackOn {
+                alarms: [],
+                errors_per_minute: None,
+                latency_ms: None,
+            },
         },
         deploy_proxy: DeployProxy {
             route: Route {
@@ -222,17 +241,22 @@ fn every_form_of_every_choice_is_read() {
     assert_eq!((import.model, import.features), ("model.tar.gz".into(), ["x1", "x2", "x3"].map(String::from).to_vec()));
 
     let endpoint = |block: &str| parse(&format!("name: fraud\nstages:\n- create-endpoint: {block}")).unwrap();
-    let serverless = Capacity::Serverless { memory_mb: 2048, max_concurrency: 5 };
+    let serverless = Capacity::Serverless { memory_mb: 2048, max_concurrency: 5, provisioned_concurrency: None };
     assert_eq!(endpoint("{ serverless: }").create_endpoint.capacity, serverless);
-    let gpu = Capacity::Instances { instance_type: "ml.g4dn.xlarge".into(), count: 1 };
+    let gpu = Capacity::Instances { instance_type: "ml.g4dn.xlarge".into(), count: 1, volume_gb: None };
     assert_eq!(endpoint("{ instances: { type: ml.g4dn.xlarge } }").create_endpoint.capacity, gpu);
 }
 
 #[test]
 fn the_local_target_keeps_its_settings() {
     let text = "name: fraud\ntargets: { local: { region: eu-west-1, port: 4566, iam-propagation-ms: 0 } }";
-    let local =
-        LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0, management_throttle: false };
+    let local = LocalTarget {
+        region: "eu-west-1".into(),
+        port: Some(4566),
+        iam_propagation_ms: 0,
+        second_ms: 10,
+        management_throttle: false,
+    };
     assert_eq!(parse(text).unwrap().targets["local"], Target::Local(local));
 }
 

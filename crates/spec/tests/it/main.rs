@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else is a test that fails")]
 
 mod api;
+mod endpoint;
 mod example;
 mod laws;
 mod trust;
 mod wrong_algorithm;
 mod wrong_data;
+mod wrong_endpoint;
 mod wrong_names;
 mod wrong_proxy;
 mod wrong_shape;

@@ -83,6 +83,12 @@ impl Aws {
         self.local("PUT", "faults", &json!({ "rules": rules }).to_string());
     }
 
+    /// Lets what the next call of an operation of SageMaker begins end in a way that only AWS knows.
+    pub(crate) fn end_next(&self, operation: &str, outcome: &Json) {
+        let calls = json!({ "service": "sagemaker", "operation": operation, "nth": 1 });
+        self.put_faults(&json!([{ "match": calls, "fault": { "outcome": outcome } }]));
+    }
+
     /// Ends all faults.
     pub(crate) fn clear_faults(&self) {
         self.local("DELETE", "faults", "");
@@ -149,6 +155,13 @@ impl Aws {
         }
         let groups = self.logs("DescribeLogGroups", &json!({})).json();
         add("log-group", names(&groups["logGroups"], "logGroupName"));
+        if self.has_sagemaker {
+            let alarms = self.cloudwatch("DescribeAlarms", &json!({})).json();
+            add("alarm", names(&alarms["MetricAlarms"], "AlarmName"));
+            let of_endpoints = json!({ "ServiceNamespace": "sagemaker" });
+            let targets = self.autoscaling("DescribeScalableTargets", &of_endpoints).json();
+            add("scalable-target", names(&targets["ScalableTargets"], "ResourceId"));
+        }
         let repositories =
             names(&self.ecr("DescribeRepositories", &json!({})).json()["repositories"], "repositoryName");
         for repository in &repositories {
@@ -187,6 +200,18 @@ impl Aws {
     /// A call of SageMaker that must succeed.
     pub(crate) fn sagemaker(&self, operation: &str, body: &Json) -> Answer {
         self.ask_json("sagemaker", &format!("SageMaker.{operation}"), body).good(operation)
+    }
+
+    /// A call of Application Auto Scaling that must succeed.
+    pub(crate) fn autoscaling(&self, operation: &str, body: &Json) -> Answer {
+        self.ask_json("application-autoscaling", &format!("AnyScaleFrontendService.{operation}"), body).good(operation)
+    }
+
+    /// A call of CloudWatch that must succeed.
+    pub(crate) fn cloudwatch(&self, operation: &str, body: &Json) -> Answer {
+        let target = format!("GraniteServiceVersion20100801.{operation}");
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", &*target)];
+        self.signed("monitoring", "POST", "/", &headers, body.to_string())
     }
 
     /// A call of ECR that must succeed.

@@ -1,6 +1,7 @@
 //! A folder of its own, with a pipeline file, the runner run in it, and its local cloud ended behind it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Scene {
     folder: TempDir,
     /// Holds the record of all requests.
     records: TempDir,
+    /// Stands in for AWS's image instead of the server within.
+    server: Option<PathBuf>,
 }
 
 /// What a command did.
@@ -72,9 +75,27 @@ impl Scene {
 
     /// A folder with this text in `pipeline.yaml`.
     pub(crate) fn with_text(text: &str) -> Self {
-        let scene = Self { folder: tempfile::tempdir().unwrap(), records: tempfile::tempdir().unwrap() };
+        let scene = Self { folder: tempfile::tempdir().unwrap(), records: tempfile::tempdir().unwrap(), server: None };
         fs::write(scene.path(FILE), text).unwrap();
         scene
+    }
+
+    /// The same as `new`, where models are served by a script that first does what [`Self::serve_after`] says.
+    pub(crate) fn with_script(pipeline: &Pipeline) -> Self {
+        let mut scene = Self::new(pipeline);
+        let (script, first) = (scene.path("serve.sh"), scene.path("first.sh"));
+        let runner = tools().runner.display();
+        let text = format!("#!/bin/sh\n. '{}'\nexec '{runner}' model-server \"$@\"\n", first.display());
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        scene.serve_after("");
+        scene.server = Some(script);
+        scene
+    }
+
+    /// What model servers that are started from now on do before they serve, in words of the shell.
+    pub(crate) fn serve_after(&self, commands: &str) {
+        fs::write(self.path("first.sh"), commands).unwrap();
     }
 
     /// Something in the folder.
@@ -124,6 +145,7 @@ impl Scene {
             command.env_remove(name);
         }
         command.env("RUNNER_LOCAL_RECORD", self.record()).envs(variables.iter().copied());
+        command.envs(self.server.iter().map(|script| ("RUNNER_LOCAL_MODEL_SERVER", script)));
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran =

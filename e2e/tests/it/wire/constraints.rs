@@ -101,7 +101,8 @@ fn matches(pattern: &str, text: &str) -> Result<bool, String> {
     static READ: Mutex<BTreeMap<String, Result<Regex, String>>> = Mutex::new(BTreeMap::new());
     let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
     let regex = read.entry(pattern.to_owned()).or_insert_with(|| {
-        let whole = format!("^(?:{pattern})$");
+        // Of ASCII, as Java has it.
+        let whole = format!("^(?:{})$", pattern.replace(r"\p{Print}", r"[\x20-\x7E]"));
         let strict = Regex::with_flags(&whole, "su").or_else(|_| Regex::with_flags(&whole, "s"));
         strict.map_err(|error| error.text)
     });

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Request;
+use super::cbor;
 use super::models::{Operation, Shape};
 use super::text::{form, path_parts, scalar};
 use super::xml::{self, Element};
@@ -21,6 +22,7 @@ pub(super) fn members(operation: &Operation<'_>, request: &Request) -> (Json, Ve
     let members = match operation.service.metadata("protocol") {
         "json" => reading.json_body(input, &request.body()),
         "query" => reading.query(input, &request.body()),
+        "smithy-rpc-v2-cbor" => reading.cbor_body(input, &request.body()),
         _ => reading.rest(operation, input, request),
     };
     if operation.json["httpChecksum"]["requestChecksumRequired"] == true && !has_checksum(request) {
@@ -49,6 +51,16 @@ impl Reading {
             Ok(json) => self.json(shape, &json, ""),
             Err(error) => {
                 self.fault("", &format!("the body is no JSON: {error}"));
+                json!({})
+            }
+        }
+    }
+
+    fn cbor_body(&mut self, shape: Shape<'_>, body: &[u8]) -> Json {
+        match cbor::parse(body) {
+            Ok(wire) => self.json(shape, &wire, ""),
+            Err(error) => {
+                self.fault("", &error);
                 json!({})
             }
         }

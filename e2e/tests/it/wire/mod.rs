@@ -8,6 +8,7 @@
 //! choices and sizes. They come from the package index, once, into `target/`. Where they cannot be had, that is said and
 //! nothing is judged; with `RUNNER_REQUIRE_PEERS=1` it is a failure.
 
+mod cbor;
 mod constraints;
 mod decode;
 mod models;

@@ -5,7 +5,7 @@ use super::models::{Models, Operation, Service};
 use super::text::{form, path_parts};
 
 /// Signing names, and what botocore calls the service.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 9] = [
     ("s3", "s3"),
     ("iam", "iam"),
     ("sts", "sts"),
@@ -13,6 +13,8 @@ const SERVICES: [(&str, &str); 7] = [
     ("apigateway", "apigatewayv2"),
     ("ecr", "ecr"),
     ("logs", "logs"),
+    ("monitoring", "cloudwatch"),
+    ("application-autoscaling", "application-autoscaling"),
 ];
 
 /// The operation, or why it is none of AWS's.
@@ -30,6 +32,7 @@ pub(super) fn of(models: &Models, request: &Request) -> Result<Operation<'static
     let found = match service.metadata("protocol") {
         "json" => by_target(service, request),
         "query" => by_action(service, request),
+        "smithy-rpc-v2-cbor" => by_name(service, request),
         _ => by_path(service, request),
     };
     found.ok_or_else(|| {
@@ -42,6 +45,15 @@ fn by_target(service: &'static Service, request: &Request) -> Option<Operation<'
     let (prefix, name) = request.header("x-amz-target")?.rsplit_once('.')?;
     let content_type = format!("application/x-amz-json-{}", service.metadata("jsonVersion"));
     let fits = prefix == service.metadata("targetPrefix") && request.header("content-type") == Some(&content_type);
+    service.operation(name).filter(|_| fits && request.method == "POST")
+}
+
+/// `/service/<service>/operation/<Operation>`, in CBOR.
+fn by_name(service: &'static Service, request: &Request) -> Option<Operation<'static>> {
+    let prefix = format!("/service/{}/operation/", service.metadata("targetPrefix"));
+    let name = request.path_and_query().0.strip_prefix(&prefix)?;
+    let fits = request.header("smithy-protocol") == Some("rpc-v2-cbor")
+        && request.header("content-type").is_none_or(|it| it == "application/cbor");
     service.operation(name).filter(|_| fits && request.method == "POST")
 }
 

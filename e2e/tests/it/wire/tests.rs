@@ -95,6 +95,48 @@ fn members_that_aws_would_refuse_are_told() {
     ");
 }
 
+/// A request in CBOR.
+fn to_cloudwatch(operation: &str, body: &[u8]) -> Request {
+    let uri = format!("/service/GraniteServiceVersion20100801/operation/{operation}");
+    let headers = [("smithy-protocol", "rpc-v2-cbor"), ("content-type", "application/cbor")];
+    Request { body: BASE64.encode(body), ..request("monitoring", "POST", &uri, &headers, "") }
+}
+
+#[test]
+fn what_is_written_in_cbor_is_judged_as_well() {
+    let written = |names: &[&str], more: Option<&str>| {
+        let mut body = minicbor::Encoder::new(vec![]);
+        body.begin_map().unwrap().str("AlarmNames").unwrap().array(names.len() as u64).unwrap();
+        for name in names {
+            body.str(name).unwrap();
+        }
+        body.str("MaxRecords").unwrap().u8(101).unwrap();
+        if let Some(more) = more {
+            body.str(more).unwrap().f64(0.5).unwrap();
+        }
+        body.end().unwrap();
+        body.into_writer()
+    };
+    let Some(faults) = faults(&[
+        to_cloudwatch("DescribeAlarms", &written(&["fraud-errors", ""], Some("Verbose"))),
+        to_cloudwatch("DescribeAlarms", &[0xff]),
+        to_cloudwatch("DescribeAlarms", &[0xa0, 0x00]),
+        to_cloudwatch("ForgetAlarms", &[0xa0]),
+        to_cloudwatch("DeleteAlarms", &[0xa0]),
+    ]) else {
+        return;
+    };
+    insta::assert_snapshot!(faults, @"
+    monitoring: POST /service/GraniteServiceVersion20100801/operation/ForgetAlarms is no operation
+    monitoring:DeleteAlarms: required member `AlarmNames` is missing
+    monitoring:DescribeAlarms: 1 bytes follow the body's one value
+    monitoring:DescribeAlarms: AlarmNames[1]: 0 characters, and at least 1 are wanted
+    monitoring:DescribeAlarms: MaxRecords: 101 is beyond the max of 100
+    monitoring:DescribeAlarms: Verbose: the model has no such member
+    monitoring:DescribeAlarms: the body is no CBOR: decode error: a value of type break
+    ");
+}
+
 #[test]
 fn queries_paths_and_xml_are_read_by_their_protocols() {
     let form = ("content-type", "application/x-www-form-urlencoded");

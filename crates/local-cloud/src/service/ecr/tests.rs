@@ -45,6 +45,7 @@ async fn call_as(cloud: &Arc<Cloud>, role: Option<&str>, operation: &str, body: 
         body: body.to_string().into(),
         caller: Caller { arn: "arn:aws:iam::123456789012:user/x".into(), role: role.map(str::to_owned) },
         request_id: "r".into(),
+        outcome: None,
     };
     match handle(cloud, &call).await {
         Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap()),
@@ -300,6 +301,7 @@ async fn a_session_needs_the_permission_and_conditions_see_tags() {
             body: form(fields).into(),
             caller: Caller { arn: String::new(), role: None },
             request_id: String::new(),
+            outcome: None,
         };
         iam::handle(&cloud, &call).await.unwrap();
     };

@@ -38,6 +38,7 @@ fn ask(iam: &Iam, operation: &str, members: &[(&str, &str)]) -> Result<String, (
         body: Bytes::from(body),
         caller: Caller { arn: String::new(), role: None },
         request_id: "request-1".to_owned(),
+        outcome: None,
     };
     let form = Form::parse(&call.body);
     match operations::answer(iam, &call, &form) {

@@ -142,6 +142,7 @@ pub(crate) fn call(method: Method, path: &str, body: String) -> Call {
         body: Bytes::from(body),
         caller: Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), role: None },
         request_id: "r".to_owned(),
+        outcome: None,
     }
 }
 

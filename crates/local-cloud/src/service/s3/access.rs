@@ -226,6 +226,7 @@ mod tests {
             body: body.into(),
             caller: Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None },
             request_id: "id".to_owned(),
+            outcome: None,
         };
         iam::handle(cloud, &call).await.unwrap();
     }

@@ -1,25 +1,22 @@
-//! The work behind an endpoint's states: fetch, start, switch, roll back, retire, and begin again after a restart.
+//! The work behind an endpoint's states: start, switch, roll back, retire, and begin again after a restart.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use super::archive::unpack;
-use super::container::{self, Program};
-use super::fleet::Running;
-use super::image::Image;
-use super::model::bucket_and_key;
-use super::record::{Endpoint, Fleet, Status, Variant, log_group, now};
-use super::server_process::{Launch, Log, Server, kill_left_over, variable_of};
-use super::{PRINCIPAL, runtime};
+use super::fleet::{Running, Serving};
+use super::launch::{Proof, folder, launch};
+use super::record::{Endpoint, Fleet, Status, now};
+use super::rollout::{Deployment, Stage};
+use super::runtime;
+use super::server_process::{kill_left_over, variable_of};
 use crate::Cloud;
 use crate::call::Refusal;
-use crate::service::s3;
+use crate::faults::Outcome;
 
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
@@ -34,13 +31,11 @@ pub(super) fn spawn(cloud: &Arc<Cloud>, key: String) {
 }
 
 /// Ends what an endpoint runs and forgets it.
-pub(super) fn spawn_delete(cloud: &Arc<Cloud>, key: String, running: Option<Arc<Running>>) {
+pub(super) fn spawn_delete(cloud: &Arc<Cloud>, key: String, serving: Option<Serving>) {
     let cloud = Arc::clone(cloud);
     let tasks = cloud.sagemaker.tasks.clone();
     tasks.spawn(async move {
-        if let Some(running) = &running {
-            retire(&cloud, running).await;
-        }
+        join_all(serving.iter().flat_map(Serving::all).map(|running| retire(&cloud, running))).await;
         let stopping = &cloud.sagemaker.stopping;
         if stopping.run_until_cancelled(sleep(cloud.config.delays.endpoint_settle)).await.is_none() {
             return;
@@ -73,7 +68,9 @@ pub(super) async fn resume(cloud: &Arc<Cloud>) {
         match endpoint.status {
             Status::Creating | Status::Updating => spawn(cloud, key),
             Status::RollingBack => spawn_until_stop(cloud, finish_rollback(Arc::clone(cloud), key)),
-            Status::InService | Status::Failed | Status::Deleting => {}
+            Status::SystemUpdating => change(cloud, &key, |endpoint| endpoint.status = Status::InService),
+            // Of two generations only the old one is known to be good.
+            Status::InService | Status::UpdateRollbackFailed | Status::Failed | Status::Deleting => {}
         }
     }
     if timeout(RESUME_LIMIT, join_all(coming)).await.is_err() {
@@ -93,49 +90,125 @@ async fn deploy(cloud: Arc<Cloud>, key: String) {
     let endpoint = cloud.sagemaker.memory.read(|memory| memory.endpoints.get(&key).cloned());
     let Some(endpoint) = endpoint else { return };
     let settle = cloud.config.delays.endpoint_settle;
-    let Some(pending) = endpoint.pending else {
+    let outcome = endpoint.deployment.outcome;
+    if let Some(Outcome::SlowMs(ms)) = outcome {
+        sleep(Duration::from_millis(ms)).await;
+    }
+    let Some(pending) = &endpoint.pending else {
         sleep(settle).await;
         return apply_weights(&cloud, &key);
     };
-    match launch(&cloud, &endpoint.name, &pending, Proof::Wanted).await {
-        Ok(running) => {
-            sleep(settle).await;
-            switch(&cloud, &key, &endpoint.name, running);
+    enter(&cloud, &key, Stage::Creating, 0.0);
+    let up = match outcome {
+        Some(Outcome::NoCapacity) => Err(NO_CAPACITY.to_owned()),
+        _ => launch(&cloud, &endpoint.name, pending, Proof::Wanted).await.map(Arc::new),
+    };
+    sleep(settle).await;
+    let moved = match (&up, outcome, &endpoint.deployment.rollout) {
+        (Err(reason), ..) => Err(reason.clone()),
+        (Ok(_), Some(Outcome::SilentRollback | Outcome::RollbackFailed), _) => Err(NOT_BACK.to_owned()),
+        (Ok(_), _, None) => Ok(()),
+        (Ok(new), _, Some(rollout)) => {
+            let role = pending.variants.iter().find_map(|variant| variant.role.as_deref());
+            rollout.drive(&cloud, (&key, &endpoint.name), role, new).await
         }
-        Err(reason) => {
-            sleep(settle).await;
-            remove_folder(&folder(&cloud, &endpoint.name, &pending));
+    };
+    match (moved, up) {
+        (Ok(()), Ok(new)) => switch(&cloud, &key, &endpoint.name, new).await,
+        (Err(reason), Ok(new)) if outcome == Some(Outcome::RollbackFailed) => {
+            mix(&cloud, &key, &endpoint.name, new, &reason);
+        }
+        (Err(reason), up) => {
+            // Also ends what may be mixed in from an update before.
+            share(&cloud, &key, &endpoint.name, None);
+            if let Ok(new) = up {
+                retire(&cloud, &new).await;
+            }
+            remove_folder(&folder(&cloud, &endpoint.name, pending));
             fail(&cloud, &key, &reason);
             finish_rollback(cloud, key).await;
         }
+        (Ok(()), Err(_)) => {}
     }
 }
 
+/// Source: what people report of AWS.
+const NO_CAPACITY: &str = "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. \
+                           Please retry using a different ML instance type or after some time.";
+/// Not verified.
+const NOT_BACK: &str = "The update failed, and the endpoint could not be rolled back to its previous configuration.";
+
+/// Says how far an endpoint is on its way.
+pub(super) fn enter(cloud: &Cloud, key: &str, stage: Stage, share: f64) {
+    change(cloud, key, |endpoint| {
+        let deployment = &mut endpoint.deployment;
+        (deployment.stage, deployment.since, deployment.share) = (stage, now(), share);
+    });
+}
+
+/// Gives servers beside those in service a share of the requests. Others that had one before are ended.
+pub(super) fn share(cloud: &Arc<Cloud>, key: &str, name: &str, next: Option<(Arc<Running>, f64)>) {
+    let id = next.as_ref().map(|(next, _)| next.id.clone());
+    let mut all = cloud.sagemaker.running();
+    let Some(serving) = all.get_mut(name) else { return };
+    let before = std::mem::replace(&mut serving.next, next);
+    drop(all);
+    if let Some((before, _)) = before.filter(|(before, _)| Some(&before.id) != id.as_ref()) {
+        spawn_retire(cloud, key, before);
+    }
+}
+
+fn spawn_retire(cloud: &Arc<Cloud>, key: &str, old: Arc<Running>) {
+    let folder = cloud.sagemaker.run_dir.join(key).join(&old.id);
+    let (cloud, tasks) = (Arc::clone(cloud), cloud.sagemaker.tasks.clone());
+    tasks.spawn(async move {
+        retire(&cloud, &old).await;
+        remove_folder(&folder);
+    });
+}
+
 /// From here on requests go to the new servers; the old ones finish theirs.
-fn switch(cloud: &Arc<Cloud>, key: &str, name: &str, running: Running) {
-    let sagemaker = &cloud.sagemaker;
-    let old = sagemaker.running().insert(name.to_owned(), Arc::new(running));
+async fn switch(cloud: &Arc<Cloud>, key: &str, name: &str, new: Arc<Running>) {
+    let id = new.id.clone();
+    let old = cloud.sagemaker.running().insert(name.to_owned(), Serving::new(new));
+    let mut maintained = None;
     change(cloud, key, |endpoint| {
         endpoint.serving = endpoint.pending.take();
         if let Some(serving) = &endpoint.serving {
             endpoint.config_name.clone_from(&serving.config_name);
         }
-        endpoint.status = Status::InService;
+        if let Some(Outcome::MaintainedMs(ms)) = endpoint.deployment.outcome {
+            maintained = Some(Duration::from_millis(ms));
+        }
+        endpoint.deployment = Deployment::default();
+        endpoint.status = if maintained.is_some() { Status::SystemUpdating } else { Status::InService };
     });
-    if let Some(old) = old {
-        let folder = sagemaker.run_dir.join(key).join(&old.id);
-        let cloud = Arc::clone(cloud);
-        sagemaker.tasks.spawn(async move {
-            retire(&cloud, &old).await;
-            remove_folder(&folder);
-        });
+    for old in old.iter().flat_map(Serving::all).filter(|old| old.id != id) {
+        spawn_retire(cloud, key, Arc::clone(old));
     }
+    if let Some(maintained) = maintained {
+        sleep(maintained).await;
+        change(cloud, key, |endpoint| endpoint.status = Status::InService);
+    }
+}
+
+/// Neither there nor back: both generations take requests.
+fn mix(cloud: &Arc<Cloud>, key: &str, name: &str, new: Arc<Running>, reason: &str) {
+    share(cloud, key, name, Some((new, 0.5)));
+    change(cloud, key, |endpoint| {
+        endpoint.pending = None;
+        endpoint.failure_reason = Some(reason.to_owned());
+        endpoint.deployment = Deployment::default();
+        endpoint.status = Status::UpdateRollbackFailed;
+    });
 }
 
 fn fail(cloud: &Cloud, key: &str, reason: &str) {
     change(cloud, key, |endpoint| {
         endpoint.pending = None;
-        endpoint.failure_reason = Some(reason.chars().take(MAX_REASON).collect());
+        let silent = endpoint.deployment.outcome == Some(Outcome::SilentRollback);
+        endpoint.failure_reason = (!silent).then(|| reason.chars().take(MAX_REASON).collect());
+        endpoint.deployment = Deployment::default();
         endpoint.status = if endpoint.status == Status::Creating { Status::Failed } else { Status::RollingBack };
     });
 }
@@ -154,14 +227,18 @@ fn apply_weights(cloud: &Cloud, key: &str) {
         for variant in endpoint.serving.iter_mut().flat_map(|fleet| &mut fleet.variants) {
             variant.current_weight = variant.desired_weight;
             variant.current_count = variant.desired_count;
+            if variant.desired_serverless.is_some() {
+                variant.serverless.clone_from(&variant.desired_serverless);
+            }
         }
         endpoint.status = Status::InService;
     });
     let endpoint = cloud.sagemaker.memory.read(|memory| memory.endpoints.get(key).cloned());
     let Some(endpoint) = endpoint else { return };
-    let Some(running) = cloud.sagemaker.running().get(&endpoint.name).cloned() else { return };
+    let all = cloud.sagemaker.running();
+    let Some(serving) = all.get(&endpoint.name) else { return };
     for variant in endpoint.serving.iter().flat_map(|fleet| &fleet.variants) {
-        running.set_weight(&variant.name, variant.current_weight);
+        serving.now.follow(variant);
     }
 }
 
@@ -201,7 +278,7 @@ async fn serve_again(cloud: Weak<Cloud>, name: String, serving: Fleet) {
                 // Under this lock, since a deletion says so first and takes the servers out afterwards.
                 if is_wanted(&cloud, &name, &serving) {
                     // An update that was resumed beside may have been faster.
-                    all.entry(name).or_insert_with(|| Arc::new(running));
+                    all.entry(name).or_insert_with(|| Serving::new(Arc::new(running)));
                 }
                 return;
             }
@@ -220,129 +297,6 @@ fn is_wanted(cloud: &Cloud, name: &str, fleet: &Fleet) -> bool {
                 && endpoint.serving.as_ref().is_some_and(|serving| serving.id == fleet.id)
         })
     })
-}
-
-/// Whether servers have still to show that they come up, or have done so before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
-    Wanted,
-    Given,
-}
-
-/// Starts a fleet and waits for its first pings. The error is a `FailureReason`.
-async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, proof: Proof) -> Result<Running, String> {
-    let prepared = fleet.variants.iter().map(|variant| prepare(cloud, endpoint, fleet, variant));
-    let prepared = try_join_all(prepared).await?;
-    let start = |(variant, (folder, program)): (&Variant, (PathBuf, Program))| {
-        let launch = Launch {
-            program,
-            folder,
-            environment: variant.container.environment.clone(),
-            startup_limit: Duration::from_secs(variant.startup_limit_s),
-            proven: proof == Proof::Given,
-            log: log(cloud, endpoint, variant),
-            http: cloud.sagemaker.http.clone(),
-            ports: cloud.sagemaker.ports.clone(),
-        };
-        Server::start(launch, &cloud.sagemaker.tasks)
-    };
-    let servers: Vec<Server> = fleet.variants.iter().zip(prepared).map(start).collect();
-    let up = join_all(servers.iter().map(Server::port)).await;
-    let failed = fleet.variants.iter().zip(up).find(|(_, port)| port.is_none());
-    if let Some((variant, _)) = failed {
-        join_all(servers.iter().map(Server::stop)).await;
-        return Err(format!(
-            "The primary container for production variant {} did not pass the ping health check. Please check \
-             CloudWatch logs for this endpoint.",
-            variant.name
-        ));
-    }
-    Ok(Running::new(fleet, servers))
-}
-
-/// Fetches as the role what a variant runs and serves, and unpacks it. A folder that is there from before a restart is
-/// kept.
-async fn prepare(
-    cloud: &Arc<Cloud>,
-    endpoint: &str,
-    fleet: &Fleet,
-    variant: &Variant,
-) -> Result<(PathBuf, Program), String> {
-    let folder = folder(cloud, endpoint, fleet).join(&variant.name);
-    let model = folder.join("model");
-    if !model.exists() {
-        may_pull(cloud, variant)?;
-    }
-    let program = container::program(cloud, variant, &folder, &log(cloud, endpoint, variant)).await?;
-    if model.exists() {
-        return Ok((folder, program));
-    }
-    let archive = match &variant.container.model_data_url {
-        Some(url) => Some((fetch(cloud, variant.role.as_deref(), url)?, url)),
-        None => None,
-    };
-    let log = log(cloud, endpoint, variant);
-    let url = archive.as_ref().map(|(_, url)| (*url).clone()).unwrap_or_default();
-    let archive = archive.map(|(bytes, _)| bytes);
-    let unpacked = tokio::task::spawn_blocking(move || match archive {
-        Some(archive) => unpack(&archive, &model),
-        None => Ok(fs::create_dir_all(&model)?),
-    });
-    let error: Box<dyn std::error::Error> = match unpacked.await {
-        Ok(Ok(())) => return Ok((folder, program)),
-        Ok(Err(error)) => Box::new(error),
-        Err(error) => Box::new(error),
-    };
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    log.append(&format!("model data archive \"{url}\": {error}{cause}"));
-    Err(format!(
-        "Failed to extract model data archive for container \"container_1\" from URL \"{url}\". Please ensure that \
-         the object located at the URL is a valid tar.gz archive."
-    ))
-}
-
-fn may_pull(cloud: &Cloud, variant: &Variant) -> Result<(), String> {
-    let (image, Some(role)) = (&variant.container.image, &variant.role) else { return Ok(()) };
-    let Some(parts) = Image::parse(image) else { return Ok(()) };
-    let repository = cloud.sagemaker.names.repository_arn(&parts);
-    if cloud.iam.authorize(role, "ecr:BatchGetImage", &repository).is_err() {
-        return Err(format!("The role '{role}' does not have BatchGetImage permission for the image: '{image}'."));
-    }
-    let rest = [("ecr:GetDownloadUrlForLayer", repository.as_str()), ("ecr:GetAuthorizationToken", "*")];
-    if rest.iter().any(|(action, on)| cloud.iam.authorize(role, action, on).is_err()) {
-        return Err(container::unavailable(variant));
-    }
-    Ok(())
-}
-
-fn fetch(cloud: &Cloud, role: Option<&str>, url: &str) -> Result<Bytes, String> {
-    let names = &cloud.sagemaker.names;
-    let object = bucket_and_key(url).and_then(|(bucket, key)| {
-        let allowed = role.is_none_or(|role| {
-            cloud.iam.may_assume(role, PRINCIPAL, &names.source_arn())
-                && s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
-        });
-        if allowed { cloud.s3.object(bucket, key) } else { None }
-    });
-    object.ok_or_else(|| {
-        format!(
-            "Failed to download model data for container \"container_1\" from URL: \"{url}\". Please ensure that \
-             there is an object located at the URL and that the role passed to CreateModel has permissions to \
-             download the object."
-        )
-    })
-}
-
-fn log(cloud: &Arc<Cloud>, endpoint: &str, variant: &Variant) -> Log {
-    Log {
-        cloud: Arc::downgrade(cloud),
-        group: log_group(endpoint),
-        stream: format!("{}/{}", variant.name, variant.instance_id),
-    }
-}
-
-fn folder(cloud: &Cloud, endpoint: &str, fleet: &Fleet) -> PathBuf {
-    cloud.sagemaker.run_dir.join(endpoint.to_ascii_lowercase()).join(&fleet.id)
 }
 
 /// A folder that is not there is removed already.

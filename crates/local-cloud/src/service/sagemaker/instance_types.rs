@@ -59,6 +59,13 @@ pub(super) fn is_known(instance_type: &str) -> bool {
     all().any(|known| known == instance_type)
 }
 
+/// Whether it comes with a local disk, and so without a volume of its own. Source: EC2's instance store volumes.
+pub(super) fn has_own_disk(instance_type: &str) -> bool {
+    const WITHOUT_A_D: [&str; 6] = ["g5", "g6", "g7", "p5", "p6", "trn"];
+    let family = instance_type.split('.').nth(1).unwrap_or_default();
+    family.contains('d') || WITHOUT_A_D.iter().any(|other| family.starts_with(other))
+}
+
 /// Every type that can host, in the table's order.
 pub(super) fn all() -> impl Iterator<Item = String> {
     names(HOSTING)
@@ -90,5 +97,7 @@ mod tests {
         assert!(is_known("ml.t2.medium"));
         assert!(!is_known("ml.t2.mediu"));
         assert!(!is_known("t2.medium"));
+        let with_disks: Vec<_> = all().filter(|kind| has_own_disk(kind) && kind.ends_with(".24xlarge")).collect();
+        insta::assert_snapshot!(with_disks.join(" "), @"ml.m5d.24xlarge ml.r5d.24xlarge ml.dl1.24xlarge ml.p4d.24xlarge ml.p4de.24xlarge ml.g5.24xlarge ml.g6.24xlarge ml.g6e.24xlarge ml.g7e.24xlarge");
     }
 }

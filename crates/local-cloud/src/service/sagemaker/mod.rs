@@ -1,6 +1,7 @@
 //! `SageMaker`: models, configs, endpoints and the inference servers behind them; training jobs and their processes.
 
 mod archive;
+mod capture;
 mod container;
 mod deploy;
 mod endpoint;
@@ -8,16 +9,27 @@ mod endpoint_config;
 mod fleet;
 mod image;
 mod instance_types;
+mod launch;
 mod list;
+mod measure;
 mod model;
+mod permission;
 mod record;
+mod rollout;
 mod runtime;
+mod scaling;
 mod server_process;
 mod tags;
+/// What tests of other services need of this one.
+#[cfg(test)]
+pub(crate) mod for_tests {
+    pub(crate) use super::tests::permissions::{ROLE, allow, create_role};
+    pub(crate) use super::tests::{IMAGE, call, fresh_with_second, request, settled, told};
+}
 #[cfg(test)]
 mod tests;
 mod training;
-mod validate;
+pub(super) mod validate;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -35,8 +47,9 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::fleet::Running;
+use self::fleet::Serving;
 use self::record::{Memory, Names};
+pub(crate) use self::scaling::{Scaled, scale, scaled};
 use self::server_process::Ports;
 pub use self::training::LOG_GROUP as TRAINING_LOG_GROUP;
 use self::validate::{Members, text};
@@ -60,8 +73,9 @@ pub struct SageMaker {
     /// Holds what servers read: `<endpoint>/<generation>/<variant>/model`.
     run_dir: PathBuf,
     /// Endpoints that take requests, by name as it was written: the runtime tells capitals apart.
-    running: Mutex<HashMap<String, Arc<Running>>>,
+    running: Mutex<HashMap<String, Serving>>,
     training: training::Training,
+    captures: capture::Captures,
     http: HttpClient,
     ports: Ports,
     tasks: TaskTracker,
@@ -81,6 +95,7 @@ impl SageMaker {
             run_dir,
             running: Mutex::default(),
             training: training::Training::open(config)?,
+            captures: capture::Captures::default(),
             http: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_LIMIT).build(connector),
             ports: Ports::default(),
             tasks: TaskTracker::new(),
@@ -99,14 +114,14 @@ impl SageMaker {
     /// Ends every inference server and every training process.
     pub async fn shut_down(&self) {
         self.stopping.cancel();
-        let running: Vec<_> = self.running().drain().map(|(_, running)| running).collect();
-        join_all(running.iter().map(|running| running.stop())).await;
+        let serving: Vec<_> = self.running().drain().map(|(_, serving)| serving).collect();
+        join_all(serving.iter().flat_map(Serving::all).map(|running| running.stop())).await;
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// Never held over an await.
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Running>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Serving>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,12 +157,12 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "DescribeEndpointConfig" => endpoint_config::describe(cloud, &request),
         "ListEndpointConfigs" => list::configs(cloud, &request),
         "DeleteEndpointConfig" => endpoint_config::delete(cloud, &request),
-        "CreateEndpoint" => endpoint::create(cloud, &request),
+        "CreateEndpoint" => endpoint::create(cloud, call, &request),
         "DescribeEndpoint" => endpoint::describe(cloud, &request),
         "ListEndpoints" => list::endpoints(cloud, &request),
-        "UpdateEndpoint" => endpoint::update(cloud, &request),
+        "UpdateEndpoint" => endpoint::update(cloud, call, &request),
         "UpdateEndpointWeightsAndCapacities" => endpoint::update_weights(cloud, &request),
-        "DeleteEndpoint" => endpoint::delete(cloud, &request),
+        "DeleteEndpoint" => endpoint::delete(cloud, call, &request),
         "CreateTrainingJob" => training::create(cloud, call, &request),
         "DescribeTrainingJob" => training::describe(cloud, &request),
         "ListTrainingJobs" => list::training_jobs(cloud, &request),

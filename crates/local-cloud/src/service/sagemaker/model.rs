@@ -40,6 +40,9 @@ pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Va
     if let Some(container) = container {
         check_container(container, &mut faults)?;
     }
+    if let Some(network) = inner(request, "VpcConfig")? {
+        check_network(network, &mut faults)?;
+    }
     faults.finish()?;
     if container.is_none() {
         return Err(invalid("A primary container or a list of containers must be given."));
@@ -167,6 +170,27 @@ fn check_container(container: &Members, faults: &mut Faults) -> Result<(), Refus
         let starts = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !starts || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             faults.add(key, &at, "satisfy regular expression pattern: [a-zA-Z_][a-zA-Z0-9_]*");
+        }
+    }
+    Ok(())
+}
+
+/// Checks the form of a network. There is no VPC to find the ids in.
+fn check_network(network: &Members, faults: &mut Faults) -> Result<(), Refusal> {
+    const AT: &str = "vpcConfig";
+    for (member, at, most) in [("SecurityGroupIds", "securityGroupIds", 5), ("Subnets", "subnets", 16)] {
+        let at = format!("{AT}.{at}");
+        let Some(ids) = list(network, member)? else {
+            faults.missing(&at);
+            continue;
+        };
+        faults.length(ids.len(), &at, 1, most);
+        for (index, id) in ids.iter().enumerate() {
+            let (id, at) = (id.as_str().unwrap_or_default(), format!("{at}.{}.member", index + 1));
+            faults.longest(id, &at, 32);
+            if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                faults.add(id, &at, "satisfy regular expression pattern: [-0-9a-zA-Z]+");
+            }
         }
     }
     Ok(())

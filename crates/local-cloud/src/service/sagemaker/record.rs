@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::capture::Capture;
+use super::rollout::Deployment;
 use super::training::Job;
 use crate::call::Refusal;
 use crate::cloud::Config;
@@ -45,6 +47,12 @@ pub(super) struct Endpoint {
     pub(super) serving: Option<Fleet>,
     /// What is being started to serve next.
     pub(super) pending: Option<Fleet>,
+    /// How it is brought to that.
+    #[serde(default)]
+    pub(super) deployment: Deployment,
+    /// The `DeploymentConfig` that was given last.
+    #[serde(default)]
+    pub(super) last_deployment: Option<Value>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
@@ -57,6 +65,10 @@ pub(super) enum Status {
     InService,
     Deleting,
     Failed,
+    /// AWS maintains it.
+    SystemUpdating,
+    /// It serves with servers of two generations.
+    UpdateRollbackFailed,
 }
 
 impl Status {
@@ -68,12 +80,14 @@ impl Status {
             Self::InService => "InService",
             Self::Deleting => "Deleting",
             Self::Failed => "Failed",
+            Self::SystemUpdating => "SystemUpdating",
+            Self::UpdateRollbackFailed => "UpdateRollbackFailed",
         }
     }
 
     /// Whether only waiting is allowed.
     pub(super) fn is_in_transit(self) -> bool {
-        matches!(self, Self::Creating | Self::Updating | Self::RollingBack | Self::Deleting)
+        matches!(self, Self::Creating | Self::Updating | Self::RollingBack | Self::Deleting | Self::SystemUpdating)
     }
 }
 
@@ -85,6 +99,9 @@ pub(super) struct Fleet {
     pub(super) config_name: String,
     pub(super) started: f64,
     pub(super) variants: Vec<Variant>,
+    /// What is kept of requests and answers.
+    #[serde(default)]
+    pub(super) capture: Option<Capture>,
 }
 
 /// A production variant: one server process, however many instances it pretends to be.
@@ -100,8 +117,16 @@ pub(super) struct Variant {
     pub(super) desired_weight: f64,
     pub(super) current_count: u64,
     pub(super) desired_count: u64,
+    #[serde(default)]
+    pub(super) instance_type: Option<String>,
     /// Given instead of instances.
     pub(super) serverless: Option<Value>,
+    /// What it becomes.
+    #[serde(default)]
+    pub(super) desired_serverless: Option<Value>,
+    /// Whether the model is put into a VPC.
+    #[serde(default)]
+    pub(super) network: bool,
 }
 
 /// What a model says about its container, as far as serving needs it.

@@ -1,5 +1,6 @@
 //! `InvokeEndpoint`: a request goes to a variant's server, and its answer or its fault comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::HttpClient;
 use super::fleet::RunningVariant;
+use super::measure;
 use super::record::{Names, log_group};
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json_status};
@@ -29,13 +31,13 @@ const MAX_SERVERLESS_BODY: usize = 4 << 20;
 /// Longest `Message` and `OriginalMessage`.
 const MAX_MESSAGE: usize = 2048;
 
-const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
-const INFERENCE_ID: HeaderName = HeaderName::from_static("x-amzn-sagemaker-inference-id");
+pub(super) const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
+pub(super) const INFERENCE_ID: HeaderName = HeaderName::from_static("x-amzn-sagemaker-inference-id");
 const TARGET_VARIANT: HeaderName = HeaderName::from_static("x-amzn-sagemaker-target-variant");
 const INVOKED_VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-production-variant");
 
 /// Answers one invocation.
-pub(super) async fn invoke(cloud: &Cloud, call: &Call) -> Reply {
+pub(super) async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let sagemaker = &cloud.sagemaker;
     let name = endpoint_name(call)
         .ok_or_else(|| Refusal::new(404, "UnknownOperationException", "Only InvokeEndpoint is served here."))?;
@@ -44,7 +46,7 @@ pub(super) async fn invoke(cloud: &Cloud, call: &Call) -> Reply {
         allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))?;
     }
     let account = &sagemaker.names.account;
-    let lease = sagemaker.running().get(&name).map(super::fleet::Running::lease);
+    let lease = sagemaker.running().get(&name).map(super::fleet::Serving::lease);
     let lease = lease.ok_or_else(|| invalid(format!("Endpoint {name} of account {account} not found.")))?;
     let target = call.headers.get(TARGET_VARIANT).and_then(|value| value.to_str().ok());
     let variant = lease.choose(target).ok_or_else(|| {
@@ -56,9 +58,22 @@ pub(super) async fn invoke(cloud: &Cloud, call: &Call) -> Reply {
         let message = format!("HTTP content length exceeded {most} bytes.");
         return Ok(json_status(413, &json!({ "message": message })));
     }
+    let begun = Instant::now();
     let answer = timeout(TIME_LIMIT, forward(&sagemaker.http, variant, call)).await;
+    let status = match &answer {
+        Ok(Ok(answer)) => answer.status().as_u16(),
+        Ok(Err(Failure::CutOff(status))) => status.as_u16(),
+        Ok(Err(Failure::NotReady)) => 503,
+        Err(_) => 500,
+    };
+    measure::invocation(cloud, &name, &lease, variant, status, begun.elapsed());
     let fault = match answer {
-        Ok(Ok(answer)) if answer.status().is_success() => return Ok(passed_on(answer, variant)),
+        Ok(Ok(answer)) if answer.status().is_success() => {
+            if let Some(capture) = lease.capture() {
+                capture.keep(cloud, &name, variant, call, &answer);
+            }
+            return Ok(passed_on(answer, variant));
+        }
         Ok(Ok(answer)) => Fault::answered(&answer),
         Ok(Err(Failure::NotReady)) => {
             return Err(Refusal::new(503, "ServiceUnavailable", format!("Endpoint {name} is being restarted.")));

@@ -1,10 +1,12 @@
 //! The service as its callers see it, with processes of its own behind it.
 
+mod capacity;
 mod fake;
 mod lifecycle;
 mod own_image;
-mod permissions;
+pub(crate) mod permissions;
 mod refusals;
+mod rollout;
 mod runtime;
 mod training;
 mod training_ends;
@@ -24,9 +26,13 @@ use super::{handle, invoke};
 use crate::call::{Call, Caller};
 use crate::cloud::{Cloud, Config, Delays};
 
-const IMAGE: &str = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1";
+pub(crate) const IMAGE: &str = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1";
 
 async fn open(dir: &Path, endpoint_settle: Duration) -> Arc<Cloud> {
+    open_with(dir, Delays { endpoint_settle, ..Delays::default() }).await
+}
+
+async fn open_with(dir: &Path, delays: Delays) -> Arc<Cloud> {
     let config = Config {
         state_dir: dir.to_owned(),
         account: "123456789012".into(),
@@ -36,7 +42,7 @@ async fn open(dir: &Path, endpoint_settle: Duration) -> Arc<Cloud> {
         base_url: "http://127.0.0.1:1".into(),
         model_server: fake::command(),
         training_program: training::program(),
-        delays: Delays { endpoint_settle, ..Delays::default() },
+        delays,
     };
     Cloud::open(config).await.unwrap()
 }
@@ -46,7 +52,13 @@ async fn fresh() -> (Arc<Cloud>, TempDir) {
     (open(dir.path(), Duration::ZERO).await, dir)
 }
 
-fn request(operation: &str, path: &str, body: Bytes) -> Call {
+/// A cloud whose seconds last so long.
+pub(crate) async fn fresh_with_second(second: Duration) -> (Arc<Cloud>, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (open_with(dir.path(), Delays { second, ..Delays::default() }).await, dir)
+}
+
+pub(crate) fn request(operation: &str, path: &str, body: Bytes) -> Call {
     Call {
         operation: operation.into(),
         method: Method::POST,
@@ -56,11 +68,12 @@ fn request(operation: &str, path: &str, body: Bytes) -> Call {
         body,
         caller: Caller { arn: "arn:aws:iam::123456789012:root".into(), role: None },
         request_id: "r".into(),
+        outcome: None,
     }
 }
 
 /// The answer, or what was refused as `Code: message`.
-async fn call(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Result<Value, String> {
+pub(crate) async fn call(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Result<Value, String> {
     match handle(cloud, &request(operation, "/", body.to_string().into())).await {
         Ok(answer) if answer.body().is_empty() => Ok(Value::Null),
         Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap()),
@@ -75,7 +88,7 @@ async fn ask(cloud: &Arc<Cloud>, endpoint: &str, body: &str) -> Result<Response<
 }
 
 /// The text of an answer that must be good.
-async fn told(cloud: &Arc<Cloud>, endpoint: &str, body: &str) -> String {
+pub(crate) async fn told(cloud: &Arc<Cloud>, endpoint: &str, body: &str) -> String {
     let answer = ask(cloud, endpoint, body).await.unwrap();
     let text = String::from_utf8(answer.body().to_vec()).unwrap();
     assert_eq!(answer.status(), 200, "{text}");
@@ -101,7 +114,7 @@ fn endpoint(config: &str) -> Value {
 }
 
 /// Waits until the endpoint is in none of the states of transit, and says what it is then.
-async fn settled(cloud: &Arc<Cloud>) -> Value {
+pub(crate) async fn settled(cloud: &Arc<Cloud>) -> Value {
     let start = Instant::now();
     loop {
         let described = call(cloud, "DescribeEndpoint", json!({ "EndpointName": "Fraud" })).await.unwrap();

@@ -9,7 +9,7 @@ use super::record::invalid;
 use crate::call::Refusal;
 
 /// A request's members, or those of a structure inside it.
-pub(super) type Members = Map<String, Value>;
+pub(in crate::service) type Members = Map<String, Value>;
 
 /// Most tags of one resource.
 const MAX_TAGS: usize = 50;
@@ -22,26 +22,26 @@ const TAG_PATTERN: &str = "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)";
 
 /// What is wrong with a request.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<String>);
+pub(in crate::service) struct Faults(Vec<String>);
 
 impl Faults {
     /// Notes that `value` breaks a rule; `path` is the member in AWS's spelling, as `productionVariants.1.member.modelName`.
-    pub(super) fn add(&mut self, value: impl Display, path: &str, rule: impl Display) {
+    pub(in crate::service) fn add(&mut self, value: impl Display, path: &str, rule: impl Display) {
         self.0.push(format!("Value '{value}' at '{path}' failed to satisfy constraint: Member must {rule}"));
     }
 
     /// Notes that a member is missing.
-    pub(super) fn missing(&mut self, path: &str) {
+    pub(in crate::service) fn missing(&mut self, path: &str) {
         self.0.push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
     }
 
     /// Checks the name of a config, endpoint or variant.
-    pub(super) fn name(&mut self, value: Option<&str>, path: &str) {
+    pub(in crate::service) fn name(&mut self, value: Option<&str>, path: &str) {
         self.pattern_name(value, path, NAME_PATTERN);
     }
 
     /// Checks the name of a model.
-    pub(super) fn model_name(&mut self, value: Option<&str>, path: &str) {
+    pub(in crate::service) fn model_name(&mut self, value: Option<&str>, path: &str) {
         self.pattern_name(value, path, MODEL_NAME_PATTERN);
     }
 
@@ -57,21 +57,39 @@ impl Faults {
     }
 
     /// Checks a length in characters.
-    pub(super) fn longest(&mut self, value: &str, path: &str, most: usize) {
+    pub(in crate::service) fn longest(&mut self, value: &str, path: &str, most: usize) {
         if value.chars().count() > most {
             self.add(value, path, format_args!("have length less than or equal to {most}"));
         }
     }
 
     /// Checks a role ARN.
-    pub(super) fn role(&mut self, value: &str, path: &str) {
+    pub(in crate::service) fn role(&mut self, value: &str, path: &str) {
         if !is_role(value) {
             self.add(value, path, format_args!("satisfy regular expression pattern: {ROLE_PATTERN}"));
         }
     }
 
+    /// Checks the name of a KMS key.
+    pub(in crate::service) fn kms_key(&mut self, value: &str, path: &str) {
+        self.longest(value, path, 2048);
+        if !value.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b)) {
+            self.add(value, path, "satisfy regular expression pattern: [a-zA-Z0-9:/_-]*");
+        }
+    }
+
+    /// Checks a list's length.
+    pub(in crate::service) fn length(&mut self, length: usize, path: &str, least: usize, most: usize) {
+        if length < least {
+            self.add("[]", path, format_args!("have length greater than or equal to {least}"));
+        }
+        if length > most {
+            self.add("[...]", path, format_args!("have length less than or equal to {most}"));
+        }
+    }
+
     /// Checks a number's range.
-    pub(super) fn range(&mut self, value: Option<i64>, path: &str, least: i64, most: i64) {
+    pub(in crate::service) fn range(&mut self, value: Option<i64>, path: &str, least: i64, most: i64) {
         let Some(value) = value else { return };
         if value < least {
             self.add(value, path, format_args!("have value greater than or equal to {least}"));
@@ -82,7 +100,7 @@ impl Faults {
     }
 
     /// Checks a choice of words.
-    pub(super) fn one_of(&mut self, value: Option<&str>, path: &str, words: &[&str]) {
+    pub(in crate::service) fn one_of(&mut self, value: Option<&str>, path: &str, words: &[&str]) {
         let Some(value) = value else { return };
         if !words.contains(&value) {
             self.add(value, path, format_args!("satisfy enum value set: [{}]", words.join(", ")));
@@ -90,7 +108,7 @@ impl Faults {
     }
 
     /// Reads and checks `Tags`.
-    pub(super) fn tags(&mut self, members: &Members) -> Result<BTreeMap<String, String>, Refusal> {
+    pub(in crate::service) fn tags(&mut self, members: &Members) -> Result<BTreeMap<String, String>, Refusal> {
         let mut tags = BTreeMap::new();
         let given = list(members, "Tags")?.unwrap_or_default();
         if given.len() > MAX_TAGS {
@@ -127,7 +145,7 @@ impl Faults {
     }
 
     /// Refuses when anything was noted.
-    pub(super) fn finish(self) -> Result<(), Refusal> {
+    pub(in crate::service) fn finish(self) -> Result<(), Refusal> {
         let plural = match self.0.len() {
             0 => return Ok(()),
             1 => "",
@@ -148,7 +166,7 @@ fn is_role(arn: &str) -> bool {
 }
 
 /// Reads a request's body.
-pub(super) fn members(body: &[u8]) -> Result<Members, Refusal> {
+pub(in crate::service) fn members(body: &[u8]) -> Result<Members, Refusal> {
     if body.is_empty() {
         return Ok(Members::new());
     }
@@ -156,37 +174,37 @@ pub(super) fn members(body: &[u8]) -> Result<Members, Refusal> {
 }
 
 /// Reads a string. An explicit null counts as absent, here and below.
-pub(super) fn text<'a>(members: &'a Members, key: &str) -> Result<Option<&'a str>, Refusal> {
+pub(in crate::service) fn text<'a>(members: &'a Members, key: &str) -> Result<Option<&'a str>, Refusal> {
     read(members, key, "a string", Value::as_str)
 }
 
 /// Reads a whole number.
-pub(super) fn integer(members: &Members, key: &str) -> Result<Option<i64>, Refusal> {
+pub(in crate::service) fn integer(members: &Members, key: &str) -> Result<Option<i64>, Refusal> {
     read(members, key, "an integer", Value::as_i64)
 }
 
 /// Reads a number.
-pub(super) fn number(members: &Members, key: &str) -> Result<Option<f64>, Refusal> {
+pub(in crate::service) fn number(members: &Members, key: &str) -> Result<Option<f64>, Refusal> {
     read(members, key, "a number", Value::as_f64)
 }
 
 /// Reads a boolean.
-pub(super) fn flag(members: &Members, key: &str) -> Result<Option<bool>, Refusal> {
+pub(in crate::service) fn flag(members: &Members, key: &str) -> Result<Option<bool>, Refusal> {
     read(members, key, "a boolean", Value::as_bool)
 }
 
 /// Reads a list.
-pub(super) fn list<'a>(members: &'a Members, key: &str) -> Result<Option<&'a [Value]>, Refusal> {
+pub(in crate::service) fn list<'a>(members: &'a Members, key: &str) -> Result<Option<&'a [Value]>, Refusal> {
     read(members, key, "a list", |value| value.as_array().map(Vec::as_slice))
 }
 
 /// Reads a structure.
-pub(super) fn inner<'a>(members: &'a Members, key: &str) -> Result<Option<&'a Members>, Refusal> {
+pub(in crate::service) fn inner<'a>(members: &'a Members, key: &str) -> Result<Option<&'a Members>, Refusal> {
     read(members, key, "a structure", Value::as_object)
 }
 
 /// Reads a list's element as a structure.
-pub(super) fn structure(value: &Value) -> Result<&Members, Refusal> {
+pub(in crate::service) fn structure(value: &Value) -> Result<&Members, Refusal> {
     value.as_object().ok_or_else(|| wrong_type("a list holds something else than structures"))
 }
 

@@ -5,14 +5,14 @@ use form_urlencoded::Serializer;
 use super::*;
 use crate::service::iam;
 
-pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/ex";
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ex";
 
 pub(super) async fn iam_call(cloud: &Arc<Cloud>, operation: &str, parameters: &[(&str, &str)]) {
     let body = Serializer::new(String::new()).append_pair("Action", operation).extend_pairs(parameters).finish();
     iam::handle(cloud, &request(operation, "/", body.into())).await.unwrap();
 }
 
-pub(super) async fn create_role(cloud: &Arc<Cloud>, service: &str) {
+pub(crate) async fn create_role(cloud: &Arc<Cloud>, service: &str) {
     let trust = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole",
         "Condition": { "ArnLike": { "aws:SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:*" } },
@@ -20,7 +20,7 @@ pub(super) async fn create_role(cloud: &Arc<Cloud>, service: &str) {
     iam_call(cloud, "CreateRole", &[("RoleName", "ex"), ("AssumeRolePolicyDocument", &trust.to_string())]).await;
 }
 
-pub(super) async fn allow(cloud: &Arc<Cloud>, actions: Value, resource: &str) {
+pub(crate) async fn allow(cloud: &Arc<Cloud>, actions: Value, resource: &str) {
     let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
     let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
     iam_call(cloud, "PutRolePolicy", &[("RoleName", "ex"), ("PolicyName", "p"), ("PolicyDocument", &policy)]).await;

@@ -1,0 +1,333 @@
+//! What can be asked of `CloudWatch`, and who may ask.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::alarm::{Alarm, State, finish, invalid};
+use super::metric::{Key, Summary, dimensions};
+use super::wire::Protocol;
+use super::{CloudWatch, now_ms};
+use crate::call::{Call, Refusal};
+use crate::service::iam::Iam;
+use crate::service::sagemaker::validate::{Faults, Members, integer, list, number, structure, text};
+
+/// Alarms on a page, when nothing is said. Source: `DescribeAlarms`.
+const PAGE: usize = 50;
+/// Most data points of one `GetMetricStatistics`.
+const MAX_POINTS: i64 = 1440;
+
+pub(super) fn answer(service: &CloudWatch, iam: &Iam, call: &Call, protocol: Protocol) -> Result<Value, Refusal> {
+    let request = protocol.read(&call.body)?;
+    authorize(service, iam, call, &request)?;
+    match call.operation.as_str() {
+        "PutMetricAlarm" => {
+            service.put(Alarm::read(&request)?, now_ms())?;
+            Ok(json!({}))
+        }
+        "DescribeAlarms" => describe_alarms(service, &request),
+        "DeleteAlarms" => delete_alarms(service, &request),
+        "SetAlarmState" => set_alarm_state(service, &request),
+        "TagResource" => tag(service, &request),
+        "UntagResource" => untag(service, &request),
+        "ListTagsForResource" => list_tags(service, &request),
+        "PutMetricData" => put_metric_data(service, &request),
+        "GetMetricStatistics" => get_metric_statistics(service, &request),
+        "ListMetrics" => list_metrics(service, &request),
+        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+    }
+}
+
+/// What an operation needs. Source: Service Authorization Reference, Amazon `CloudWatch`.
+fn authorize(service: &CloudWatch, iam: &Iam, call: &Call, request: &Members) -> Result<(), Refusal> {
+    let action = format!("cloudwatch:{}", call.operation);
+    let mut needed: Vec<(String, String)> = Vec::new();
+    match call.operation.as_str() {
+        "PutMetricAlarm" => {
+            let arn = service.arn(text(request, "AlarmName")?.unwrap_or_default());
+            if !list(request, "Tags")?.unwrap_or_default().is_empty() {
+                needed.push(("cloudwatch:TagResource".to_owned(), arn.clone()));
+            }
+            needed.push((action, arn));
+        }
+        "SetAlarmState" => needed.push((action, service.arn(text(request, "AlarmName")?.unwrap_or_default()))),
+        "DeleteAlarms" => {
+            for name in names(request, "AlarmNames")? {
+                needed.push((action.clone(), service.arn(&name)));
+            }
+        }
+        "DescribeAlarms" => needed.push((action, service.arn("*"))),
+        "TagResource" | "UntagResource" | "ListTagsForResource" => {
+            needed.push((action, text(request, "ResourceARN")?.unwrap_or_default().to_owned()));
+        }
+        _ => needed.push((action, "*".to_owned())),
+    }
+    let namespace = text(request, "Namespace")?.unwrap_or_default();
+    let context: &[(&str, &str)] =
+        if call.operation == "PutMetricData" { &[("cloudwatch:namespace", namespace)] } else { &[] };
+    for (action, resource) in needed {
+        let allowed = iam.authorize_caller(&call.caller, &action, &resource, context);
+        allowed.map_err(|message| Refusal::new(403, "AccessDenied", message))?;
+    }
+    Ok(())
+}
+
+fn names(request: &Members, member: &str) -> Result<Vec<String>, Refusal> {
+    Ok(list(request, member)?.unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+fn describe_alarms(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let named = list(request, "AlarmNames")?.map(|_| names(request, "AlarmNames")).transpose()?;
+    let prefix = text(request, "AlarmNamePrefix")?;
+    if named.is_some() && prefix.is_some() {
+        let message = "AlarmNames and AlarmNamePrefix cannot be specified together.";
+        return Err(Refusal::new(400, "InvalidParameterCombination", message));
+    }
+    let state = match text(request, "StateValue")? {
+        None => None,
+        Some(text) => Some(State::parse(text).ok_or_else(|| invalid(format!("unknown StateValue {text}")))?),
+    };
+    let mut faults = Faults::default();
+    let most = integer(request, "MaxRecords")?;
+    faults.range(most, "maxRecords", 1, 100);
+    finish(faults)?;
+    let page = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(PAGE);
+    let types = names(request, "AlarmTypes")?;
+    let metric_alarms = types.is_empty() || types.iter().any(|kind| kind == "MetricAlarm");
+    let action = text(request, "ActionPrefix")?;
+    service.evaluate(now_ms());
+    let after = text(request, "NextToken")?.map(decode_token).transpose()?;
+    let mut found: Vec<Alarm> = service.memory.read(|memory| {
+        let has_action = |alarm: &Alarm| {
+            action.is_none_or(|prefix| {
+                let all = alarm.ok_actions.iter().chain(&alarm.actions).chain(&alarm.insufficient_data_actions);
+                all.into_iter().any(|action| action.starts_with(prefix))
+            })
+        };
+        let wanted = memory.alarms.values().filter(|alarm| {
+            named.as_ref().is_none_or(|named| named.contains(&alarm.name))
+                && prefix.is_none_or(|prefix| alarm.name.starts_with(prefix))
+                && state.is_none_or(|state| alarm.state == state)
+                && after.as_ref().is_none_or(|after| alarm.name > *after)
+                && has_action(alarm)
+                && metric_alarms
+        });
+        wanted.take(page + 1).cloned().collect()
+    });
+    let more = found.len() > page;
+    found.truncate(page);
+    let mut answer = json!({
+        "CompositeAlarms": [],
+        "MetricAlarms": found.iter().map(Alarm::describe).collect::<Vec<_>>(),
+    });
+    if let (true, Some(last)) = (more, found.last()) {
+        answer["NextToken"] = hex::encode(&last.name).into();
+    }
+    Ok(answer)
+}
+
+fn decode_token(token: &str) -> Result<String, Refusal> {
+    let bytes = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    bytes.ok_or_else(|| Refusal::new(400, "InvalidNextToken", "The next token specified is invalid."))
+}
+
+/// When one is not there, none is deleted. Source: `DeleteAlarms`.
+fn delete_alarms(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    if list(request, "AlarmNames")?.is_none() {
+        faults.missing("alarmNames");
+    }
+    let names = names(request, "AlarmNames")?;
+    faults.length(names.len(), "alarmNames", 0, 100);
+    finish(faults)?;
+    service.memory.write(|memory| {
+        for name in &names {
+            if memory.alarms.remove(name).is_none() {
+                return Err(absent(name));
+            }
+        }
+        Ok(json!({}))
+    })
+}
+
+fn absent(name: &str) -> Refusal {
+    Refusal::new(404, "ResourceNotFound", format!("Alarm {name} does not exist"))
+}
+
+/// The state is left alone for one period, so that whoever watches sees it; then what was measured counts again.
+fn set_alarm_state(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    let name = text(request, "AlarmName")?;
+    let state = text(request, "StateValue")?;
+    let reason = text(request, "StateReason")?;
+    for (value, at) in [(name, "alarmName"), (state, "stateValue"), (reason, "stateReason")] {
+        if value.is_none() {
+            faults.missing(at);
+        }
+    }
+    faults.one_of(state, "stateValue", &["INSUFFICIENT_DATA", "ALARM", "OK"]);
+    finish(faults)?;
+    let (name, now) = (name.unwrap_or_default(), now_ms());
+    let state = state.and_then(State::parse).unwrap_or_default();
+    service.memory.write(|memory| {
+        let alarm = memory.alarms.get_mut(name).ok_or_else(|| absent(name))?;
+        alarm.become_state(state, reason.unwrap_or_default().to_owned(), now);
+        alarm.held_until_ms = now + (alarm.period_s as f64 * service.second_ms) as i64;
+        Ok(json!({}))
+    })
+}
+
+fn tagged<R>(
+    service: &CloudWatch,
+    request: &Members,
+    change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<R, Refusal>,
+) -> Result<R, Refusal> {
+    let mut faults = Faults::default();
+    let arn = text(request, "ResourceARN")?;
+    if arn.is_none() {
+        faults.missing("resourceARN");
+    }
+    finish(faults)?;
+    let arn = arn.unwrap_or_default();
+    service.memory.write(|memory| {
+        let alarm = memory.alarms.values_mut().find(|alarm| alarm.arn == arn);
+        let alarm = alarm.ok_or_else(|| {
+            Refusal::new(404, "ResourceNotFoundException", format!("Unknown resource with identifier: {arn}"))
+        })?;
+        change(&mut alarm.tags)
+    })
+}
+
+fn tag(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    let new = faults.tags(request)?;
+    finish(faults)?;
+    tagged(service, request, |tags| {
+        tags.extend(new);
+        Ok(json!({}))
+    })
+}
+
+fn untag(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let keys = names(request, "TagKeys")?;
+    tagged(service, request, |tags| {
+        tags.retain(|key, _| !keys.contains(key));
+        Ok(json!({}))
+    })
+}
+
+fn list_tags(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    tagged(service, request, |tags| {
+        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        Ok(json!({ "Tags": tags }))
+    })
+}
+
+fn put_metric_data(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    let namespace = text(request, "Namespace")?;
+    if namespace.is_none() {
+        faults.missing("namespace");
+    }
+    finish(faults)?;
+    for datum in list(request, "MetricData")?.unwrap_or_default() {
+        let datum = structure(datum)?;
+        let at_ms = number(datum, "Timestamp")?.map_or_else(now_ms, |seconds| (seconds * 1000.0) as i64);
+        let key = Key {
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: text(datum, "MetricName")?.unwrap_or_default().to_owned(),
+            dimensions: dimensions(list(datum, "Dimensions")?),
+        };
+        for summary in summaries(datum)? {
+            service.metrics().add(key.clone(), at_ms, &summary);
+        }
+    }
+    Ok(json!({}))
+}
+
+/// A datum is one value, a set of statistics, or values with their counts.
+fn summaries(datum: &Members) -> Result<Vec<Summary>, Refusal> {
+    if let Some(value) = number(datum, "Value")? {
+        return Ok(vec![Summary::of(value)]);
+    }
+    if let Some(set) = datum.get("StatisticValues").and_then(Value::as_object) {
+        let of = |member: &str| Ok::<_, Refusal>(number(set, member)?.unwrap_or_default());
+        return Ok(vec![Summary {
+            count: of("SampleCount")?,
+            sum: of("Sum")?,
+            least: of("Minimum")?,
+            most: of("Maximum")?,
+        }]);
+    }
+    let values = list(datum, "Values")?.unwrap_or_default().iter().filter_map(Value::as_f64);
+    let counts = list(datum, "Counts")?.unwrap_or_default();
+    let counted = values.enumerate().map(|(index, value)| {
+        let count = counts.get(index).and_then(Value::as_f64).unwrap_or(1.0);
+        Summary { count, sum: value * count, least: value, most: value }
+    });
+    Ok(counted.collect())
+}
+
+fn get_metric_statistics(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let mut faults = Faults::default();
+    for (member, at) in [("Namespace", "namespace"), ("MetricName", "metricName")] {
+        if text(request, member)?.is_none() {
+            faults.missing(at);
+        }
+    }
+    let times = (number(request, "StartTime")?, number(request, "EndTime")?, integer(request, "Period")?);
+    let (Some(from), Some(to), Some(period)) = times else {
+        faults.missing("startTime, endTime or period");
+        return finish(faults).map(|()| Value::Null);
+    };
+    faults.range(Some(period), "period", 1, i64::MAX);
+    finish(faults)?;
+    let (from, to, period) = ((from * 1000.0) as i64, (to * 1000.0) as i64, period.saturating_mul(1000));
+    if (to - from) / period > MAX_POINTS {
+        let message = format!("You have requested more than the {MAX_POINTS} datapoints that a request can have.");
+        return Err(Refusal::new(400, "InvalidParameterCombination", message));
+    }
+    let statistics = names(request, "Statistics")?;
+    let name = text(request, "MetricName")?.unwrap_or_default();
+    let key = Key {
+        namespace: text(request, "Namespace")?.unwrap_or_default().to_owned(),
+        name: name.to_owned(),
+        dimensions: dimensions(list(request, "Dimensions")?),
+    };
+    let metrics = service.metrics();
+    let mut points = vec![];
+    let mut begins = from.div_euclid(period) * period;
+    while begins < to {
+        if let Some(summary) = metrics.between(&key, begins - 1, begins + period - 1) {
+            let mut point = Map::new();
+            point.insert("Timestamp".into(), json!(begins as f64 / 1000.0));
+            for statistic in &statistics {
+                if let Some(value) = summary.statistic(statistic) {
+                    point.insert(statistic.clone(), json!(value));
+                }
+            }
+            points.push(Value::Object(point));
+        }
+        begins += period;
+    }
+    Ok(json!({ "Label": name, "Datapoints": points }))
+}
+
+fn list_metrics(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
+    let (namespace, name) = (text(request, "Namespace")?, text(request, "MetricName")?);
+    let metrics = service.metrics();
+    let mut found: Vec<&Key> = metrics
+        .keys()
+        .filter(|key| namespace.is_none_or(|it| it == key.namespace) && name.is_none_or(|it| it == key.name))
+        .collect();
+    found.sort_by_key(|key| (&key.namespace, &key.name, &key.dimensions));
+    let described: Vec<_> = found
+        .into_iter()
+        .map(|key| {
+            let dimensions: Vec<_> =
+                key.dimensions.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
+            json!({ "Namespace": key.namespace, "MetricName": key.name, "Dimensions": dimensions })
+        })
+        .collect();
+    Ok(json!({ "Metrics": described }))
+}
