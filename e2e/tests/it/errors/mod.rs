@@ -5,6 +5,7 @@
 //! the answer; `unused: …`, because no stage can meet it, with the reason.
 
 mod apigateway;
+mod autoscaling;
 mod bench;
 mod ecr;
 mod iam;

@@ -104,6 +104,13 @@ const CASES: &[Case] = &[
     ("DescribeTrainingJob", "absent", |b| b.sagemaker("DescribeTrainingJob", &json!({ "TrainingJobName": "none" }))),
     ("StopTrainingJob", "absent", |b| b.sagemaker("StopTrainingJob", &json!({ "TrainingJobName": "none" }))),
     ("DescribeEndpoint (FailureReason)", "container unhealthy", |b| broken(b, "unhealthy", ROLE_ARN)),
+    ("DescribeEndpoint (FailureReason)", "no capacity", |b| {
+        b.aws.sagemaker("CreateModel", &model("unprovided", ROLE_ARN, IMAGE, &data(b)));
+        b.aws.end_next("CreateEndpoint", &json!("no-capacity"));
+        failed(b, "unprovided")
+    }),
+    ("DescribeTrainingJob (FailureReason)", "capacity", |b| untrained(b, "no-capacity")),
+    ("DescribeTrainingJob (FailureReason)", "service fault", |b| untrained(b, "service-fault")),
     ("DescribeEndpoint (FailureReason)", "role cannot pull image", |b| {
         let role = role(b, "without-image", "sagemaker.amazonaws.com", "s3:GetObject");
         broken(b, "no-image", &role)
@@ -152,6 +159,28 @@ fn training_job(name: &str, role: &str) -> Json {
     })
 }
 
+/// Why a job failed that ends so.
+fn untrained(b: &Bench, outcome: &str) -> Said {
+    let role = role(b, &format!("of-{outcome}"), "sagemaker.amazonaws.com", "*");
+    b.aws.signed("s3", "PUT", &format!("/{BUCKET}/training/rows.csv"), &[], "0,1\n1,2\n");
+    b.aws.end_next("CreateTrainingJob", &json!(outcome));
+    b.aws.sagemaker("CreateTrainingJob", &training_job(outcome, &role));
+    let job = || b.aws.sagemaker("DescribeTrainingJob", &json!({ "TrainingJobName": outcome })).json();
+    Said::reason(&until(job, |job| job["TrainingJobStatus"] == "Failed"))
+}
+
+/// Asks until the answer is what is waited for.
+fn until(ask: impl Fn() -> Json, done: impl Fn(&Json) -> bool) -> Json {
+    for _ in 0..600 {
+        let answer = ask();
+        if done(&answer) {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("not within 30 s: {}", ask());
+}
+
 /// Where the deployed model's archive is.
 fn data(b: &Bench) -> String {
     let model = b.aws.sagemaker("DescribeModel", &json!({ "ModelName": b.model() })).json();
@@ -196,15 +225,10 @@ fn failed(b: &Bench, name: &str) -> Said {
 pub(super) fn serve(b: &Bench, name: &str, status: &str) -> Json {
     b.aws.sagemaker("CreateEndpointConfig", &config(name, name));
     b.aws.sagemaker("CreateEndpoint", &endpoint(name, name));
-    for _ in 0..600 {
-        let endpoint = b.aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": name })).json();
-        if endpoint["EndpointStatus"] != "Creating" {
-            assert_eq!(endpoint["EndpointStatus"], status, "{endpoint}");
-            return endpoint;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("endpoint `{name}` was not `{status}` within 30 s");
+    let described = || b.aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": name })).json();
+    let endpoint = until(described, |endpoint| endpoint["EndpointStatus"] != "Creating");
+    assert_eq!(endpoint["EndpointStatus"], status, "{endpoint}");
+    endpoint
 }
 
 /// What is said of an image whose manifest is of that kind.

@@ -29,6 +29,7 @@ use super::validate::{Faults, Members, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
 use crate::cloud::Config;
+use crate::faults::Outcome;
 use crate::service::s3;
 use crate::state::StateError;
 
@@ -36,6 +37,10 @@ use crate::state::StateError;
 pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Why a job that ran when the cloud died did not end well; AWS's words for its own failings.
 const CUT_OFF: &str = "InternalServerError: We encountered an internal error.  Please try again.";
+
+/// Why a job ended for which AWS had no machine.
+const NO_CAPACITY: &str = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a \
+                           different ML instance type.";
 
 /// Where jobs run, and how they are told to stop.
 #[derive(Debug)]
@@ -60,6 +65,15 @@ impl Training {
     /// Never held over an await.
     fn stops(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
         self.stops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a job fails that was not even begun.
+fn fate(outcome: Option<Outcome>) -> Option<&'static str> {
+    match outcome? {
+        Outcome::NoCapacity => Some(NO_CAPACITY),
+        Outcome::ServiceFault => Some(CUT_OFF),
+        _ => None,
     }
 }
 
@@ -95,7 +109,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         memory.training_jobs.insert(key.clone(), job);
         Ok(())
     })?;
-    work::spawn(cloud, key, asked);
+    work::spawn(cloud, key, asked, fate(call.outcome));
     Ok(json!({ "TrainingJobArn": arn }))
 }
 

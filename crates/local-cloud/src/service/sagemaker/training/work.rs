@@ -35,15 +35,18 @@ enum Outcome {
     CutOff,
 }
 
-/// Brings a job to its end.
-pub(super) fn spawn(cloud: &Arc<Cloud>, key: String, asked: Asked) {
+/// Brings a job to its end: to a failure for the reason `fate`, if there is one.
+pub(super) fn spawn(cloud: &Arc<Cloud>, key: String, asked: Asked, fate: Option<&'static str>) {
     let stop = CancellationToken::new();
     cloud.sagemaker.training.stops().insert(key.clone(), stop.clone());
     let cloud = Arc::clone(cloud);
     let tasks = cloud.sagemaker.tasks.clone();
     tasks.spawn(async move {
         let metrics = Arc::new(Metrics::default());
-        let outcome = train(&cloud, &key, Arc::new(asked), &stop, &metrics).await;
+        let outcome = match fate {
+            Some(reason) => Outcome::Failed(reason.to_owned()),
+            None => train(&cloud, &key, Arc::new(asked), &stop, &metrics).await,
+        };
         remove_folder(&cloud.sagemaker.training.folder(&key));
         // Before its end is known: from then on another job may have the name, and a stop of its own.
         cloud.sagemaker.training.stops().remove(&key);
