@@ -8,6 +8,8 @@ mod requests;
 mod target;
 
 #[cfg(test)]
+mod needs_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,11 +31,13 @@ use tokio_util::sync::CancellationToken;
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults};
+use crate::permission::Permission;
 use crate::server::operation::{Described, describe};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
-use crate::server::target::{Service, Target};
-use crate::service::{apigateway, iam, lambda, logs, s3, sagemaker, sts};
+pub(crate) use crate::server::target::Service;
+use crate::server::target::Target;
+use crate::service::{apigateway, iam, lambda, logs, quotas, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -273,8 +277,11 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
     }
 }
 
-async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
-    guard(cloud, service, call)?;
+/// Answers one call whose caller is known: asks IAM for everything that it needs, then has the service do it.
+pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
+    for need in needs(cloud, service, call) {
+        cloud.iam.ask(&call.caller, &need).map_err(|message| render::denied(service, message))?;
+    }
     match service {
         Service::Iam => iam::handle(cloud, call).await,
         Service::Sts => sts::handle(cloud, call).await,
@@ -283,24 +290,26 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::Lambda => lambda::handle(cloud, call).await,
         Service::ApiGateway => apigateway::handle(cloud, call).await,
         Service::Logs => logs::handle(cloud, call).await,
+        Service::Quotas => quotas::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }
     }
 }
 
-/// Lets role sessions into services that do not ask IAM themselves only by a statement about every resource.
-fn guard(cloud: &Cloud, service: Service, call: &Call) -> Result<(), Refusal> {
-    let action = match service {
-        Service::ApiGateway => format!("apigateway:{}", call.method),
-        Service::Lambda => {
-            let operation = operation::lambda(&call.method, &call.path);
-            format!("lambda:{}", if operation == "Invoke" { "InvokeFunction" } else { &operation })
-        }
-        _ => return Ok(()),
-    };
-    let allowed = cloud.iam.authorize_caller(&call.caller, &action, "*", &[]);
-    allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))
+/// What a call needs to be allowed. S3 asks within `s3s`, which has read the request by then.
+fn needs(cloud: &Cloud, service: Service, call: &Call) -> Vec<Permission> {
+    match service {
+        Service::Iam => iam::needs(cloud, call),
+        Service::SageMaker => sagemaker::needs(cloud, call),
+        Service::Runtime => sagemaker::needs_of_invocation(cloud, call),
+        Service::Lambda => lambda::needs(cloud, call, &operation::lambda(&call.method, &call.path)),
+        Service::ApiGateway => apigateway::needs(cloud, call),
+        Service::Logs => logs::needs(cloud, call),
+        Service::Quotas => quotas::needs(call),
+        // Whoever can sign may ask who they are; whether they may assume a role is for the role to say as well.
+        Service::Sts | Service::S3 | Service::Other => vec![],
+    }
 }
 
 /// A version 4 UUID, as AWS's request ids are.

@@ -12,8 +12,11 @@ use crate::server::target::Service;
 const READS: [&str; 9] = ["Get", "List", "Describe", "Head", "Filter", "Invoke", "AssumeRole", "Select", "Simulate"];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 12] = [
+const RESOURCE_MEMBERS: [&str; 15] = [
     "RoleName",
+    "RoleArn",
+    "PolicySourceArn",
+    "QuotaCode",
     "EndpointName",
     "EndpointConfigName",
     "ModelName",
@@ -56,7 +59,9 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         Service::Lambda => lambda_operation(method, &segments),
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
-        Service::SageMaker | Service::Logs | Service::Other => (named(service, parts, body), json_member(body)),
+        Service::SageMaker | Service::Logs | Service::Quotas | Service::Other => {
+            (named(service, parts, body), json_member(body))
+        }
     };
     let read = READS.iter().any(|read| operation.starts_with(read));
     let unnamed_read = operation.contains(' ') && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

@@ -6,7 +6,7 @@ use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Service {
+pub(crate) enum Service {
     S3,
     Iam,
     Sts,
@@ -15,10 +15,16 @@ pub(super) enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    Quotas,
     Other,
 }
 
 impl Service {
+    /// Whether it speaks JSON 1.1, which knows no status but 400 for what a caller did wrong.
+    pub(super) fn speaks_json(self) -> bool {
+        matches!(self, Self::SageMaker | Self::Logs | Self::Quotas | Self::Other)
+    }
+
     /// Signing name, or `execute-api` where there is none.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -29,6 +35,7 @@ impl Service {
             Self::Lambda => "lambda",
             Self::ApiGateway => "apigateway",
             Self::Logs => "logs",
+            Self::Quotas => "servicequotas",
             Self::Other => "unknown",
         }
     }
@@ -43,6 +50,7 @@ impl Service {
             "lambda" => Self::Lambda,
             "apigateway" => Self::ApiGateway,
             "logs" => Self::Logs,
+            "servicequotas" => Self::Quotas,
             _ => Self::Other,
         }
     }
@@ -124,6 +132,8 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
     let target = text("x-amz-target");
     if target.starts_with("Logs_") {
         Service::Logs
+    } else if target.starts_with("ServiceQuotasV") {
+        Service::Quotas
     } else if !target.is_empty() {
         Service::SageMaker
     } else if text("content-type").starts_with("application/x-www-form-urlencoded") {

@@ -4,10 +4,14 @@
 //! go on seeing what was before until then.
 
 mod check;
+mod decisions;
+mod keys;
+mod managed;
 mod operations;
 mod policy;
 mod role;
 mod session;
+mod simulate;
 mod xml;
 
 #[cfg(test)]
@@ -20,23 +24,33 @@ use jiff::Timestamp;
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::cloud::Config;
+use crate::permission::Permission;
 use crate::signature::Key;
 use crate::state::{Persisted, StateError};
 
-use check::Form;
-use policy::{Decision, Question, decide};
+pub(crate) use check::{Form, length, validation};
+pub use decisions::Decided;
+use decisions::Decisions;
+pub use keys::{Keys, Tags};
+use policy::{Asker, Decision, Question, decide};
 use role::Roles;
 pub use session::Session;
 use session::Sessions;
+pub(crate) use session::assumed_role_arn;
+
+/// Below this path are the program's own roles, as below `/_local/` are its own routes. They do not count as anybody's.
+const OWN_PATH: &str = "/_local/";
 
 /// The service's state.
 #[derive(Debug)]
 pub struct Iam {
     account: String,
     region: String,
+    partition: &'static str,
     propagation: Duration,
     roles: Persisted<Roles>,
     sessions: Sessions,
+    decisions: Decisions,
 }
 
 impl Iam {
@@ -45,15 +59,28 @@ impl Iam {
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
+            partition: config.partition(),
             propagation: config.delays.iam_propagation,
             roles: Persisted::open(&config.state_dir, "iam")?,
-            sessions: Sessions::new(config),
+            sessions: Sessions::open(config)?,
+            decisions: Decisions::default(),
         })
     }
 
-    /// Whether no role exists.
+    /// Whether no role exists but the program's own, and no managed policy.
     pub fn is_empty(&self) -> bool {
-        self.roles.read(|roles| roles.roles.is_empty())
+        self.roles
+            .read(|roles| roles.managed.is_empty() && roles.roles.values().all(|role| role.path.starts_with(OWN_PATH)))
+    }
+
+    /// The latest decisions about roles, oldest first.
+    pub fn decisions(&self, keep: impl Fn(&Decided) -> bool) -> Vec<Decided> {
+        self.decisions.list(keep)
+    }
+
+    /// Forgets the decisions, but not their count.
+    pub fn forget_decisions(&self) {
+        self.decisions.clear();
     }
 
     /// Whether `service` (for example `sagemaker.amazonaws.com`) may assume the role now: the role exists, its
@@ -63,21 +90,41 @@ impl Iam {
     }
 
     fn may_assume_at(&self, now: Timestamp, role_arn: &str, service: &str, source_arn: &str) -> bool {
-        let context = [("aws:SourceArn", source_arn), ("aws:SourceAccount", self.account.as_str())];
-        let question = Question { action: "sts:AssumeRole", resource: None, service: Some(service), context: &context };
+        let keys = Keys::from(&[("aws:SourceArn", source_arn), ("aws:SourceAccount", self.account.as_str())][..]);
+        self.trust(now, role_arn, Asker::Service(service), &keys) == Decision::Allowed
+    }
+
+    /// Whether the caller may begin a session of the role now. A trust policy that names the account leaves it to the
+    /// caller's own policies; one that names the caller does not. Source: IAM, policy evaluation within one account.
+    pub fn may_begin_session(&self, caller: &Caller, role_arn: &str, keys: &Keys) -> bool {
+        let now = Timestamp::now();
+        let keys = self.keys_of(keys, caller.role.as_deref().unwrap_or(&caller.arn));
+        let root = format!("arn:{}:iam::{}:root", self.partition, self.account);
+        let direct: Vec<&str> = [caller.arn.as_str(), "*"].into_iter().chain(caller.role.as_deref()).collect();
+        let by_name = self.trust(now, role_arn, Asker::Principals(&direct), &keys);
+        let by_account = self.trust(now, role_arn, Asker::Principals(&[&self.account, &root]), &keys);
+        match (by_name, by_account) {
+            (Decision::Denied, _) | (_, Decision::Denied) => false,
+            (Decision::Allowed, _) => true,
+            (_, Decision::Allowed) => self.ask(caller, &Permission::new("sts:AssumeRole", role_arn)).is_ok(),
+            _ => false,
+        }
+    }
+
+    fn trust(&self, now: Timestamp, role_arn: &str, asker: Asker<'_>, keys: &Keys) -> Decision {
+        let question = Question { action: "sts:AssumeRole", resource: None, asker, keys };
         self.roles.read(|roles| {
             let seen = roles.seen(role_arn, now, self.propagation);
-            seen.is_some_and(|seen| decide([seen.trust.as_str()], question) == Decision::Allowed)
+            seen.map_or(Decision::Unmentioned, |seen| decide([seen.trust.as_str()], question))
         })
     }
 
-    /// Whether the role's policies allow `action` on `resource` now. The error is AWS's sentence:
-    /// `User: … is not authorized to perform: … on resource: … because no identity-based policy allows the … action`.
+    /// Whether the role's policies allow `action` on `resource` now, for a service that acts as the role.
     pub fn authorize(&self, role_arn: &str, action: &str, resource: &str) -> Result<(), String> {
         self.authorize_with(role_arn, action, resource, &[])
     }
 
-    /// Like [`Iam::authorize`], with condition keys of the request, for example `iam:PassedToService` or `s3:prefix`.
+    /// Like [`Iam::authorize`], with condition keys of the request, for example `s3:prefix`.
     pub fn authorize_with(
         &self,
         role_arn: &str,
@@ -86,53 +133,71 @@ impl Iam {
         context: &[(&str, &str)],
     ) -> Result<(), String> {
         let caller = Caller { arn: role_arn.to_owned(), role: Some(role_arn.to_owned()) };
-        self.authorize_caller(&caller, action, resource, context)
+        self.ask(&caller, &Permission { keys: Keys::from(context), ..Permission::new(action, resource) })
     }
 
-    /// Like [`Iam::authorize_with`], for whoever signed a request: the account's own key may do anything.
-    pub fn authorize_caller(
-        &self,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Result<(), String> {
-        self.authorize_at(Timestamp::now(), caller, action, resource, context)
+    /// Whether whoever signed a request may do this now: the account's own key may do anything, a session what its
+    /// role's policies allow. The error is AWS's sentence: `User: … is not authorized to perform: … on resource: …
+    /// because no identity-based policy allows the … action`.
+    pub fn ask(&self, caller: &Caller, permission: &Permission) -> Result<(), String> {
+        self.ask_at(Timestamp::now(), caller, permission)
     }
 
-    fn authorize_at(
-        &self,
-        now: Timestamp,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Result<(), String> {
+    fn ask_at(&self, now: Timestamp, caller: &Caller, permission: &Permission) -> Result<(), String> {
         let Some(role_arn) = caller.role.as_deref() else { return Ok(()) };
-        // Loopback stands for TLS: a policy that insists on it means the cloud, not the simulation.
-        let global = [
-            ("aws:PrincipalArn", role_arn),
-            ("aws:PrincipalAccount", &self.account),
-            ("aws:RequestedRegion", &self.region),
-            ("aws:SecureTransport", "true"),
-        ];
-        let context = [context, &global].concat();
-        let question = Question { action, resource: Some(resource), service: None, context: &context };
-        let decision = self.roles.read(|roles| {
-            let seen = roles.seen(role_arn, now, self.propagation);
-            seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
-        });
+        let Permission { action, or, resource, keys } = permission;
+        let keys = self.keys_of(keys, role_arn);
+        let decision = match (self.decide(now, role_arn, action, resource, &keys), or) {
+            (Decision::Unmentioned, Some(or)) => self.decide(now, role_arn, or, resource, &keys),
+            (decision, _) => decision,
+        };
+        self.decisions.push(&caller.arn, action, resource, decision == Decision::Allowed);
         let why = match decision {
             Decision::Allowed => return Ok(()),
             Decision::Unmentioned => format!("because no identity-based policy allows the {action} action"),
             Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
         };
-        Err(format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", caller.arn))
+        // S3 puts quotes around the ARN, and what is about no resource names none: reports of users.
+        let on = match resource.as_str() {
+            "*" => String::new(),
+            arn if action.starts_with("s3:") => format!("on resource: \"{arn}\" "),
+            arn => format!("on resource: {arn} "),
+        };
+        Err(format!("User: {} is not authorized to perform: {action} {on}{why}", caller.arn))
+    }
+
+    fn decide(&self, now: Timestamp, role_arn: &str, action: &str, resource: &str, keys: &Keys) -> Decision {
+        let question = Question { action, resource: Some(resource), asker: Asker::Own, keys };
+        self.roles.read(|roles| {
+            let seen = roles.seen(role_arn, now, self.propagation);
+            seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
+        })
+    }
+
+    /// The keys of a request, and those that every request has.
+    fn keys_of(&self, keys: &Keys, principal_arn: &str) -> Keys {
+        let mut keys = keys.clone();
+        keys.put("aws:PrincipalArn", principal_arn);
+        keys.put("aws:PrincipalAccount", &self.account);
+        keys.put("aws:RequestedRegion", &self.region);
+        // Loopback stands for TLS: a policy that insists on it means the cloud, not the simulation.
+        keys.put("aws:SecureTransport", "true");
+        keys
     }
 
     /// Credentials that act as the role, valid until the process ends.
     pub fn session(&self, role_arn: &str, session_name: &str) -> Session {
         self.sessions.start(role_arn, session_name)
+    }
+
+    /// Credentials that act as the role until then, also after a restart.
+    pub(crate) fn grant(&self, role_arn: &str, session_name: &str, until: Timestamp) -> Result<Session, Refusal> {
+        self.sessions.grant(role_arn, session_name, until)
+    }
+
+    /// How long sessions of the role may be; none when there is no such role.
+    pub(crate) fn max_session_s(&self, role_arn: &str) -> Option<u32> {
+        self.roles.read(|roles| roles.by_arn(role_arn).map(|role| role.max_session_s))
     }
 
     /// The key of a session, by its id.
@@ -142,23 +207,66 @@ impl Iam {
 
     /// What `aws:userid` says of a role's sessions before the colon; begins `AROA`.
     pub(crate) fn role_id(&self, role_arn: &str) -> Option<String> {
-        self.roles.read(|roles| roles.roles.values().find(|role| role.arn == role_arn).map(|role| role.id.clone()))
+        self.roles.read(|roles| roles.by_arn(role_arn).map(|role| role.id.clone()))
+    }
+
+    /// ARN of something below a path of this account.
+    fn arn(&self, kind: &str, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}{path}{name}", self.partition, self.account)
     }
 }
 
 /// Answers one call in the query protocol.
 #[expect(clippy::unused_async, reason = "every service is called alike")]
 pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
-    let form = Form::parse(&call.body);
-    let (action, resource) = (format!("iam:{}", call.operation), resource(&cloud.iam, &form));
-    let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);
-    allowed.map_err(|message| Refusal::new(403, "AccessDenied", message))?;
-    operations::answer(&cloud.iam, call, &form)
+    operations::answer(&cloud.iam, call, &Form::parse(&call.body))
 }
 
-/// What a call is about, for authorization.
-fn resource(iam: &Iam, form: &Form) -> String {
-    let Some(name) = form.get("RoleName") else { return format!("arn:aws:iam::{}:role/", iam.account) };
-    let known = iam.roles.read(|roles| roles.roles.get(&name.to_lowercase()).map(|role| role.arn.clone()));
-    known.unwrap_or_else(|| format!("arn:aws:iam::{}:role{}{name}", iam.account, form.get("Path").unwrap_or("/")))
+/// What a call needs to be allowed.
+pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
+    let (iam, form) = (&cloud.iam, Form::parse(&call.body));
+    let (resource, bears) = about(iam, &form, &call.operation);
+    let mut main = Permission::new(format!("iam:{}", call.operation), resource.clone()).bearing(bears);
+    if let Some(arn) = form.get("PolicyArn").filter(|_| form.get("RoleName").is_some()) {
+        main = main.with("iam:PolicyARN", arn);
+    }
+    let tags: Tags = form.tags().unwrap_or_default().into_iter().collect();
+    let tagging = match call.operation.as_str() {
+        "CreateRole" => "iam:TagRole",
+        "CreatePolicy" => "iam:TagPolicy",
+        "TagRole" => return vec![main.putting(tags)],
+        "UntagRole" => {
+            return vec![
+                main.putting(form.tag_keys().into_iter().map(|key| (key.to_owned(), String::new())).collect()),
+            ];
+        }
+        _ => return vec![main],
+    };
+    let mut needs = vec![main.putting(tags.clone())];
+    if !tags.is_empty() {
+        needs.push(Permission::new(tagging, resource).putting(tags));
+    }
+    needs
+}
+
+/// What a call is about, and the tags that it bears.
+fn about(iam: &Iam, form: &Form, operation: &str) -> (String, Tags) {
+    let path = form.get("Path").unwrap_or("/");
+    if let Some(name) = form.get("RoleName") {
+        let known = iam.roles.read(|roles| {
+            let role = roles.roles.get(&name.to_lowercase())?;
+            Some((role.arn.clone(), role.tags.iter().cloned().collect()))
+        });
+        return known.unwrap_or_else(|| (iam.arn("role", path, name), Tags::new()));
+    }
+    let resource = match operation {
+        "CreatePolicy" => iam.arn("policy", path, form.get("PolicyName").unwrap_or_default()),
+        "ListPolicies" => iam.arn("policy", path, ""),
+        "SimulatePrincipalPolicy" => form.get("PolicySourceArn").unwrap_or("*").to_owned(),
+        _ => match form.get("PolicyArn") {
+            Some(arn) => arn.to_owned(),
+            None => iam.arn("role", form.get("PathPrefix").unwrap_or("/"), ""),
+        },
+    };
+    (resource, Tags::new())
 }

@@ -4,6 +4,7 @@ pub mod apigateway;
 pub mod iam;
 pub mod lambda;
 pub mod logs;
+pub mod quotas;
 pub mod s3;
 pub mod sagemaker;
 pub mod sts;

@@ -9,6 +9,7 @@ mod control;
 mod cors;
 mod data_plane;
 mod event;
+mod needs;
 #[expect(clippy::struct_field_names, reason = "the fields are named as the wire names them")]
 mod resource;
 mod route;
@@ -28,6 +29,8 @@ use crate::Cloud;
 use crate::call::{Call, Reply};
 use crate::cloud::Config;
 use crate::state::{Persisted, StateError};
+
+pub use needs::needs;
 
 /// The service's state.
 #[derive(Debug)]

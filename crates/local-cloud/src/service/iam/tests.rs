@@ -1,3 +1,5 @@
+mod attached;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -305,8 +307,8 @@ fn a_denial_is_told_in_the_words_of_aws() {
     let caller =
         Caller { arn: "arn:aws:sts::123456789012:assumed-role/Exec/s".to_owned(), role: Some(ROLE.to_owned()) };
     insta::assert_snapshot!(
-        iam.authorize_caller(&caller, "s3:GetObject", MODEL, &[]).unwrap_err(),
-        @"User: arn:aws:sts::123456789012:assumed-role/Exec/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket/models/a.tar.gz because no identity-based policy allows the s3:GetObject action"
+        iam.ask(&caller, &Permission::new("s3:GetObject", MODEL)).unwrap_err(),
+        @r#"User: arn:aws:sts::123456789012:assumed-role/Exec/s is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::bucket/models/a.tar.gz" because no identity-based policy allows the s3:GetObject action"#
     );
     put(&iam, &reading().replace("Allow", "Deny"));
     let denied = iam.authorize(ROLE, "s3:GetObject", MODEL).unwrap_err();
@@ -320,7 +322,7 @@ fn services_see_every_change_only_after_it_has_propagated() {
     let caller = Caller { arn: ROLE.to_owned(), role: Some(ROLE.to_owned()) };
     let later = |seconds: i64| Timestamp::now() + seconds.seconds();
     let assumable = |at: Timestamp| iam.may_assume_at(at, ROLE, SAGEMAKER, SOURCE);
-    let readable = |at: Timestamp| iam.authorize_at(at, &caller, "s3:GetObject", MODEL, &[]).is_ok();
+    let readable = |at: Timestamp| iam.ask_at(at, &caller, &Permission::new("s3:GetObject", MODEL)).is_ok();
 
     create(&iam);
     put(&iam, &reading());

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::deploy;
 use super::endpoint_config::{self, fleet};
+use super::quota;
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
 use super::validate::{Faults, Members, flag, integer, list, number, structure, text};
 use crate::Cloud;
@@ -30,6 +31,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
         let config = memory.configs.get(&target.config_key);
         let config = config.ok_or_else(|| absent(endpoint_config::NOUN, &target.config_arn))?;
         let pending = fleet(&sagemaker.names, memory, config)?;
+        quota::check_fleet(cloud, memory, &pending)?;
         let endpoint = Endpoint {
             name: target.name.clone(),
             arn: target.arn.clone(),
@@ -68,6 +70,7 @@ pub(super) fn update(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Ref
             refuse_conversion(serving, &pending)?;
             retained.keep(serving, &mut pending);
         }
+        quota::check_fleet(cloud, memory, &pending)?;
         if let Some(endpoint) = memory.endpoints.get_mut(&target.key) {
             endpoint.status = Status::Updating;
             endpoint.failure_reason = None;
@@ -91,6 +94,7 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         faults.finish()?;
     }
     sagemaker.memory.write(|memory| {
+        let before = memory.clone();
         let endpoint = memory.endpoints.get_mut(&key).ok_or_else(|| absent(NOUN, &arn))?;
         must_be_settled(endpoint)?;
         for (index, wanted) in wanted.iter().enumerate() {
@@ -115,7 +119,8 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         endpoint.status = Status::Updating;
         endpoint.failure_reason = None;
         endpoint.modified = now();
-        Ok(())
+        let (old, new) = (before.endpoints.get(&key).and_then(|it| it.serving.as_ref()), endpoint.serving.as_ref());
+        quota::check_growth(cloud, &before, old, new)
     })?;
     deploy::spawn(cloud, key);
     Ok(json!({ "EndpointArn": arn }))

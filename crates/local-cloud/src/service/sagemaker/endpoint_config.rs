@@ -123,6 +123,7 @@ pub(super) fn fleet(names: &Names, memory: &Memory, config: &Record) -> Result<F
             role: text(&model.given, "ExecutionRoleArn")?.or(config_role).map(str::to_owned),
             container: container_of(&model.given)?,
             startup_limit_s: limit.and_then(|limit| u64::try_from(limit).ok()).unwrap_or(STARTUP_LIMIT_S),
+            instance_type: text(variant, "InstanceType")?.map(str::to_owned),
             current_weight: weight,
             desired_weight: weight,
             current_count: count,

@@ -96,6 +96,9 @@ pub(super) struct Variant {
     pub(super) role: Option<String>,
     pub(super) container: Container,
     pub(super) startup_limit_s: u64,
+    /// None when it is serverless.
+    #[serde(default)]
+    pub(super) instance_type: Option<String>,
     pub(super) current_weight: f64,
     pub(super) desired_weight: f64,
     pub(super) current_count: u64,
@@ -122,12 +125,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(config: &Config) -> Self {
-        let partition = match config.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if config.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        Self { account: config.account.clone(), region: config.region.clone(), partition }
+        Self { account: config.account.clone(), region: config.region.clone(), partition: config.partition() }
     }
 
     /// An ARN of `kind` (`model`, `endpoint-config`, `endpoint`, `training-job`). The name goes in in lower case, as on AWS.
@@ -156,6 +154,10 @@ impl Names {
 
     pub(super) fn repository_arn(&self, image: &super::image::Image<'_>) -> String {
         format!("arn:{}:ecr:{}:{}:repository/{}", self.partition, image.region, image.registry, image.repository)
+    }
+
+    pub(super) fn log_stream_arn(&self, group: &str, stream: &str) -> String {
+        format!("{}:log-stream:{stream}", self.log_group_arn(group))
     }
 
     pub(super) fn log_group_arn(&self, group: &str) -> String {

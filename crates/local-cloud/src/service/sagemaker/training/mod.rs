@@ -22,12 +22,13 @@ pub(super) use self::record::{Job, JobStatus};
 use self::request::{Asked, Channel};
 use super::deploy::remove_folder;
 use super::image::Image;
-use super::model::{may_pass, must_be_assumable, pick, repository_refused};
+use super::model::{must_be_assumable, pick, repository_refused};
+use super::quota;
 use super::record::{invalid, now};
 use super::server_process::kill_left_over;
 use super::validate::{Faults, Members, text};
 use crate::Cloud;
-use crate::call::{Call, Refusal};
+use crate::call::Refusal;
 use crate::cloud::Config;
 use crate::state::StateError;
 
@@ -63,7 +64,7 @@ impl Training {
 }
 
 /// `CreateTrainingJob`: answers at once, works behind.
-pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Result<Value, Refusal> {
+pub(super) fn create(cloud: &Arc<Cloud>, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
     let mut faults = Faults::default();
     let name = text(request, "TrainingJobName")?;
@@ -78,7 +79,6 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
     }
     let image = Image::parse(&asked.image);
     let image = image.ok_or_else(|| invalid(format!("ECR image \"{}\" is invalid.", asked.image)))?;
-    may_pass(cloud, call, &asked.role)?;
     must_be_assumable(cloud, &asked.role)?;
     if image.is_prebuilt_elsewhere() {
         return Err(repository_refused(&asked.image));
@@ -91,6 +91,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         if memory.training_jobs.contains_key(&key) {
             return Err(taken(&arn));
         }
+        quota::check_training(cloud, memory, &asked.instance_type, asked.instance_count)?;
         memory.training_jobs.insert(key.clone(), job);
         Ok(())
     })?;
