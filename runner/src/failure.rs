@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use spec::{Complaint, Complaints};
+use stages::create_role::Lack;
 use stages::{CloudError, Meaning, StageError};
 
 /// Exit code of wrong usage and of a wrong pipeline file, as `sysexits.h` numbers it.
@@ -44,7 +45,7 @@ impl Failure {
     /// As README and `design` number them.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Stage { error, .. } => match **error {
+            Self::Stage { error, .. } => match bare(error) {
                 StageError::Check(_) => 3,
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => 4,
                 _ => 1,
@@ -62,6 +63,10 @@ impl Failure {
         let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         let text = match self {
             Self::Pipeline(complaints) => complaints.render(color),
+            Self::Stage { error, .. } => match explanation(error) {
+                Some(lack) => format!("{}\n{}", self.text(), lack.complaint().render(color)),
+                None => self.text(),
+            },
             _ => self.text(),
         };
         anstream::eprintln!("{}", text.trim_end());
@@ -109,6 +114,9 @@ impl Failure {
                 Some("nothing was changed; look at the network and at `endpoint-url`".to_owned())
             }
             Self::Cloud(error) => cloud_hint(error),
+            Self::Stage { error, .. } if explanation(error).is_some() => {
+                Some("write the statement that is named below, then run the same command again".to_owned())
+            }
             Self::Stage { error, .. } => match error.as_ref() {
                 StageError::Check(check) => check.hint.clone(),
                 StageError::Cloud(error) => cloud_hint(error).or_else(|| Some(again.to_owned())),
@@ -116,13 +124,30 @@ impl Failure {
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => {
                     Some("the version before still serves; mend the cause and apply again".to_owned())
                 }
-                StageError::Here { .. } | StageError::Failed { .. } => None,
+                StageError::Here { .. } | StageError::Failed { .. } | StageError::Explained(_) => None,
             },
             Self::Local { hint, .. } => hint.clone(),
             Self::Interrupted { .. } => Some(again.to_owned()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) => None,
             Self::Internal { .. } => Some("this is a bug of `runner`; nothing was lost".to_owned()),
         }
+    }
+}
+
+/// What failed, without what explains it.
+fn bare(error: &StageError) -> &StageError {
+    match error {
+        StageError::Explained(explained) => bare(explained.error()),
+        other => other,
+    }
+}
+
+/// What a role lacks, when that is why it failed.
+fn explanation(error: &StageError) -> Option<&Lack> {
+    match error {
+        StageError::Explained(explained) => Some(explained.lack()),
+        StageError::SwitchedBack { source, .. } => explanation(source),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use plan::{Goal, Plan, World};
 use spec::{Spec, Target};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
-use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted};
+use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted, create_role};
 
 use crate::event::ReadingBar;
 use crate::failure::Failure;
@@ -110,7 +110,9 @@ impl Session {
         };
         let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
-        let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names });
+        let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names };
+        create_role::check(&wanted)?;
+        let declared = Declared::of(&wanted);
         Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
     }
 

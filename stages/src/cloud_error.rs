@@ -21,6 +21,8 @@ struct Refusal {
     request_id: Option<String>,
     status: Option<u16>,
     no_credentials: bool,
+    /// Known to stay, whatever it would mean otherwise.
+    for_good: bool,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -56,12 +58,21 @@ impl CloudError {
         if *no_credentials {
             return Meaning::NoCredentials;
         }
+        if self.0.for_good {
+            return Meaning::Refused;
+        }
         let service = operation.split(':').next().unwrap_or_default();
         let code = code.as_deref().unwrap_or_default();
         if code.is_empty() && status.is_none() {
             return Meaning::NoAnswer;
         }
         meaning(service, code, message.as_deref().unwrap_or_default(), *status)
+    }
+
+    /// Says that the same call would be refused again, however often.
+    pub(crate) fn for_good(mut self) -> Self {
+        self.0.for_good = true;
+        self
     }
 
     /// `<service>:<Operation>`, as IAM writes it.
@@ -174,6 +185,7 @@ where
                 request_id,
                 status: error.raw_response().map(Status::status),
                 no_credentials: lacks_credentials(&error),
+                for_good: false,
                 source,
             }))
         })

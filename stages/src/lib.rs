@@ -36,6 +36,7 @@ use std::sync::Arc;
 pub use cache::Cache;
 pub use clients::Clients;
 pub use cloud_error::{CloudError, Meaning};
+pub use create_role::Explained;
 pub use inputs::Inputs;
 pub use names::{Names, Site};
 pub use resource::{Check, CheckError, Ctx, Evidence, Limits, Resource, StageError};

@@ -26,7 +26,12 @@ impl Site {
 
     /// An ARN in this account and region.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+        self.arn_of(service, &self.account, resource)
+    }
+
+    /// An ARN in this region, of whatever account.
+    pub(crate) fn arn_of(&self, service: &str, account: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{account}:{resource}", self.partition(), self.region)
     }
 }
 
@@ -99,6 +104,31 @@ impl Names {
             api: name.to_owned(),
             site,
         }
+    }
+
+    /// A text of the pipeline file with its placeholders filled in.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let value = |placeholder: &str| match placeholder {
+            "partition" => self.site.partition().to_owned(),
+            "region" => self.site.region.clone(),
+            "account" => self.site.account.clone(),
+            "bucket" => self.bucket.clone(),
+            "endpoint" => self.endpoint.clone(),
+            "function" => self.function.clone(),
+            _ => self.pipeline.clone(),
+        };
+        // What is no placeholder was refused when the file was read.
+        spec::fill(text, value).unwrap_or_else(|_| text.to_owned())
+    }
+
+    /// ARN of an object in the bucket.
+    pub(crate) fn object_arn(&self, key: &str) -> String {
+        format!("{}/{key}", self.bucket_arn())
+    }
+
+    /// ARN of the bucket.
+    pub(crate) fn bucket_arn(&self) -> String {
+        format!("arn:{}:s3:::{}", self.site.partition(), self.bucket)
     }
 
     /// Where the model archive is.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
+use crate::create_role::Explained;
 use crate::{Cache, Clients};
 
 /// One thing that should exist, and how to read and write it.
@@ -103,6 +104,9 @@ pub enum StageError {
     /// A gate or a smoke test said no.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Any of the others, and what a role lacks that the pipeline file gives it.
+    #[error(transparent)]
+    Explained(#[from] Box<Explained>),
     /// The data, the model or a file on this machine cannot be used.
     #[error("{what}")]
     Here {

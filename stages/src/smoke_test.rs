@@ -10,9 +10,11 @@ use plan::{Facts, ResourceId};
 use serde_json::{Map, Value as Json, json};
 use spec::{DeployProxy, SmokeTest};
 
+use crate::create_role::{Lacks, Roles};
 use crate::train::Known;
 use crate::{
-    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
+    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint,
+    deploy_proxy, log_group,
 };
 
 /// The stage.
@@ -37,6 +39,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         features: wanted.spec.train.features().to_vec(),
         inputs: Arc::clone(wanted.inputs),
         names: wanted.names.clone(),
+        lacks: Lacks::new(Roles::of(wanted).proxy.lacks),
         name: wanted.spec.deploy_proxy.route.to_string(),
     });
 }
@@ -48,6 +51,8 @@ struct Request {
     features: Vec<String>,
     inputs: Arc<Inputs>,
     names: Names,
+    /// What the function's role lacks that the file gives it.
+    lacks: Lacks,
     name: String,
 }
 
@@ -119,6 +124,17 @@ impl Request {
         Ok(())
     }
 
+    /// The function tells the public only that it may not call the endpoint; why, it tells its log.
+    async fn denied(&self, ctx: &Ctx<'_>, url: &str, answer: &str) -> StageError {
+        let lines = log_group::last_lines(ctx.clients, &self.names.function_log_group(), None).await;
+        let told = lines.iter().rev().find_map(|line| {
+            let line: Json = serde_json::from_str(line.trim()).ok()?;
+            line["detail"].as_str().filter(|detail| detail.contains("is not authorized")).map(ToOwned::to_owned)
+        });
+        let told = told.map(|told| format!("; its log says: {told}")).unwrap_or_default();
+        self.lacks.explain(failed(format!("{url} answered {answer}{told}")))
+    }
+
     /// Asks until the answer is 200: what was made a moment ago may answer otherwise for a few seconds.
     async fn ask(&self, ctx: &Ctx<'_>, url: &str, body: &Json) -> Result<Json, StageError> {
         let mut pace = ctx.pace(ctx.limits.smoke);
@@ -131,6 +147,10 @@ impl Request {
                     if (400..500).contains(&status) && !matches!(status, 403 | 404 | 429) {
                         return Err(failed(format!("{url} answered {status}: {text}")));
                     }
+                    if text.contains(DENIED) && self.lacks.told_by(&text).is_some() {
+                        // What is waited for cannot come.
+                        return Err(self.denied(ctx, url, &text).await);
+                    }
                     format!("{status}: {text}")
                 }
                 Ok(Err(error)) => error,
@@ -140,6 +160,9 @@ impl Request {
                 (ctx.say)(format!("waiting for {url} to answer 200, usually a few seconds; it answered {last}"));
             }
             if !pace.pause().await {
+                if last.contains(DENIED) {
+                    return Err(self.denied(ctx, url, &last).await);
+                }
                 return Err(failed(format!(
                     "{url} did not answer 200 within {} s; last: {last}",
                     ctx.limits.smoke.as_secs()
@@ -148,6 +171,9 @@ impl Request {
         }
     }
 }
+
+/// What the proxy answers when its role may not call the endpoint.
+const DENIED: &str = "the function may not call the model's endpoint";
 
 async fn send(method: &str, url: &str, body: &Json) -> Result<(u16, String), String> {
     let method = if method == "ANY" { "POST" } else { method };

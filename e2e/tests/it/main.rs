@@ -11,4 +11,5 @@ mod lifecycle;
 mod local_cloud;
 mod own_training;
 mod plans;
+mod roles;
 mod training_job;

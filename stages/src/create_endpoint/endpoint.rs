@@ -8,6 +8,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use super::endpoint_config::CONFIG_NAME;
 use super::{LOGS, foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::create_role::Lacks;
 use crate::resource::outputs;
 use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, log_group};
 
@@ -23,6 +24,8 @@ const SERVERLESS: &str = "serverless";
 pub(super) struct Endpoint {
     pub(super) serverless: bool,
     pub(super) names: Names,
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: Lacks,
 }
 
 #[async_trait]
@@ -145,6 +148,10 @@ impl Endpoint {
     /// Waits until it serves `config`. SageMaker quietly goes back to the old config when a new one does not come up,
     /// so `InService` alone proves nothing.
     async fn serve(&self, ctx: &Ctx<'_>, config: &str) -> Result<Outputs, StageError> {
+        self.served(ctx, config).await.map_err(|error| self.lacks.explain(error))
+    }
+
+    async fn served(&self, ctx: &Ctx<'_>, config: &str) -> Result<Outputs, StageError> {
         let Some(endpoint) = self.until_settled(ctx).await? else {
             return Err(StageError::Failed {
                 what: self.subject(),

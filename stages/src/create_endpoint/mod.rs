@@ -10,8 +10,9 @@ mod model;
 use serde_json::{Value as Json, json};
 use spec::Capacity;
 
+use crate::create_role::{Grant, Lacks, Need, Roles};
 use crate::log_group::LogGroup;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, tags};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, names, tags, train};
 use aws_sdk_sagemaker::types::Tag;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
@@ -31,21 +32,104 @@ const VARIANT: &str = "main";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let (spec, names) = (&wanted.spec.create_endpoint, wanted.names);
+    let lacks = Lacks::new(Roles::of(wanted).execution.lacks);
     declared.resource(LogGroup {
         id: LOGS,
         name: names.endpoint_log_group(),
         retention_days: spec.log_retention_days,
         names: names.clone(),
     });
-    declared.resource(model::Model { names: names.clone() });
+    declared.resource(model::Model { names: names.clone(), lacks: lacks.clone() });
     declared.resource(endpoint_config::EndpointConfig { capacity: spec.capacity.clone(), names: names.clone() });
     let serverless = matches!(spec.capacity, Capacity::Serverless { .. });
-    declared.resource(endpoint::Endpoint { serverless, names: names.clone() });
+    declared.resource(endpoint::Endpoint { serverless, names: names.clone(), lacks });
+}
+
+/// What serving needs the role that SageMaker assumes to be allowed: one model, one image, logs and metrics.
+pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
+    let names = wanted.names;
+    let (registry, repository) = image_parts(&names.image);
+    let image = names.site.arn_of("ecr", registry, &format!("repository/{repository}"));
+    let need = |action, resource: &str, without, told| Need {
+        action,
+        resource: resource.to_owned(),
+        keys: vec![],
+        without,
+        told,
+    };
+    let pull = |action, resource: &str| need(action, resource, "the image cannot be pulled", IMAGE_REFUSED);
+    let mut groups = vec![names.endpoint_log_group()];
+    if let spec::On::SageMaker(_) = train::on(wanted.spec) {
+        groups.push(train::LOG_GROUP.to_owned());
+    }
+    let logs = groups.iter().flat_map(|group| {
+        let stream = names.site.arn("logs", &format!("log-group:{group}:log-stream:main/0"));
+        let actions = ["logs:CreateLogStream", "logs:PutLogEvents"];
+        actions.map(|action| need(action, &stream, "the container's log stays empty", &[]))
+    });
+    vec![
+        Grant {
+            sid: "Model",
+            actions: &["s3:GetObject"],
+            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{}*", names::MODELS),
+            condition: Json::Null,
+            needs: vec![need(
+                "s3:GetObject",
+                &names.object_arn(&names.model_key),
+                "SageMaker cannot read the model",
+                &["Could not access model data", "Failed to download model data"],
+            )],
+        },
+        Grant {
+            sid: "EcrToken",
+            actions: &["ecr:GetAuthorizationToken"],
+            resource: "*".to_owned(),
+            condition: Json::Null,
+            needs: vec![pull("ecr:GetAuthorizationToken", "*")],
+        },
+        Grant {
+            sid: "EcrPull",
+            actions: PULL,
+            resource: image.clone(),
+            condition: Json::Null,
+            needs: PULL.iter().map(|action| pull(action, &image)).collect(),
+        },
+        Grant {
+            sid: "Logs",
+            actions: &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            resource: "arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*".to_owned(),
+            condition: Json::Null,
+            needs: logs.collect(),
+        },
+        Grant {
+            sid: "Metrics",
+            actions: &["cloudwatch:PutMetricData"],
+            resource: "*".to_owned(),
+            condition: Json::Null,
+            needs: vec![need("cloudwatch:PutMetricData", "*", "the endpoint has no metrics", &[])],
+        },
+    ]
+}
+
+/// What whoever pulls an image must be allowed.
+const PULL: &[&str] = &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"];
+
+/// What AWS says of a role that may not pull an image: of an endpoint, then of a training job.
+const IMAGE_REFUSED: &[&str] = &[
+    "does not have BatchGetImage permission",
+    "Please make sure all images included in the model",
+    "Cannot pull algorithm container",
+];
+
+/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
+fn image_parts(image: &str) -> (&str, &str) {
+    let (host, rest) = image.split_once('/').unwrap_or((image, ""));
+    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
 }
 
 /// Switches the endpoint back to a config that it served before, when a check failed on the new one.
 pub async fn switch_back(ctx: &Ctx<'_>, names: &Names, config: &str) -> Result<(), StageError> {
-    let endpoint = endpoint::Endpoint { serverless: false, names: names.clone() };
+    let endpoint = endpoint::Endpoint { serverless: false, names: names.clone(), lacks: Lacks::new(vec![]) };
     endpoint.switch(ctx, config).await.map(drop)
 }
 

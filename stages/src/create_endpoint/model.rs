@@ -6,6 +6,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 
 use super::{foreign, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
+use crate::create_role::Lacks;
 use crate::resource::outputs;
 use crate::{Clients, Ctx, Names, Resource, StageError, create_role, upload};
 
@@ -17,6 +18,8 @@ pub(super) const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) names: Names,
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: Lacks,
 }
 
 #[async_trait]
@@ -80,13 +83,14 @@ impl Resource for Model {
             .build();
         let role: String = ctx.get(&create_role::EXECUTION_ARN)?;
         let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
-        ctx.settled(&what, ctx.limits.propagation, || async {
+        let made = ctx.settled(&what, ctx.limits.propagation, || async {
             let request = ctx.clients.sagemaker.create_model().model_name(&self.names.model);
             let request = request.primary_container(container.clone()).execution_role_arn(&role);
             let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
-            or_already_there(answer.about("sagemaker:CreateModel", self.subject())).map(drop)
-        })
-        .await?;
+            let answer = self.lacks.final_if_told(answer.about("sagemaker:CreateModel", self.subject()));
+            or_already_there(answer).map(drop)
+        });
+        made.await.map_err(|error| self.lacks.explain(error))?;
         Ok(self.outputs())
     }
 

@@ -11,8 +11,11 @@ pub use http_api::{API, URL};
 pub use permission::PERMISSION;
 use plan::ResourceId;
 
+use serde_json::Value as Json;
+
+use crate::create_role::{Grant, Need};
 use crate::log_group::LogGroup;
-use crate::{Declared, Stage, Wanted};
+use crate::{Declared, Names, Stage, Wanted};
 
 /// The stage.
 pub const STAGE: Stage =
@@ -41,4 +44,32 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     });
     declared.resource(http_api::HttpApi { route: proxy.route.clone(), names: names.clone() });
     declared.resource(permission::Permission { route: proxy.route.clone(), names: names.clone() });
+}
+
+/// What the proxy needs its role to be allowed: one endpoint, and one log group, which exists already.
+pub(crate) fn grants(names: &Names) -> Vec<Grant> {
+    let need = |action, resource, without, told| Need { action, resource, keys: vec![], without, told };
+    let stream = names.site.arn("logs", &format!("log-group:{}:log-stream:2026/01/31/0", names.function_log_group()));
+    let log = |action| need(action, stream.clone(), "the function's log stays empty", &[]);
+    vec![
+        Grant {
+            sid: "Score",
+            actions: &["sagemaker:InvokeEndpoint"],
+            resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}".to_owned(),
+            condition: Json::Null,
+            needs: vec![need(
+                "sagemaker:InvokeEndpoint",
+                names.site.arn("sagemaker", &format!("endpoint/{}", names.endpoint)),
+                "the function cannot ask the model",
+                &["may not call the model's endpoint", "perform: sagemaker:InvokeEndpoint"],
+            )],
+        },
+        Grant {
+            sid: "Logs",
+            actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+            resource: "arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*".to_owned(),
+            condition: Json::Null,
+            needs: vec![log("logs:CreateLogStream"), log("logs:PutLogEvents")],
+        },
+    ]
 }

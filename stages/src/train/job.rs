@@ -16,15 +16,14 @@ use trainer::{Division, Evaluation, Table};
 
 use super::channels::{TRAIN, VALIDATION};
 use super::hyperparameters::hyperparameters;
-use super::{Known, STAGE, channels, options, served};
+use super::{Known, LOG_GROUP, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::create_role::Lacks;
 use crate::{
     Clients, CloudError, Ctx, Names, StageError, create_endpoint, create_role, log_group, names, objects, package,
     tags, upload,
 };
 
-/// Log group of every training job in an account and region; a job's streams begin with its name.
-const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Jobs that one model may take. A name is used once for ever, so each failed one takes the next.
 const ATTEMPTS: u32 = 100;
 /// What a job may take besides `max-runtime-s`, which begins with its machines: finding these, and the upload.
@@ -41,6 +40,8 @@ pub(super) struct Job<'a> {
     pub(super) instances: &'a TrainingInstances,
     /// The `XGBoost` release that will serve the model: major and minor.
     pub(super) release: (u32, u32),
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: &'a Lacks,
 }
 
 impl Job<'_> {
@@ -169,7 +170,8 @@ impl Job<'_> {
         let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
         ctx.settled(&what, ctx.limits.propagation, || async {
             let answer = request.clone().send().await;
-            or_already_there(answer.about("sagemaker:CreateTrainingJob", subject(name))).map(drop)
+            let answer = self.lacks.final_if_told(answer.about("sagemaker:CreateTrainingJob", subject(name)));
+            or_already_there(answer).map(drop)
         })
         .await
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use serde_json::{Value as Json, json};
 use spec::{On, Spec, Train};
 
 pub use gate::page;
@@ -24,6 +25,7 @@ pub use options::threshold;
 pub(crate) use options::{algorithm_words, options};
 pub(crate) use served::served;
 
+use crate::create_role::{Grant, Lacks, Need, Roles};
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
@@ -48,15 +50,67 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
     let threshold = options::threshold(wanted.spec.deploy_proxy.response.threshold);
+    let lacks = match on(wanted.spec) {
+        On::Here => vec![],
+        On::SageMaker(_) => Roles::of(wanted).execution.lacks,
+    };
     declared.resource(TrainedModel {
         name,
         inputs: Arc::clone(&inputs),
         names: wanted.names.clone(),
         on: on(wanted.spec).clone(),
         threshold,
+        lacks: Lacks::new(lacks),
     });
     let require = wanted.spec.train.require().clone();
     declared.check(gate::Gate { require, inputs, names: wanted.names.clone(), threshold });
+}
+
+/// Log group of every training job in an account and region; a job's streams begin with its name.
+pub(crate) const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+
+/// What a training job needs the role that SageMaker assumes to be allowed: it reads rows and writes a model.
+pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
+    let (On::SageMaker(_), names) = (on(wanted.spec), wanted.names) else { return vec![] };
+    let folder = job::folder(&wanted.inputs.model.fingerprint);
+    let need = |action, resource, without, told| Need { action, resource, keys: vec![], without, told };
+    let read = "the training job cannot read its rows";
+    vec![
+        Grant {
+            sid: "ListRows",
+            actions: &["s3:ListBucket"],
+            resource: "arn:{partition}:s3:::{bucket}".to_owned(),
+            condition: json!({ "StringLike": { "s3:prefix": format!("{TRAINING}*") } }),
+            needs: vec![Need {
+                keys: vec![("s3:prefix", format!("{folder}{}/", channels::TRAIN))],
+                ..need("s3:ListBucket", names.bucket_arn(), read, &["No S3 objects found"])
+            }],
+        },
+        Grant {
+            sid: "Rows",
+            actions: &["s3:GetObject"],
+            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*"),
+            condition: Json::Null,
+            needs: vec![need(
+                "s3:GetObject",
+                names.object_arn(&format!("{folder}{}/part-00000.csv", channels::TRAIN)),
+                read,
+                &["Data download failed"],
+            )],
+        },
+        Grant {
+            sid: "Result",
+            actions: &["s3:PutObject"],
+            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*/output/*"),
+            condition: Json::Null,
+            needs: vec![need(
+                "s3:PutObject",
+                names.object_arn(&format!("{folder}output/job/output/model.tar.gz")),
+                "the training job cannot write its model",
+                &["Artifact upload failed"],
+            )],
+        },
+    ]
 }
 
 /// Where the model is trained; one that is not trained from rows is made here.
@@ -75,6 +129,8 @@ struct TrainedModel {
     on: On,
     /// How the proxy decides. It is no part of the model: another one must not mean another model.
     threshold: trainer::Threshold,
+    /// What the role lacks that the file gives it.
+    lacks: Lacks,
 }
 
 #[async_trait]
@@ -142,7 +198,8 @@ impl Resource for TrainedModel {
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let (model, known) = make::make(ctx, &self.inputs, &self.names).await?;
+        let made = make::make(ctx, &self.inputs, &self.names, &self.lacks).await;
+        let (model, known) = made.map_err(|error| self.lacks.explain(error))?;
         for warning in known.warnings() {
             (ctx.say)(format!("warning: {warning}"));
         }

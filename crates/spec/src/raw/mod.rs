@@ -14,9 +14,11 @@ use crate::forms::{Block, given};
 use crate::limits;
 
 mod proxy;
+mod role;
 mod train;
 
 pub(crate) use proxy::*;
+pub(crate) use role::*;
 pub(crate) use train::*;
 
 /// What should be deployed, and where it may go.
@@ -79,7 +81,7 @@ pub(crate) enum RawStageBlock {
     Train(Option<Box<RawTrain>>),
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
-    CreateRole(Option<RawCreateRole>),
+    CreateRole(Option<Box<RawCreateRole>>),
     CreateEndpoint(Option<RawCreateEndpoint>),
     DeployProxy(Option<RawDeployProxy>),
     SmokeTest(Option<RawSmokeTest>),
@@ -137,12 +139,6 @@ pub(crate) struct RawUpload {
     #[schemars(length(min = 3, max = 63))]
     pub(crate) bucket: Option<String>,
 }
-
-/// The two roles; there is nothing to choose.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "CreateRole")]
-pub(crate) struct RawCreateRole {}
 
 /// How the model is served: by `instances` or `serverless`.
 #[derive(Default, Deserialize, JsonSchema)]

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
+mod role;
 mod train;
 
+pub use role::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -24,6 +26,8 @@ pub struct Spec {
     pub package: Package,
     /// The bucket.
     pub upload: Upload,
+    /// What the endpoint and the function may do.
+    pub create_role: CreateRole,
     /// How the model is served.
     pub create_endpoint: CreateEndpoint,
     /// The function and the HTTP API.

@@ -145,6 +145,16 @@ fn the_defaults_are_the_documented_ones() {
         upload: Upload {
             bucket: None,
         },
+        create_role: CreateRole {
+            sagemaker: RolePolicy {
+                policy: None,
+                also: [],
+            },
+            proxy: RolePolicy {
+                policy: None,
+                also: [],
+            },
+        },
         create_endpoint: CreateEndpoint {
             capacity: Instances {
                 instance_type: "ml.t2.medium",

@@ -9,6 +9,7 @@ mod wrong_algorithm;
 mod wrong_data;
 mod wrong_names;
 mod wrong_proxy;
+mod wrong_role;
 mod wrong_shape;
 mod wrong_train;
 mod wrong_values;

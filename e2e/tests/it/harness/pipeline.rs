@@ -11,6 +11,8 @@ pub(crate) struct Pipeline {
     pub(crate) local: String,
     /// Value of `train:`.
     pub(crate) train: String,
+    /// Value of `create-role:`.
+    pub(crate) create_role: String,
     /// Value of `create-endpoint:`.
     pub(crate) create_endpoint: String,
     /// Value of `deploy-proxy:`.
@@ -27,6 +29,7 @@ impl Default for Pipeline {
             name: "fraud",
             local: "{ iam-propagation-ms: 0 }".to_owned(),
             train: trained(5),
+            create_role: "{}".to_owned(),
             create_endpoint: "{}".to_owned(),
             deploy_proxy: "{}".to_owned(),
             smoke_test: "{}".to_owned(),
@@ -48,7 +51,7 @@ impl Pipeline {
 
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self { name, local, train, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
+        let Self { name, local, train, create_role, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
         let proxy = tools().proxy.display();
         format!(
             "name: {name}\n\
@@ -57,7 +60,7 @@ impl Pipeline {
              - train: {train}\n  \
              - package: {{ proxy: \"{proxy}\" }}\n  \
              - upload:\n  \
-             - create-role:\n  \
+             - create-role: {create_role}\n  \
              - create-endpoint: {create_endpoint}\n  \
              - deploy-proxy: {deploy_proxy}\n  \
              - smoke-test: {smoke_test}\n  \

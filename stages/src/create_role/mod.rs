@@ -7,7 +7,17 @@ use serde_json::{Value as Json, json};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, policy, tags, train};
+use crate::{
+    Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
+    policy, tags, train,
+};
+pub use grant::{Explained, Lack};
+pub(crate) use grant::{Grant, Granted, Lacks, Need};
+use spec::Complaints;
+
+mod grant;
+#[cfg(test)]
+mod tests;
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -30,21 +40,51 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
-    let trains = matches!(train::on(wanted.spec), spec::On::SageMaker(_));
+    let Roles { execution, proxy } = Roles::of(wanted);
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names, trains),
+        policy: execution,
         names: names.clone(),
     });
     declared.resource(Role {
         id: PROXY,
         name: names.proxy_role.clone(),
         trust: trust("lambda.amazonaws.com", &proxy_condition(names)),
-        policy: proxy_policy(names),
+        policy: proxy,
         names: names.clone(),
     });
+}
+
+/// Where the pipeline file says what each role may do.
+const EXECUTION_PLACE: &str = "stages.create-role.sagemaker";
+const PROXY_PLACE: &str = "stages.create-role.proxy";
+
+/// What both roles may do, and what that lacks.
+pub(crate) struct Roles {
+    pub(crate) execution: Granted,
+    pub(crate) proxy: Granted,
+}
+
+impl Roles {
+    pub(crate) fn of(wanted: &Wanted<'_>) -> Self {
+        let (names, written) = (wanted.names, &wanted.spec.create_role);
+        // Every stage says what it needs of a role.
+        let execution = [create_endpoint::grants(wanted), train::grants(wanted)].concat();
+        let proxy = deploy_proxy::grants(names);
+        Self {
+            execution: Granted::of(wanted, EXECUTION_PLACE, &names.execution_role, &written.sagemaker, &execution),
+            proxy: Granted::of(wanted, PROXY_PLACE, &names.proxy_role, &written.proxy, &proxy),
+        }
+    }
+}
+
+/// Refuses policies that IAM would refuse for what is known only when every name is.
+pub fn check(wanted: &Wanted<'_>) -> Result<(), Complaints> {
+    let roles = Roles::of(wanted);
+    roles.execution.check(wanted, EXECUTION_PLACE)?;
+    roles.proxy.check(wanted, PROXY_PLACE)
 }
 
 /// For hosting, SageMaker sends the source ARN literally as `arn:…:sagemaker:R:A:*`; naming one endpoint never matches.
@@ -63,77 +103,12 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// Reads one model, pulls one image, writes its logs and metrics; as a training job also reads rows and writes a model.
-fn execution_policy(names: &Names, trains: bool) -> Json {
-    let site = &names.site;
-    let partition = site.partition();
-    let (registry, repository) = image_parts(&names.image);
-    let mut statements = vec![
-        json!({
-            "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
-            "Resource": format!("arn:{partition}:s3:::{}/{}*", names.bucket, crate::names::MODELS)
-        }),
-        json!({ "Sid": "EcrToken", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }),
-        json!({
-            "Sid": "EcrPull", "Effect": "Allow",
-            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
-            "Resource": format!("arn:{partition}:ecr:{}:{registry}:repository/{repository}", site.region)
-        }),
-        json!({
-            "Sid": "Logs", "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-            "Resource": [site.arn("logs", "log-group:/aws/sagemaker/*")]
-        }),
-        json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
-    ];
-    if trains {
-        let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
-        let training = crate::names::TRAINING;
-        statements.extend([
-            json!({
-                "Sid": "ListRows", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
-                "Condition": { "StringLike": { "s3:prefix": format!("{training}*") } }
-            }),
-            json!({
-                "Sid": "Rows", "Effect": "Allow", "Action": "s3:GetObject",
-                "Resource": format!("{bucket}/{training}*")
-            }),
-            json!({
-                "Sid": "Result", "Effect": "Allow", "Action": "s3:PutObject",
-                "Resource": format!("{bucket}/{training}*/output/*")
-            }),
-        ]);
-    }
-    policy::document(&statements)
-}
-
-/// Asks one endpoint, writes to one log group, which exists already.
-fn proxy_policy(names: &Names) -> Json {
-    let site = &names.site;
-    policy::document(&[
-        json!({
-            "Sid": "Score", "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint",
-            "Resource": site.arn("sagemaker", &format!("endpoint/{}", names.endpoint))
-        }),
-        json!({
-            "Sid": "Logs", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": site.arn("logs", &format!("log-group:{}:*", names.function_log_group()))
-        }),
-    ])
-}
-
-/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
-fn image_parts(image: &str) -> (&str, &str) {
-    let (host, rest) = image.split_once('/').unwrap_or((image, ""));
-    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
-}
-
 #[derive(Debug)]
 struct Role {
     id: ResourceId,
     name: String,
     trust: Json,
-    policy: Json,
+    policy: Granted,
     names: Names,
 }
 
@@ -155,8 +130,12 @@ impl Resource for Role {
         Facts::default()
             .fixed("path", ROLE_PATH)
             .field("trust", policy::words(&self.trust))
-            .field("policy", policy::words(&self.policy))
+            .field("policy", policy::words(&self.policy.document))
             .field("other_policies", json!([]))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.policy.lacks.iter().map(Lack::warning).collect()
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -206,7 +185,7 @@ impl Resource for Role {
             })
             .await?;
         }
-        if policy::words(&ours) != policy::words(&self.policy) {
+        if policy::words(&ours) != policy::words(&self.policy.document) {
             self.put_policy(ctx).await?;
         }
         self.remove_policies(ctx, &self.name, others).await?;
@@ -238,7 +217,7 @@ impl Role {
         let subject = self.subject();
         ctx.settled(&subject, ctx.limits.propagation, || async {
             let request = ctx.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
-            let answer = request.policy_document(self.policy.to_string()).send().await;
+            let answer = request.policy_document(self.policy.document.to_string()).send().await;
             answer.about("iam:PutRolePolicy", &subject)
         })
         .await?;
@@ -305,25 +284,30 @@ fn decoded(document: &str) -> Json {
 }
 
 #[cfg(test)]
-mod tests {
+mod document_tests {
     use super::*;
     use crate::fixture::Fixture;
 
+    fn roles(fixture: &Fixture) -> Roles {
+        Roles::of(&Wanted { spec: &fixture.spec, inputs: &fixture.inputs, names: &fixture.names })
+    }
+
     fn documents(region: &str) -> String {
-        let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
+        let fixture = Fixture::new("name: fraud", region, "3f9a0c12");
+        let Roles { execution, proxy } = roles(&fixture);
         let documents = json!({
-            "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names, false),
-            "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
-            "proxy": proxy_policy(&names),
+            "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&fixture.names)),
+            "execution": execution.document,
+            "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&fixture.names)),
+            "proxy": proxy.document,
         });
         serde_json::to_string_pretty(&documents).unwrap()
     }
 
     #[test]
     fn a_role_that_trains_may_also_read_rows_and_write_results() {
-        let names = Fixture::with("").names;
-        let (serves, trains) = (execution_policy(&names, false), execution_policy(&names, true));
+        let serves = roles(&Fixture::with("")).execution.document;
+        let trains = roles(&Fixture::with("{ train: { on: sagemaker } }")).execution.document;
         let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
         let (serves, mut trains) = (statements(&serves), statements(&trains));
         let more = trains.split_off(serves.len());
@@ -373,9 +357,7 @@ mod tests {
                   "logs:DescribeLogStreams"
                 ],
                 "Effect": "Allow",
-                "Resource": [
-                  "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"
-                ],
+                "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*",
                 "Sid": "Logs"
               },
               {
@@ -483,9 +465,7 @@ mod tests {
                   "logs:DescribeLogStreams"
                 ],
                 "Effect": "Allow",
-                "Resource": [
-                  "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*"
-                ],
+                "Resource": "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*",
                 "Sid": "Logs"
               },
               {
