@@ -69,6 +69,21 @@ impl CloudError {
         meaning(service, code, message.as_deref().unwrap_or_default(), *status)
     }
 
+    /// A refusal that stands within an answer.
+    pub(crate) fn within(operation: &'static str, subject: String, code: &str, message: &str) -> Self {
+        Self(Box::new(Refusal {
+            operation,
+            subject,
+            code: Some(code.to_owned()),
+            message: Some(message.to_owned()),
+            request_id: None,
+            status: None,
+            no_credentials: false,
+            for_good: false,
+            source: message.to_owned().into(),
+        }))
+    }
+
     /// Says that the same call would be refused again, however often.
     pub(crate) fn for_good(mut self) -> Self {
         self.0.for_good = true;

@@ -22,6 +22,7 @@ mod objects;
 pub mod package;
 mod policy;
 pub mod resource;
+pub mod rights;
 pub mod smoke_test;
 mod tags;
 pub mod teardown;
@@ -40,6 +41,7 @@ pub use create_role::Explained;
 pub use inputs::Inputs;
 pub use names::{Names, Site};
 pub use resource::{Check, CheckError, Ctx, Evidence, Limits, Resource, StageError};
+pub use rights::{Deployer, Right};
 
 /// A named step of the pipeline: a pure function from what is wanted to resources.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +116,11 @@ impl Declared {
     /// Makes a resource survive a teardown.
     pub fn keep(&mut self, id: plan::ResourceId) {
         self.kept.push(id);
+    }
+
+    /// Whether a teardown leaves it.
+    pub fn keeps(&self, id: &plan::ResourceId) -> bool {
+        self.kept.contains(id)
     }
 
     /// Everything, in declaration order.

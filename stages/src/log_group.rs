@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use plan::{Facts, Observation, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::{Clients, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// Lines of a container's log that are shown when it fails.
 const LAST_LINES: usize = 10;
@@ -36,6 +36,18 @@ impl Resource for LogGroup {
 
     fn desired(&self) -> Facts {
         Facts::default().field("retention_days", self.retention_days)
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions =
+            ["logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource"];
+        let [all, group] = self.names.log_group_arns(&self.name);
+        vec![
+            Right::new("LogGroups", &actions, all.as_str()).and(group.as_str()),
+            Right::new("LogGroups", &["logs:DeleteLogGroup"], all).and(group).to_delete(),
+            // It is found in a list, which is about no group.
+            Right::new("Find", &["logs:DescribeLogGroups"], "*"),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -93,21 +105,47 @@ impl Resource for LogGroup {
     }
 }
 
+/// A service's reason with the last words of what it ran, or with why they cannot be read.
+pub(crate) async fn with_last_words(
+    reason: &str,
+    of: &str,
+    clients: &Clients,
+    group: &str,
+    streams: Option<&str>,
+) -> String {
+    match last_lines(clients, group, streams).await {
+        Ok(lines) if lines.is_empty() => reason.to_owned(),
+        Ok(lines) => format!("{reason}\nlast lines of the {of}:\n  {}", lines.join("\n  ")),
+        Err(error) => format!("{reason}\nthe log of the {of} cannot be read: {}", error.message()),
+    }
+}
+
 /// The last lines of a log group, or of its streams with that prefix.
-///
-/// None when they cannot be read: that is no reason to hide the failure that they are to explain.
-pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Option<&str>) -> Vec<String> {
+pub(crate) async fn last_lines(
+    clients: &Clients,
+    group: &str,
+    streams: Option<&str>,
+) -> Result<Vec<String>, CloudError> {
     let request = clients.logs.filter_log_events().log_group_name(group);
     let request = request.set_log_stream_name_prefix(streams.map(ToOwned::to_owned));
     let mut pages = request.into_paginator().send();
     let mut lines: Vec<String> = vec![];
     // The oldest come first.
     for _ in 0..LOG_PAGES {
-        let Some(Ok(page)) = pages.next().await else { break };
+        let Some(page) = pages.next().await else { break };
+        let page = page.about("logs:FilterLogEvents", format!("log group `{group}`"));
+        // Without a group nobody has written anything yet.
+        let Some(page) = if_present(page)? else { break };
         lines.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| event.message));
         lines.drain(..lines.len().saturating_sub(LAST_LINES));
     }
-    lines
+    Ok(lines)
+}
+
+/// What reading the lines of a group needs.
+pub(crate) fn rights_to_read(names: &Names, group: &str) -> Right {
+    let [all, group] = names.log_group_arns(group);
+    Right::new("ReadLogs", &["logs:FilterLogEvents"], all).and(group)
 }
 
 impl LogGroup {

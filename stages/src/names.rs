@@ -121,6 +121,23 @@ impl Names {
         spec::fill(text, value).unwrap_or_else(|_| text.to_owned())
     }
 
+    /// ARN of every version of a model or an endpoint config: 12 characters follow the name, so that another pipeline
+    /// whose name begins with ours is not meant.
+    pub(crate) fn versions_arn(&self, kind: &str) -> String {
+        self.site.arn("sagemaker", &format!("{kind}/{}-{}", self.pipeline, "?".repeat(12)))
+    }
+
+    /// ARN of the endpoint.
+    pub(crate) fn endpoint_arn(&self) -> String {
+        self.site.arn("sagemaker", &format!("endpoint/{}", self.endpoint))
+    }
+
+    /// ARN of a log group, and the form in which most refusals have it.
+    pub(crate) fn log_group_arns(&self, group: &str) -> [String; 2] {
+        let arn = self.site.arn("logs", &format!("log-group:{group}"));
+        [format!("{arn}:*"), arn]
+    }
+
     /// ARN of an object in the bucket.
     pub(crate) fn object_arn(&self, key: &str) -> String {
         format!("{}/{key}", self.bucket_arn())

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::cloud_error::{Explain, if_present};
 use crate::inputs::{ProxyInput, ProxySource};
 use crate::resource::outputs;
-use crate::{Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, upload};
+use crate::{
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, deploy_proxy, elf, tags,
+    upload,
+};
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -82,6 +84,10 @@ impl Resource for Archive {
         Ok(if path.exists() { Some(self.present(hex::encode(sha256(&cache.read(&path)?)))) } else { None })
     }
 
+    fn rights(&self) -> Vec<Right> {
+        upload::rights_to_read(&self.names)
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         if let Some(seen) = self.cached(&clients.cache)? {
             return Ok(seen);
@@ -146,13 +152,16 @@ impl Resource for Proxy {
         Ok(cache.proxy_zip(&self.inputs.proxy.fingerprint).exists().then(|| self.present()))
     }
 
+    fn rights(&self) -> Vec<Right> {
+        deploy_proxy::rights_to_look(&self.names)
+    }
+
     /// Here, or running already: a machine that never built it need not build it again.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         if let Some(seen) = self.cached(&clients.cache)? {
             return Ok(seen);
         }
-        let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
-        let live = if_present(answer.about("lambda:GetFunction", format!("function `{}`", self.names.function)))?;
+        let live = deploy_proxy::function(clients, &self.names).await?;
         let tag = live.as_ref().and_then(|function| function.tags()?.get(tags::FINGERPRINT));
         let same = tag == Some(&short(&self.inputs.proxy.fingerprint));
         Ok(if same { self.present() } else { Observation::Absent })

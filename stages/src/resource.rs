@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
 use crate::create_role::Explained;
-use crate::{Cache, Clients};
+use crate::{Cache, Clients, Right};
 
 /// One thing that should exist, and how to read and write it.
 #[async_trait]
@@ -34,6 +34,9 @@ pub trait Resource: Send + Sync {
     fn warnings(&self) -> Vec<String> {
         vec![]
     }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure, and the
+    /// same whatever the data and the model are.
+    fn rights(&self) -> Vec<Right>;
     /// Describes what is true, in the same words. Never writes.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError>;
     /// Describes what files on this machine tell, so that a plan is right before there is a cloud to ask.
@@ -70,6 +73,8 @@ pub trait Check: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure.
+    fn rights(&self) -> Vec<Right>;
     /// What can be seen before it is tried, for the plan. Never writes.
     async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
         Ok(Facts::default())

@@ -13,8 +13,8 @@ use spec::{DeployProxy, SmokeTest};
 use crate::create_role::{Lacks, Roles};
 use crate::train::Known;
 use crate::{
-    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint,
-    deploy_proxy, log_group,
+    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Right, Stage, StageError, Wanted, create_endpoint,
+    deploy_proxy, log_group, upload,
 };
 
 /// The stage.
@@ -79,6 +79,12 @@ impl Check for Request {
         vec![create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let mut rights = upload::rights_to_read(&self.names);
+        rights.push(log_group::rights_to_read(&self.names, &self.names.function_log_group()));
+        rights
+    }
+
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError> {
         let url: String = ctx.get(&deploy_proxy::URL)?;
         let mut evidence = Evidence::new();
@@ -105,6 +111,12 @@ impl Check for Request {
     }
 }
 
+/// What AWS told the function, in a line that the function wrote.
+fn refusal(line: &str) -> Option<String> {
+    let line: Json = serde_json::from_str(line.trim()).ok()?;
+    line["detail"].as_str().filter(|detail| detail.contains("is not authorized")).map(ToOwned::to_owned)
+}
+
 /// An f32 widened to f64 has an exact decimal text, so the container reads the very number.
 fn exact(value: Option<f32>) -> Json {
     value.map_or(Json::Null, |value| json!(f64::from(value)))
@@ -126,12 +138,11 @@ impl Request {
 
     /// The function tells the public only that it may not call the endpoint; why, it tells its log.
     async fn denied(&self, ctx: &Ctx<'_>, url: &str, answer: &str) -> StageError {
-        let lines = log_group::last_lines(ctx.clients, &self.names.function_log_group(), None).await;
-        let told = lines.iter().rev().find_map(|line| {
-            let line: Json = serde_json::from_str(line.trim()).ok()?;
-            line["detail"].as_str().filter(|detail| detail.contains("is not authorized")).map(ToOwned::to_owned)
-        });
-        let told = told.map(|told| format!("; its log says: {told}")).unwrap_or_default();
+        let told = match log_group::last_lines(ctx.clients, &self.names.function_log_group(), None).await {
+            Ok(lines) => lines.iter().rev().find_map(|line| refusal(line)).map(|told| format!("its log says: {told}")),
+            Err(error) => Some(format!("its log cannot be read: {}", error.message())),
+        };
+        let told = told.map(|told| format!("; {told}")).unwrap_or_default();
         self.lacks.explain(failed(format!("{url} answered {answer}{told}")))
     }
 

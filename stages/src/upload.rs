@@ -20,8 +20,8 @@ use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, objects, package, policy,
-    tags, train,
+    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package,
+    policy, tags, train,
 };
 
 /// The stage.
@@ -87,11 +87,36 @@ impl Resource for Bucket {
             .field("policy", policy::words(&self.policy()))
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let names = &self.names;
+        let policy = if names.site.plain_http { "s3:DeleteBucketPolicy" } else { "s3:PutBucketPolicy" };
+        let made = [
+            "s3:CreateBucket",
+            "s3:TagResource",
+            "s3:ListBucket",
+            "s3:GetBucketTagging",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:GetEncryptionConfiguration",
+            "s3:PutEncryptionConfiguration",
+            "s3:GetBucketVersioning",
+            "s3:PutBucketVersioning",
+            "s3:GetLifecycleConfiguration",
+            "s3:PutLifecycleConfiguration",
+            "s3:GetBucketPolicy",
+            policy,
+        ];
+        let mut rights = vec![Right::new("Bucket", &made, names.bucket_arn())];
+        rights.push(Right::new("Bucket", &["s3:DeleteBucket"], names.bucket_arn()).to_delete());
+        rights.extend(objects::rights_to_empty(names, "*").into_iter().map(Right::to_delete));
+        rights
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let (s3, bucket) = (&clients.s3, &self.names.bucket);
         let subject = self.subject();
         let head = s3.head_bucket().bucket(bucket).expected_bucket_owner(&self.names.site.account).send().await;
-        match head.about("s3:HeadBucket", &subject) {
+        match head.about("s3:ListBucket", &subject) {
             Err(error) if error.meaning() == Meaning::Absent => return Ok(Observation::Absent),
             // The tags tell whose it is.
             Err(error) if error.meaning() != Meaning::Refused => return Err(error.into()),
@@ -289,6 +314,14 @@ impl Resource for Object {
         Facts::default().fixed("bucket", BUCKET_NAME.known(self.names.bucket.as_str())).field("sha256", sha256)
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let actions = ["s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"];
+        let models = self.names.object_arn(&format!("{MODELS}*"));
+        let mut rights = rights_to_read(&self.names);
+        rights.push(Right::new("ModelFiles", &actions, models));
+        rights
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(sha256) = object_sha256(clients, &self.names, &self.key).await? else {
             return Ok(Observation::Absent);
@@ -360,6 +393,14 @@ impl Object {
     fn outputs(&self) -> Outputs {
         outputs([("url", format!("s3://{}/{}", self.names.bucket, self.key).into())])
     }
+}
+
+/// What looking at models in the bucket needs: without the right to list, one that is absent looks forbidden.
+pub(crate) fn rights_to_read(names: &Names) -> Vec<Right> {
+    vec![
+        Right::new("Bucket", &["s3:ListBucket", "s3:GetBucketTagging"], names.bucket_arn()),
+        Right::new("ModelFiles", &["s3:GetObject"], names.object_arn(&format!("{MODELS}*"))),
+    ]
 }
 
 /// SHA-256 of a stored object in hexadecimal, as S3 computed it; none when it is absent or the bucket is not ours.

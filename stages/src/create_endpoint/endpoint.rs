@@ -6,11 +6,11 @@ use aws_sdk_sagemaker::types::EndpointStatus;
 use plan::{Facts, Observation, Output, Outputs, ResourceId};
 
 use super::endpoint_config::CONFIG_NAME;
-use super::{LOGS, foreign, sagemaker_tags};
+use super::{LOGS, foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::Lacks;
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, log_group};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, log_group};
 
 /// The endpoint.
 pub const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
@@ -51,6 +51,18 @@ impl Resource for Endpoint {
 
     fn after(&self) -> Vec<ResourceId> {
         vec![LOGS]
+    }
+
+    /// Making and switching it is asked about its config as well.
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.endpoint_arn();
+        let config = self.names.versions_arn("endpoint-config");
+        vec![
+            Right::new("Endpoint", &["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"], arn.as_str()).and(config),
+            Right::new("Endpoint", &["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], arn.as_str()),
+            rights_to_tag(&arn),
+            log_group::rights_to_read(&self.names, &self.names.endpoint_log_group()),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -204,13 +216,9 @@ impl Endpoint {
 
     /// The service's reason, and the container's last words.
     async fn cause(&self, ctx: &Ctx<'_>, endpoint: &DescribeEndpointOutput) -> String {
-        let reason = endpoint.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
-        let lines = log_group::last_lines(ctx.clients, &self.names.endpoint_log_group(), None).await;
-        if lines.is_empty() {
-            reason
-        } else {
-            format!("{reason}\nlast lines of the container:\n  {}", lines.join("\n  "))
-        }
+        let reason = endpoint.failure_reason().unwrap_or("SageMaker gave no reason");
+        let group = self.names.endpoint_log_group();
+        log_group::with_last_words(reason, "container", ctx.clients, &group, None).await
     }
 }
 

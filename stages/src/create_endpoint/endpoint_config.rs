@@ -6,10 +6,10 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 use spec::Capacity;
 
 use super::model::MODEL_NAME;
-use super::{VARIANT, capacity_words, foreign, sagemaker_tags};
+use super::{VARIANT, capacity_words, foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Names, Resource, StageError};
+use crate::{Clients, Ctx, Names, Resource, Right, StageError};
 
 /// The endpoint config.
 pub const CONFIG: ResourceId = ResourceId::new("create-endpoint/config");
@@ -40,6 +40,17 @@ impl Resource for EndpointConfig {
         Facts::default()
             .fixed("model", MODEL_NAME.known(self.names.model.as_str()))
             .fixed("capacity", capacity_words(&self.capacity))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.versions_arn("endpoint-config");
+        let actions =
+            ["sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig"];
+        vec![
+            Right::new("Configs", &actions, arn.as_str()),
+            Right::new("Find", &["sagemaker:ListEndpointConfigs"], "*"),
+            rights_to_tag(&arn),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

@@ -12,7 +12,7 @@ use spec::Capacity;
 
 use crate::create_role::{Grant, Lacks, Need, Roles};
 use crate::log_group::LogGroup;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, names, tags, train};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Right, Stage, StageError, Wanted, names, tags, train};
 use aws_sdk_sagemaker::types::Tag;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
@@ -125,6 +125,11 @@ const IMAGE_REFUSED: &[&str] = &[
 fn image_parts(image: &str) -> (&str, &str) {
     let (host, rest) = image.split_once('/').unwrap_or((image, ""));
     (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
+}
+
+/// What everything that SageMaker knows needs: it is tagged in the create call, and its tags are looked at.
+pub(crate) fn rights_to_tag(arn: &str) -> Right {
+    Right::new("SageMakerTags", &["sagemaker:AddTags", "sagemaker:ListTags"], arn)
 }
 
 /// Switches the endpoint back to a config that it served before, when a check failed on the new one.

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use aws_sdk_sagemaker::types::ContainerDefinition;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 
-use super::{foreign, sagemaker_tags};
+use super::{foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::create_role::Lacks;
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Names, Resource, StageError, create_role, upload};
+use crate::{Clients, Ctx, Names, Resource, Right, StageError, create_role, upload};
 
 /// The model.
 pub const MODEL: ResourceId = ResourceId::new("create-endpoint/model");
@@ -41,6 +41,17 @@ impl Resource for Model {
             .fixed("image", self.names.image.as_str())
             .fixed("data", upload::MODEL_URL.known(self.names.model_url()))
             .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.versions_arn("model");
+        let actions = ["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel"];
+        vec![
+            Right::new("Models", &actions, arn.as_str()),
+            Right::new("Find", &["sagemaker:ListModels"], "*"),
+            rights_to_tag(&arn),
+            create_role::right_to_pass_execution(&self.names),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

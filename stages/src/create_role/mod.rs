@@ -8,8 +8,8 @@ use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Declared, Names, Resource, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
-    policy, tags, train,
+    Clients, CloudError, Ctx, Declared, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
+    deploy_proxy, policy, tags, train,
 };
 pub use grant::{Explained, Lack};
 pub(crate) use grant::{Grant, Granted, Lacks, Need};
@@ -80,6 +80,16 @@ impl Roles {
     }
 }
 
+/// To hand the execution role to SageMaker.
+pub(crate) fn right_to_pass_execution(names: &Names) -> Right {
+    Right::pass_role("PassToSageMaker", names.role_arn(&names.execution_role), "sagemaker.amazonaws.com")
+}
+
+/// To hand the proxy's role to Lambda.
+pub(crate) fn right_to_pass_proxy(names: &Names) -> Right {
+    Right::pass_role("PassToLambda", names.role_arn(&names.proxy_role), "lambda.amazonaws.com")
+}
+
 /// Refuses policies that IAM would refuse for what is known only when every name is.
 pub fn check(wanted: &Wanted<'_>) -> Result<(), Complaints> {
     let roles = Roles::of(wanted);
@@ -136,6 +146,23 @@ impl Resource for Role {
 
     fn warnings(&self) -> Vec<String> {
         self.policy.lacks.iter().map(Lack::warning).collect()
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "iam:CreateRole",
+            "iam:TagRole",
+            "iam:GetRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:DeleteRole",
+            "iam:PutRolePolicy",
+            "iam:GetRolePolicy",
+            "iam:DeleteRolePolicy",
+            "iam:ListRolePolicies",
+            "iam:ListAttachedRolePolicies",
+            "iam:DetachRolePolicy",
+        ];
+        vec![Right::new("Roles", &actions, self.names.role_arn(&self.name))]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::function::FUNCTION_ARN;
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// The HTTP API.
 pub const API: ResourceId = ResourceId::new("deploy-proxy/api");
@@ -64,6 +64,21 @@ impl Resource for HttpApi {
             .field("routes", json!({ self.route_key(): "open to everybody" }))
             .field("stage", format!("{STAGE}, deployed at once"))
             .field("throttle", throttle(RATE_PER_S, BURST))
+    }
+
+    /// An API's id is the gateway's choice, and whether conditions on tags of HTTP APIs are ever met is not known. So
+    /// this is about every HTTP API of the region. Tags in a create call need rights of their own: to POST below `/tags/`
+    /// for an API, and `apigateway:TagResource` for a stage, though no list of actions has it.
+    fn rights(&self) -> Vec<Right> {
+        let site = &self.names.site;
+        let arn = |path: &str| format!("arn:{}:apigateway:{}::{path}", site.partition(), site.region);
+        let below = ["apigateway:GET", "apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"];
+        vec![
+            Right::new("Apis", &["apigateway:GET", "apigateway:POST"], arn("/apis")),
+            Right::new("Api", &below, arn("/apis/*")),
+            Right::new("ApiTags", &["apigateway:POST"], arn("/tags/*")),
+            Right::new("StageTags", &["apigateway:TagResource"], arn("/apis/*/stages")),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

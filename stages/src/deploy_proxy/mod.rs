@@ -6,6 +6,7 @@ mod permission;
 
 use std::sync::Arc;
 
+pub(crate) use function::get as function;
 pub use function::{FUNCTION, decide_by};
 pub use http_api::{API, URL};
 pub use permission::PERMISSION;
@@ -15,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::create_role::{Grant, Need};
 use crate::log_group::LogGroup;
-use crate::{Declared, Names, Stage, Wanted};
+use crate::{Declared, Names, Right, Stage, Wanted};
 
 /// The stage.
 pub const STAGE: Stage =
@@ -44,6 +45,11 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     });
     declared.resource(http_api::HttpApi { route: proxy.route.clone(), names: names.clone() });
     declared.resource(permission::Permission { route: proxy.route.clone(), names: names.clone() });
+}
+
+/// What looking at the function needs: whose it is stands in its tags.
+pub(crate) fn rights_to_look(names: &Names) -> Vec<Right> {
+    vec![Right::new("Function", &["lambda:GetFunction", "lambda:ListTags"], names.function_arn())]
 }
 
 /// What the proxy needs its role to be allowed: one endpoint, and one log group, which exists already.

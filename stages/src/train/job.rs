@@ -20,8 +20,8 @@ use super::{Known, LOG_GROUP, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::Lacks;
 use crate::{
-    Clients, CloudError, Ctx, Names, StageError, create_endpoint, create_role, log_group, names, objects, package,
-    tags, upload,
+    Clients, CloudError, Ctx, Names, Right, StageError, create_endpoint, create_role, log_group, names, objects,
+    package, tags, upload,
 };
 
 /// Jobs that one model may take. A name is used once for ever, so each failed one takes the next.
@@ -241,6 +241,24 @@ impl Job<'_> {
     }
 }
 
+/// What training by a job needs, and removing what it leaves.
+pub(super) fn rights(names: &Names) -> Vec<Right> {
+    // An attempt that is not the first has a number behind it.
+    let name = format!("training-job/{}-{}", names.pipeline, "?".repeat(12));
+    let [first, more] = [name.clone(), format!("{name}-*")].map(|name| names.site.arn("sagemaker", &name));
+    let actions = ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"];
+    let folders = format!("{}*", names::TRAINING);
+    let mut rights = vec![
+        Right::new("TrainingJobs", &actions, first.as_str()).and(more.as_str()),
+        create_endpoint::rights_to_tag(&first).and(more),
+        create_role::right_to_pass_execution(names),
+        Right::new("Training", &["s3:PutObject", "s3:GetObject"], names.object_arn(&folders)),
+        log_group::rights_to_read(names, LOG_GROUP),
+    ];
+    rights.extend(objects::rights_to_empty(names, &folders));
+    rights
+}
+
 /// Where a job's rows and results are in the bucket, by the fingerprint of its model.
 pub(super) fn folder(fingerprint: &str) -> String {
     format!("{}{}/", names::TRAINING, package::short(fingerprint))
@@ -331,9 +349,8 @@ fn is_over(job: &DescribeTrainingJobOutput) -> bool {
 
 /// The service's reason, and the container's last words.
 async fn cause(ctx: &Ctx<'_>, name: &str, job: &DescribeTrainingJobOutput) -> String {
-    let reason = job.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
-    let lines = log_group::last_lines(ctx.clients, LOG_GROUP, Some(&format!("{name}/"))).await;
-    if lines.is_empty() { reason } else { format!("{reason}\nlast lines of the job:\n  {}", lines.join("\n  ")) }
+    let reason = job.failure_reason().unwrap_or("SageMaker gave no reason");
+    log_group::with_last_words(reason, "job", ctx.clients, LOG_GROUP, Some(&format!("{name}/"))).await
 }
 
 fn why_stopped(job: &DescribeTrainingJobOutput) -> String {

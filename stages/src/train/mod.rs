@@ -29,8 +29,8 @@ use crate::create_role::{Grant, Lacks, Need, Roles};
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
-    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_role, objects, package,
-    upload,
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, create_role, inputs,
+    objects, package, upload,
 };
 
 /// The stage.
@@ -50,6 +50,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
     let threshold = options::threshold(wanted.spec.deploy_proxy.response.threshold);
+    let partition = wanted.names.site.partition();
     let lacks = match on(wanted.spec) {
         On::Here => vec![],
         On::SageMaker(_) => Roles::of(wanted).execution.lacks,
@@ -61,6 +62,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         on: on(wanted.spec).clone(),
         threshold,
         lacks: Lacks::new(lacks),
+        rows: inputs::objects(wanted.spec).map(|object| format!("arn:{partition}:s3:::{object}")).collect(),
     });
     let require = wanted.spec.train.require().clone();
     declared.check(gate::Gate { require, inputs, names: wanted.names.clone(), threshold });
@@ -131,6 +133,8 @@ struct TrainedModel {
     threshold: trainer::Threshold,
     /// What the role lacks that the file gives it.
     lacks: Lacks,
+    /// ARNs of the objects that rows are read from.
+    rows: Vec<String>,
 }
 
 #[async_trait]
@@ -163,6 +167,15 @@ impl Resource for TrainedModel {
             On::Here => vec![],
             On::SageMaker(_) => vec![upload::BUCKET, create_role::EXECUTION],
         }
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let mut rights = upload::rights_to_read(&self.names);
+        rights.extend(self.rows.iter().map(|arn| Right::new("Rows", &["s3:GetObject"], arn.as_str())));
+        if let On::SageMaker(_) = self.on {
+            rights.extend(job::rights(&self.names));
+        }
+        rights
     }
 
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
