@@ -235,6 +235,8 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
     if let Err(error) = lock.try_lock() {
         return Err(Failure::local(format!("another local cloud uses `{}`", dir.display()), error.to_string()));
     }
+    // The system lets go of it when this process is gone, and not before: whoever waits for that waits for the lock.
+    std::mem::forget(lock);
     let file = dir.join("cloud.json");
     let before = read_address(&file)?;
     let port = serve.port.or(before.as_ref().map(|before| before.port)).unwrap_or(0);

@@ -13,3 +13,4 @@ mod own_training;
 mod plans;
 mod roles;
 mod training_job;
+mod wire;

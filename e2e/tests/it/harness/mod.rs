@@ -12,4 +12,4 @@ pub(crate) use aws::{Aws, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
-pub(crate) use tools::{note, shared_data};
+pub(crate) use tools::{note, peer_is_missing, shared_data};

@@ -12,13 +12,16 @@ use super::aws::Aws;
 use super::http::{Answer, Http};
 use super::pipeline::Pipeline;
 use super::tools::{note, tools};
+use crate::wire;
 
 /// The pipeline file's name.
 const FILE: &str = "pipeline.yaml";
 
-/// A folder with a pipeline file.
+/// A folder with a pipeline file. Whatever `runner` sent to the local cloud in it is judged when the scene ends.
 pub(crate) struct Scene {
     folder: TempDir,
+    /// Holds the record of all requests.
+    records: TempDir,
 }
 
 /// What a command did.
@@ -68,7 +71,7 @@ impl Scene {
 
     /// A folder with this text in `pipeline.yaml`.
     pub(crate) fn with_text(text: &str) -> Self {
-        let scene = Self { folder: tempfile::tempdir().unwrap() };
+        let scene = Self { folder: tempfile::tempdir().unwrap(), records: tempfile::tempdir().unwrap() };
         fs::write(scene.path(FILE), text).unwrap();
         scene
     }
@@ -114,6 +117,7 @@ impl Scene {
         for name in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"] {
             command.env_remove(name);
         }
+        command.env("RUNNER_LOCAL_RECORD", self.record());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran =
@@ -162,6 +166,11 @@ impl Scene {
         steady_names(&steady_urls(&text))
     }
 
+    /// Every request that the local cloud was sent, whole.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.records.path().join("requests.jsonl")
+    }
+
     fn address(&self) -> Option<Json> {
         serde_json::from_slice(&fs::read(self.path(".runner/local/cloud.json")).ok()?).ok()
     }
@@ -202,6 +211,17 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
+        self.end();
+        if !std::thread::panicking() && self.record().exists() {
+            let verdict = wire::judge(&self.record()).unwrap_or_default();
+            assert!(verdict.faults.is_empty(), "AWS would object to:\n{}", Vec::from_iter(verdict.faults).join("\n"));
+        }
+    }
+}
+
+impl Scene {
+    /// Ends the local cloud.
+    fn end(&self) {
         let Some(address) = self.address() else { return };
         // Whatever became of the test's pipeline file, this one names the local cloud.
         fs::write(self.path("stop.yaml"), "name: stop\nstages:\n  - train: {}\n").unwrap();

@@ -77,3 +77,12 @@ fn version(executable: &Path) -> String {
     let digest = Sha256::digest(format!("{} {} {modified:?}", executable.display(), metadata.len()));
     hex::encode(&digest[..6])
 }
+
+/// Says on stderr that something which is not ours could not be had, so that a test did less than it should; fails
+/// where `RUNNER_REQUIRE_PEERS=1` demands it.
+#[expect(clippy::disallowed_methods, reason = "whether a test may be left out is for whoever runs it to say")]
+pub(crate) fn peer_is_missing(what: &str, why: &str) {
+    let required = std::env::var("RUNNER_REQUIRE_PEERS").is_ok_and(|it| it == "1");
+    assert!(!required, "{what}: {why}");
+    note(&format!("!!! SKIPPED: {what}: {why}"));
+}
