@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use spec::{Complaint, Complaints};
 use stages::create_role::Lack;
+use stages::rights::Denial;
 use stages::{CloudError, Meaning, StageError};
 
 /// Exit code of wrong usage and of a wrong pipeline file, as `sysexits.h` numbers it.
@@ -21,6 +22,8 @@ pub(crate) enum Failure {
     Cloud(CloudError),
     /// A stage stopped, at a resource.
     Stage { stage: String, doing: String, error: Box<StageError>, others: usize },
+    /// One of the others, and what is known about how to mend it.
+    Advised { failure: Box<Failure>, advice: String },
     /// The plan cannot be applied.
     Blocked(String),
     /// The local cloud could not be used.
@@ -42,6 +45,14 @@ impl Failure {
         Self::Local { what: what.into(), source: source.into(), hint: None }
     }
 
+    /// What AWS said that somebody may not do, when that is why.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Stage { error, .. } if explanation(error).is_some() => None,
+            _ => Denial::find(&self.causes().join("\n")),
+        }
+    }
+
     /// As README and `design` number them.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -50,6 +61,7 @@ impl Failure {
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => 4,
                 _ => 1,
             },
+            Self::Advised { failure, .. } => failure.code(),
             Self::Cloud(_) | Self::Local { .. } => 1,
             Self::Blocked(_) => 6,
             Self::Pipeline(_) | Self::Usage(_) => USAGE,
@@ -91,6 +103,7 @@ impl Failure {
             Self::Stage { stage, doing, others, .. } => {
                 format!("stage `{stage}` could not {doing}, and {others} more failed, as told above")
             }
+            Self::Advised { failure, .. } => failure.heading(),
             Self::Usage(what) | Self::Blocked(what) | Self::Local { what, .. } => what.clone(),
             Self::Interrupted { pending } if pending.is_empty() => "interrupted; nothing is pending".to_owned(),
             Self::Interrupted { pending } => format!("interrupted; still to do: {}", pending.join(", ")),
@@ -102,6 +115,7 @@ impl Failure {
         match self {
             Self::Cloud(error) => chain(error),
             Self::Stage { error, .. } => chain(error.as_ref()),
+            Self::Advised { failure, .. } => failure.causes(),
             Self::Local { source, .. } | Self::Internal { source, .. } => chain(source.as_ref()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) | Self::Interrupted { .. } => vec![],
         }
@@ -126,6 +140,7 @@ impl Failure {
                 }
                 StageError::Here { .. } | StageError::Failed { .. } | StageError::Explained(_) => None,
             },
+            Self::Advised { advice, .. } => Some(advice.clone()),
             Self::Local { hint, .. } => hint.clone(),
             Self::Interrupted { .. } => Some(again.to_owned()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) => None,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{Spec, Target};
+use spec::{AwsTarget, DeployerPolicy, LocalTarget, Spec, Target};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted, create_role};
 
+use crate::deployer;
 use crate::event::ReadingBar;
 use crate::failure::Failure;
 use crate::local::{self, LocalCloud};
@@ -46,11 +47,8 @@ pub(crate) struct Wants<'a> {
 impl Session {
     /// Reads the file, finds the place, and declares.
     pub(crate) async fn open(wants: &Wants<'_>) -> Result<Self, Failure> {
-        let source = std::fs::read_to_string(wants.file)
-            .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", wants.file.display())))?;
-        let spec = Spec::parse(&source, wants.file)?;
+        let (spec, target) = pipeline(wants.file, wants.target)?;
         let base = wants.file.parent().unwrap_or(Path::new(""));
-        let target = spec.targets.get(wants.target).ok_or_else(|| unknown_target(&spec, wants.target))?.clone();
         let cache = Cache::new(base.join(".runner").join("cache"));
         let tools = tools();
         let read = |objects: &Objects| {
@@ -65,40 +63,9 @@ impl Session {
             true => Some(read(&Objects::new())?),
         };
 
-        let (clients, site, place, limits, local) = match &target {
-            Target::Local(target) => {
-                let home = LocalCloud::new(base.join(".runner").join("local"), target);
-                let running = if wants.start || home.has_state() {
-                    Some(home.ensure_running().await?)
-                } else {
-                    home.running().await
-                };
-                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
-                let clients = match &running {
-                    Some(running) => Some(Clients::connect(&running.connection(), cache.clone()).await),
-                    None => None,
-                };
-                let place = match &running {
-                    Some(running) => {
-                        format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url())
-                    }
-                    None => "local cloud, not started".to_owned(),
-                };
-                (clients, site, place, Limits::LOCAL, Some(home))
-            }
-            Target::Aws(target) => {
-                let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
-                let site = clients.site().await?;
-                if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
-                    return Err(Failure::Blocked(format!(
-                        "target `{}` is account {account}, but the credentials are for account {}",
-                        wants.target, site.account
-                    )));
-                }
-                let place = format!("account {}, region {}", site.account, site.region);
-                let limits = if site.plain_http { Limits::LOCAL } else { Limits::AWS };
-                (Some(clients), site, place, limits, None)
-            }
+        let Place { clients, site, words: place, limits, local } = match &target {
+            Target::Local(target) => Place::local(target, wants, &spec, &cache).await?,
+            Target::Aws(target) => Place::aws(target, wants.target, &cache).await?,
         };
         let inputs = match (early, &clients) {
             (Some(inputs), _) => inputs,
@@ -128,6 +95,65 @@ impl Session {
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
         Ok(plan::plan(&self.declared.desired(), world, goal)?)
     }
+}
+
+/// Where a command acts.
+struct Place {
+    clients: Option<Clients>,
+    site: Site,
+    /// For people.
+    words: String,
+    limits: Limits,
+    local: Option<LocalCloud>,
+}
+
+impl Place {
+    async fn local(target: &LocalTarget, wants: &Wants<'_>, spec: &Spec, cache: &Cache) -> Result<Self, Failure> {
+        let base = wants.file.parent().unwrap_or(Path::new(""));
+        let home = LocalCloud::new(base.join(".runner").join("local"), target);
+        let running =
+            if wants.start || home.has_state() { Some(home.ensure_running().await?) } else { home.running().await };
+        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+        let (mut clients, mut words) = (None, "local cloud, not started".to_owned());
+        if let Some(running) = running {
+            words = format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url());
+            let mut all = Clients::connect(&running.connection(), cache.clone()).await;
+            if let Some(policy) = &target.deployer_policy {
+                let owner = (&all, running.connection());
+                let connection = deployer::connection(policy, spec, base, owner, &site).await?;
+                all = Clients::connect(&connection, cache.clone()).await;
+                words.push_str(&match policy {
+                    DeployerPolicy::Own => ", and with what `runner policy` allows".to_owned(),
+                    DeployerPolicy::File(file) => format!(", and with what `{}` allows", file.display()),
+                });
+            }
+            clients = Some(all);
+        }
+        Ok(Self { clients, site, words, limits: Limits::LOCAL, local: Some(home) })
+    }
+
+    async fn aws(target: &AwsTarget, name: &str, cache: &Cache) -> Result<Self, Failure> {
+        let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
+        let site = clients.site().await?;
+        if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
+            return Err(Failure::Blocked(format!(
+                "target `{name}` is account {account}, but the credentials are for account {}",
+                site.account
+            )));
+        }
+        let words = format!("account {}, region {}", site.account, site.region);
+        let limits = if site.plain_http { Limits::LOCAL } else { Limits::AWS };
+        Ok(Self { clients: Some(clients), site, words, limits, local: None })
+    }
+}
+
+/// The pipeline file, and the target that is meant.
+pub(crate) fn pipeline(file: &Path, target: &str) -> Result<(Spec, Target), Failure> {
+    let source = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let spec = Spec::parse(&source, file)?;
+    let known = spec.targets.get(target).ok_or_else(|| unknown_target(&spec, target))?.clone();
+    Ok((spec, known))
 }
 
 /// Rows in S3 that could not be looked at.

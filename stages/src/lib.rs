@@ -11,6 +11,7 @@ pub mod cloud_error;
 pub mod create_endpoint;
 pub mod create_role;
 pub mod deploy_proxy;
+pub mod deployer;
 mod elf;
 #[cfg(test)]
 mod fixture;

@@ -158,6 +158,11 @@ impl Names {
         format!("arn:{}:iam::{}:role{ROLE_PATH}{role}", self.site.partition(), self.site.account)
     }
 
+    /// ARN of one of our roles as IAM guesses it while there is none: a path is told only when a role is made.
+    pub(crate) fn role_arn_without_path(&self, role: &str) -> String {
+        format!("arn:{}:iam::{}:role/{role}", self.site.partition(), self.site.account)
+    }
+
     /// ARN of the function.
     pub fn function_arn(&self) -> String {
         self.site.arn("lambda", &format!("function:{}", self.function))

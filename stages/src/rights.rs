@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod denial;
+mod github;
+
+pub use denial::Denial;
+pub use github::Github;
 use plan::ResourceId;
 use serde_json::{Value as Json, json};
 
 use crate::policy::{self, Question, Verdict, verdict};
-use crate::{Declared, Item};
+use crate::{Declared, Item, Site};
 
 /// Beginnings of the names of actions that change nothing.
 const READS: [&str; 5] = ["Get", "GET", "List", "Describe", "Filter"];
@@ -104,6 +109,20 @@ impl Deployer {
     /// What looking needs: `plan` and `status`.
     pub fn reading(declared: &Declared) -> Self {
         Self::composed(rights(declared).into_iter().filter_map(Right::reading).collect())
+    }
+
+    /// One of them, and what `runner doctor` asks besides.
+    pub fn with_doctor(declared: &Declared, site: &Site, read_only: bool) -> Self {
+        let all = if read_only { Self::reading(declared) } else { Self::of(declared) };
+        let principals = |kind: &str| format!("arn:{}:iam::{}:{kind}/*", site.partition(), site.account);
+        let asks = [
+            Right::new("Simulate", &["iam:SimulatePrincipalPolicy"], principals("role")).and(principals("user")),
+            // The path of one's own role, which the name of a session lacks.
+            Right::new("OwnRole", &["iam:GetRole"], principals("role")),
+            Right::new("Quotas", &["servicequotas:ListServiceQuotas"], "*"),
+        ];
+        let asks = asks.iter().map(|right| right.as_json(right.sid));
+        Self { statements: all.statements.into_iter().chain(asks).collect() }
     }
 
     /// As a document of IAM.

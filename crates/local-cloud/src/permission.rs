@@ -11,6 +11,8 @@ pub struct Permission {
     pub or: Option<&'static str>,
     /// ARN, or `*` for what is about no resource.
     pub resource: String,
+    /// What a denial calls it, where that is not the ARN.
+    pub called: Option<String>,
     /// Condition keys of the request.
     pub keys: Keys,
 }
@@ -18,7 +20,7 @@ pub struct Permission {
 impl Permission {
     /// An action on an ARN, or on `*`.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self { action: action.into(), or: None, resource: resource.into(), keys: Keys::default() }
+        Self { action: action.into(), or: None, resource: resource.into(), called: None, keys: Keys::default() }
     }
 
     /// Adds a condition key.

@@ -162,7 +162,11 @@ impl Resource for Role {
             "iam:ListAttachedRolePolicies",
             "iam:DetachRolePolicy",
         ];
-        vec![Right::new("Roles", &actions, self.names.role_arn(&self.name))]
+        vec![
+            Right::new("Roles", &actions, self.names.role_arn(&self.name)),
+            // IAM does not know the path of a role that is not there.
+            Right::new("FindRoles", &["iam:GetRole"], self.names.role_arn_without_path(&self.name)),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

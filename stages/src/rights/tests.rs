@@ -34,6 +34,7 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Endpoint": "Allow sagemaker:AddTags, sagemaker:DeleteEndpoint, sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "Endpoint2": "Allow sagemaker:CreateEndpoint, sagemaker:UpdateEndpoint on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????, arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "Find": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
+      "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:AddPermission, lambda:CreateFunction, lambda:DeleteFunction, lambda:GetFunction, lambda:GetPolicy, lambda:ListTags, lambda:RemovePermission, lambda:TagResource, lambda:UpdateFunctionCode, lambda:UpdateFunctionConfiguration on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
       "LogGroups": "Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
       "ModelFiles": "Allow s3:DeleteObject, s3:GetObject, s3:PutObject, s3:PutObjectTagging on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
@@ -58,6 +59,7 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Configs": "Allow sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
       "Endpoint": "Allow sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "Find": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
+      "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:GetFunction, lambda:GetPolicy, lambda:ListTags on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
       "LogGroups": "Allow logs:FilterLogEvents, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
       "ModelFiles": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
@@ -133,6 +135,10 @@ fn every_call_that_a_stage_names_is_somebodys_right() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
+                continue;
+            }
+            // The owner of the local cloud makes a deployer there, and may do anything.
+            if path.ends_with("src/deployer.rs") {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();

@@ -145,7 +145,7 @@ impl Iam {
 
     fn ask_at(&self, now: Timestamp, caller: &Caller, permission: &Permission) -> Result<(), String> {
         let Some(role_arn) = caller.role.as_deref() else { return Ok(()) };
-        let Permission { action, or, resource, keys } = permission;
+        let Permission { action, or, resource, called, keys } = permission;
         let keys = self.keys_of(keys, role_arn);
         let decision = match (self.decide(now, role_arn, action, resource, &keys), or) {
             (Decision::Unmentioned, Some(or)) => self.decide(now, role_arn, or, resource, &keys),
@@ -158,10 +158,11 @@ impl Iam {
             Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
         };
         // S3 puts quotes around the ARN, and what is about no resource names none: reports of users.
-        let on = match resource.as_str() {
-            "*" => String::new(),
-            arn if action.starts_with("s3:") => format!("on resource: \"{arn}\" "),
-            arn => format!("on resource: {arn} "),
+        let on = match (called, resource.as_str()) {
+            (Some(called), _) => format!("on resource: {called} "),
+            (None, "*") => String::new(),
+            (None, arn) if action.starts_with("s3:") => format!("on resource: \"{arn}\" "),
+            (None, arn) => format!("on resource: {arn} "),
         };
         Err(format!("User: {} is not authorized to perform: {action} {on}{why}", caller.arn))
     }
@@ -227,6 +228,7 @@ pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
     let (iam, form) = (&cloud.iam, Form::parse(&call.body));
     let (resource, bears) = about(iam, &form, &call.operation);
     let mut main = Permission::new(format!("iam:{}", call.operation), resource.clone()).bearing(bears);
+    main.called = unknown_role(iam, &form, &call.operation);
     if let Some(arn) = form.get("PolicyArn").filter(|_| form.get("RoleName").is_some()) {
         main = main.with("iam:PolicyARN", arn);
     }
@@ -247,6 +249,14 @@ pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
         needs.push(Permission::new(tagging, resource).putting(tags));
     }
     needs
+}
+
+/// What a denial calls a role that is not there, whose path nobody knows: `role NAME`, in reports of users (aws-cdk
+/// issue 27067, chalice issue 591).
+fn unknown_role(iam: &Iam, form: &Form, operation: &str) -> Option<String> {
+    let name = form.get("RoleName").filter(|_| operation != "CreateRole")?;
+    let known = iam.roles.read(|roles| roles.roles.contains_key(&name.to_lowercase()));
+    (!known).then(|| format!("role {name}"))
 }
 
 /// What a call is about, and the tags that it bears.

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::names::PipelineName;
 use crate::raw::{RawAws, RawLocal};
 use crate::regions::XGBOOST_REGISTRIES;
-use crate::types::{AwsTarget, LocalTarget, Target};
+use crate::types::{AwsTarget, DeployerPolicy, LocalTarget, Target};
 
 pub(super) fn name(checker: &mut Checker<'_>, file: &Value) -> Option<PipelineName> {
     let Some(value) = file.get("name") else {
@@ -73,7 +73,17 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         &limits::IAM_PROPAGATION_MS,
         default.iam_propagation_ms,
     );
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms })
+    let deployer_policy = raw.deployer_policy.map(|text| deployer_policy(checker, path, &text));
+    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, deployer_policy })
+}
+
+fn deployer_policy(checker: &mut Checker<'_>, path: &str, text: &str) -> DeployerPolicy {
+    if text.trim().is_empty() {
+        let complaint =
+            checker.places.complain(&format!("{path}.deployer-policy"), "`deployer-policy` must not be empty");
+        checker.say(complaint.help("a file with an IAM policy, or `own` for what `runner policy` prints"));
+    }
+    if text == "own" { DeployerPolicy::Own } else { DeployerPolicy::File(text.into()) }
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

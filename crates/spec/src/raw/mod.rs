@@ -101,6 +101,9 @@ pub(crate) struct RawLocal {
     /// Milliseconds until services see a change of a role. Default 1000.
     #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
     pub(crate) iam_propagation_ms: Option<i64>,
+    /// A file with the IAM policy that whoever deploys then has, or `own` for what `runner policy` prints. Default:
+    /// everything is allowed.
+    pub(crate) deployer_policy: Option<String>,
 }
 
 /// AWS, or a server that speaks its protocols.

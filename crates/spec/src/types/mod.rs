@@ -58,6 +58,17 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// What whoever deploys may do. Default: everything.
+    pub deployer_policy: Option<DeployerPolicy>,
+}
+
+/// What whoever deploys to the local cloud may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeployerPolicy {
+    /// What `runner policy` prints.
+    Own,
+    /// An IAM policy in a file, relative to the pipeline file.
+    File(PathBuf),
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -212,7 +223,7 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000 }
+        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, deployer_policy: None }
     }
 }
 

@@ -2,7 +2,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use spec::{
-    Algorithm, AwsTarget, Capacity, Data, GradientBoosting, Keep, LocalTarget, LogisticRegression, Target, Train,
+    Algorithm, AwsTarget, Capacity, Data, DeployerPolicy, GradientBoosting, Keep, LocalTarget, LogisticRegression,
+    Target, Train,
 };
 
 use crate::parse;
@@ -87,6 +88,7 @@ fn the_defaults_are_the_documented_ones() {
                     region: "us-east-1",
                     port: None,
                     iam_propagation_ms: 1000,
+                    deployer_policy: None,
                 },
             ),
         },
@@ -226,8 +228,16 @@ fn every_form_of_every_choice_is_read() {
 #[test]
 fn the_local_target_keeps_its_settings() {
     let text = "name: fraud\ntargets: { local: { region: eu-west-1, port: 4566, iam-propagation-ms: 0 } }";
-    let local = LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0 };
+    let local =
+        LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0, ..LocalTarget::default() };
     assert_eq!(parse(text).unwrap().targets["local"], Target::Local(local));
+    for (written, read) in
+        [("own", DeployerPolicy::Own), ("iam/deployer.json", DeployerPolicy::File("iam/deployer.json".into()))]
+    {
+        let spec = parse(&format!("name: fraud\ntargets: {{ local: {{ deployer-policy: {written} }} }}")).unwrap();
+        let local = LocalTarget { deployer_policy: Some(read), ..LocalTarget::default() };
+        assert_eq!(spec.targets["local"], Target::Local(local));
+    }
 }
 
 #[test]

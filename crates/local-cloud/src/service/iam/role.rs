@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::OWN_PATH;
+
 /// A role as its owner sees it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Role {
@@ -76,8 +78,10 @@ impl Roles {
         self.roles.values().find(|role| role.arn == arn)
     }
 
-    /// Notes that trust, policies or existence of a role changed at `now`.
+    /// Notes that trust, policies or existence of a role changed at `now`. Roles of the program itself change at once.
     pub(super) fn changed(&mut self, key: &str, now: Timestamp, propagation: Duration) {
+        let own = self.roles.get(key).is_some_and(|role| role.path == OWN_PATH);
+        let now = if own { now.checked_sub(propagation).unwrap_or(now) } else { now };
         let seen = self.roles.get(key).map(|role| {
             let attached =
                 role.attached.iter().filter_map(|arn| Some((arn.clone(), self.managed.get(arn)?.document.clone())));

@@ -44,12 +44,20 @@ fn a_managed_policy_counts_while_it_is_attached() {
 }
 
 #[test]
-fn roles_of_the_program_itself_do_not_count() {
-    let (_dir, iam) = fresh();
-    let trust = trust();
-    let members = [("RoleName", "own"), ("Path", "/_local/"), ("AssumeRolePolicyDocument", trust.as_str())];
+fn roles_of_the_program_itself_do_not_count_and_are_there_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = Iam::open(&config(dir.path(), Duration::from_mins(1))).unwrap();
+    let anyone = json!({"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"});
+    let trust = json!({"Version": "2012-10-17", "Statement": [anyone]}).to_string();
+    let members = [("RoleName", "own"), ("AssumeRolePolicyDocument", trust.as_str()), ("Path", "/_local/")];
+    let owner = Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), role: None };
+    let begins = |arn: &str| iam.may_begin_session(&owner, arn, &Keys::default());
     ask(&iam, "CreateRole", &members).unwrap();
     assert!(iam.is_empty());
+    assert!(begins("arn:aws:iam::123456789012:role/_local/own"));
+    ask(&iam, "DeleteRole", &members[..1]).unwrap();
+    ask(&iam, "CreateRole", &members[..2]).unwrap();
+    assert!(!begins("arn:aws:iam::123456789012:role/own"));
 }
 
 #[test]
