@@ -22,21 +22,23 @@ pub(crate) fn declared(spec: &Spec, site: &Site) -> (Names, Declared) {
     (names, declared)
 }
 
+/// The policy that a local target names.
+pub(crate) fn document(policy: &DeployerPolicy, spec: &Spec, base: &Path, site: &Site) -> Result<Json, Complaint> {
+    match policy {
+        DeployerPolicy::Own => Ok(Deployer::of(&declared(spec, site).1).document()),
+        DeployerPolicy::File(file) => read(spec, &base.join(file)),
+    }
+}
+
 /// The connection of a session that has exactly this policy, in a local cloud.
 pub(crate) async fn connection(
-    policy: &DeployerPolicy,
+    document: &Json,
     spec: &Spec,
-    base: &Path,
-    owner: (&Clients, Connection),
+    (clients, connection): (&Clients, Connection),
     site: &Site,
 ) -> Result<Connection, Failure> {
-    let (names, declared) = declared(spec, site);
-    let document = match policy {
-        DeployerPolicy::Own => Deployer::of(&declared).document(),
-        DeployerPolicy::File(file) => read(spec, &base.join(file))?,
-    };
-    let (clients, connection) = owner;
-    let key = deployer::session(clients, &names, &document).await.map_err(|error| match error.meaning() {
+    let (names, _) = declared(spec, site);
+    let key = deployer::session(clients, &names, document).await.map_err(|error| match error.meaning() {
         Meaning::Other => spec.complain(KEY, format!("IAM refuses this policy: {}", error.message())).into(),
         _ => Failure::from(error),
     })?;

@@ -110,25 +110,29 @@ struct Place {
 impl Place {
     async fn local(target: &LocalTarget, wants: &Wants<'_>, spec: &Spec, cache: &Cache) -> Result<Self, Failure> {
         let base = wants.file.parent().unwrap_or(Path::new(""));
+        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+        let policy = target.deployer_policy.as_ref();
+        let document = policy.map(|policy| deployer::document(policy, spec, base, &site)).transpose()?;
         let home = LocalCloud::new(base.join(".runner").join("local"), target);
         let running =
             if wants.start || home.has_state() { Some(home.ensure_running().await?) } else { home.running().await };
-        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
         let (mut clients, mut words) = (None, "local cloud, not started".to_owned());
         if let Some(running) = running {
             words = format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url());
             let mut all = Clients::connect(&running.connection(), cache.clone()).await;
-            if let Some(policy) = &target.deployer_policy {
+            if let Some(document) = &document {
                 let owner = (&all, running.connection());
-                let connection = deployer::connection(policy, spec, base, owner, &site).await?;
+                let connection = deployer::connection(document, spec, owner, &site).await?;
                 all = Clients::connect(&connection, cache.clone()).await;
-                words.push_str(&match policy {
-                    DeployerPolicy::Own => ", and with what `runner policy` allows".to_owned(),
-                    DeployerPolicy::File(file) => format!(", and with what `{}` allows", file.display()),
-                });
             }
             clients = Some(all);
         }
+        let allows = |what: String| format!("{words}, and with what {what} allows");
+        let words = match policy {
+            Some(DeployerPolicy::Own) => allows("`runner policy`".to_owned()),
+            Some(DeployerPolicy::File(file)) => allows(format!("`{}`", file.display())),
+            None => words,
+        };
         Ok(Self { clients, site, words, limits: Limits::LOCAL, local: Some(home) })
     }
 

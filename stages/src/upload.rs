@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
+use crate::rights::Denial;
 use crate::{
     Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package,
     policy, tags, train,
@@ -116,14 +117,18 @@ impl Resource for Bucket {
         let (s3, bucket) = (&clients.s3, &self.names.bucket);
         let subject = self.subject();
         let head = s3.head_bucket().bucket(bucket).expected_bucket_owner(&self.names.site.account).send().await;
-        match head.about("s3:ListBucket", &subject) {
+        let refused = match head.about("s3:ListBucket", &subject) {
             Err(error) if error.meaning() == Meaning::Absent => return Ok(Observation::Absent),
-            // The tags tell whose it is.
-            Err(error) if error.meaning() != Meaning::Refused => return Err(error.into()),
-            _ => {}
-        }
-        if let Some(owner) = foreign_bucket(clients, &self.names).await? {
-            return Ok(Observation::Foreign { owner });
+            // A HEAD does not say who refuses; the tags tell whose it is.
+            Err(error) if error.meaning() == Meaning::Refused => Some(error),
+            other => other.map(|_| None)?,
+        };
+        match (foreign_bucket(clients, &self.names).await?, refused) {
+            (Some(owner), Some(_)) if owner == OTHER_ACCOUNT => return Ok(Observation::Foreign { owner }),
+            // Of our own account, so it is the caller who may not look at it.
+            (_, Some(refused)) => return Err(refused.into()),
+            (Some(owner), None) => return Ok(Observation::Foreign { owner }),
+            (None, None) => {}
         }
         let (access, encryption, versioning, lifecycle, policy) = futures::join!(
             s3.get_public_access_block().bucket(bucket).send(),
@@ -342,7 +347,7 @@ impl Resource for Object {
         while let Some(page) = pages.next().await {
             let page = match page.about("s3:ListBucket", format!("bucket `{}`", self.names.bucket)) {
                 Ok(page) => page,
-                Err(error) if matches!(error.meaning(), Meaning::Absent | Meaning::Refused) => break,
+                Err(error) if error.meaning() == Meaning::Absent => break,
                 Err(error) => return Err(error.into()),
             };
             let keys = page.contents().iter().filter_map(|object| object.key());
@@ -423,6 +428,9 @@ pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result
     Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
 }
 
+/// What is said of a bucket that may not be looked at.
+const OTHER_ACCOUNT: &str = "the name is taken by another account";
+
 /// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
 pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
     let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);
@@ -430,8 +438,9 @@ pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<O
     let tags = match answer.about("s3:GetBucketTagging", format!("bucket `{}`", names.bucket)) {
         Ok(answer) => answer.tag_set,
         Err(error) if error.meaning() == Meaning::Absent => vec![],
-        Err(error) if error.meaning() == Meaning::Refused => {
-            return Ok(Some("the name is taken by another account".to_owned()));
+        // S3 tells only its own account who lacks what: for a bucket of another it says no more than "Access Denied".
+        Err(error) if error.meaning() == Meaning::Refused && Denial::find(&error.message()).is_none() => {
+            return Ok(Some(OTHER_ACCOUNT.to_owned()));
         }
         Err(error) => return Err(error),
     };

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod data_sources;
+mod deployer;
 mod harness;
 mod judgement;
 mod laws;

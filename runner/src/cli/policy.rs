@@ -47,18 +47,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (spec, target) = pipeline(&arguments.file, &arguments.target)?;
     let site = site(&target).await?;
     let name = format!("{}-deployer", spec.name);
-    match &arguments.github {
-        Some(repository) => {
-            let github = github(repository, arguments).map_err(Failure::Usage)?;
-            anstream::println!("{:#}", github.trust(&site));
-            anstream::eprintln!("{}", how_to_trust(&name));
-        }
-        None => {
-            let deployer = deployer(&spec, &site, arguments);
-            anstream::println!("{:#}", deployer.document());
-            anstream::eprintln!("{}", how_to_use(&name, &site, deployer.chars()));
-        }
-    }
+    let (document, advice) = if let Some(repository) = &arguments.github {
+        (github(repository, arguments).map_err(Failure::Usage)?.trust(&site), how_to_trust(&name))
+    } else {
+        let deployer = deployer(&spec, &site, arguments);
+        (deployer.document(), how_to_use(&name, &site, deployer.chars()))
+    };
+    anstream::println!("{document:#}");
+    anstream::eprintln!("{advice}");
     Ok(0)
 }
 

@@ -8,7 +8,7 @@ use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Declared, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
+    Clients, CloudError, Ctx, Declared, Meaning, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
     deploy_proxy, policy, tags, train,
 };
 pub use grant::{Explained, Lack};
@@ -229,10 +229,20 @@ impl Resource for Role {
         self.remove_policies(ctx, name, all).await?;
         ctx.settled(&subject, ctx.limits.propagation, || async {
             let answer = ctx.clients.iam.delete_role().role_name(name).send().await;
-            if_present(answer.about("iam:DeleteRole", &subject)).map(drop)
+            match if_present(answer.about("iam:DeleteRole", &subject)) {
+                // A call that is made again because its answer was lost is about a role without a path by then, which
+                // a policy that names the path does not allow.
+                Err(error) if error.meaning() == Meaning::Refused && is_gone(ctx.clients, name).await => Ok(()),
+                other => other.map(drop),
+            }
         })
         .await
     }
+}
+
+async fn is_gone(clients: &Clients, role: &str) -> bool {
+    let answer = clients.iam.get_role().role_name(role).send().await;
+    matches!(if_present(answer.about("iam:GetRole", format!("role `{role}`"))), Ok(None))
 }
 
 impl Role {

@@ -64,7 +64,7 @@ impl Github {
         !self.subjects.is_empty()
     }
 
-    /// The role's trust policy. Source: IAM, "Create a role for OpenID Connect federation".
+    /// The role's trust policy. Source: IAM, "Create a role for OIDC federation".
     pub fn trust(&self, site: &Site) -> Json {
         let subjects: Vec<String> =
             self.subjects.iter().map(|subject| format!("repo:{}:{subject}", self.repository)).collect();

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::http::{Answer, Http};
 
+/// Part of the names of roles that `deployer-policy` makes.
+const DEPLOYER: &str = "-deployer-";
+
 /// A running local cloud.
 pub(crate) struct Aws {
     http: Http,
@@ -25,6 +28,19 @@ pub(crate) struct Aws {
 
 /// Names of everything in the account, by kind; old versions of objects are a kind of their own.
 pub(crate) type Inventory = BTreeSet<(&'static str, String)>;
+
+/// What IAM was asked about a role or one of its sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    /// ARN of who asked.
+    pub(crate) caller: String,
+    /// For example `s3:GetObject`.
+    pub(crate) action: String,
+    /// ARN, or `*`.
+    pub(crate) resource: String,
+    /// What was decided.
+    pub(crate) allowed: bool,
+}
 
 /// Which side of a write's effect fails. After it every write is refused, as if the network had gone.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +96,8 @@ impl Aws {
             let text = |name: &str| entry[name].as_str().unwrap().to_owned();
             format!("{}:{} {}", text("service"), text("operation"), text("resource"))
         };
-        log.as_array().unwrap().iter().map(line).collect()
+        // What `runner` sets up for itself in the local cloud is nobody's deployment.
+        log.as_array().unwrap().iter().map(line).filter(|line| !line.contains(DEPLOYER)).collect()
     }
 
     /// Forgets the requests so far.
@@ -102,7 +119,8 @@ impl Aws {
         }
         add("bucket", buckets);
         let roles = self.iam("ListRoles", &[]).text;
-        add("role", between(&roles, "<RoleName>", "</RoleName>"));
+        let roles = between(&roles, "<RoleName>", "</RoleName>").into_iter();
+        add("role", roles.filter(|name| !name.contains(DEPLOYER)).collect());
         for (kind, list, name) in [
             ("model", "Models", "ModelName"),
             ("endpoint-config", "EndpointConfigs", "EndpointConfigName"),
@@ -121,11 +139,45 @@ impl Aws {
 
     /// A call of IAM's query protocol.
     pub(crate) fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
-        let mut body = format!("Action={action}&Version=2010-05-08");
+        self.query("iam", "2010-05-08", action, members)
+    }
+
+    /// Credentials of a session of a role, as the environment of a program has them.
+    pub(crate) fn assume(&self, role_arn: &str) -> Vec<(&'static str, String)> {
+        let members = [("RoleArn", role_arn), ("RoleSessionName", "run")];
+        let answer = self.query("sts", "2011-06-15", "AssumeRole", &members).text;
+        let named = |name: &str| between(&answer, &format!("<{name}>"), &format!("</{name}>")).remove(0);
+        vec![
+            ("AWS_ACCESS_KEY_ID", named("AccessKeyId")),
+            ("AWS_SECRET_ACCESS_KEY", named("SecretAccessKey")),
+            ("AWS_SESSION_TOKEN", named("SessionToken")),
+        ]
+    }
+
+    /// What IAM was asked about roles and their sessions.
+    pub(crate) fn decisions(&self) -> Vec<Decided> {
+        let log = self.local("GET", "decisions", "").json();
+        let text = |entry: &Json, name: &str| entry[name].as_str().unwrap().to_owned();
+        let decided = |entry: &Json| Decided {
+            caller: text(entry, "caller"),
+            action: text(entry, "action"),
+            resource: text(entry, "resource"),
+            allowed: entry["allowed"].as_bool().unwrap(),
+        };
+        log.as_array().unwrap().iter().map(decided).collect()
+    }
+
+    /// Forgets the decisions so far.
+    pub(crate) fn forget_decisions(&self) {
+        self.local("DELETE", "decisions", "");
+    }
+
+    fn query(&self, service: &str, version: &str, action: &str, members: &[(&str, &str)]) -> Answer {
+        let mut body = format!("Action={action}&Version={version}");
         for (name, value) in members {
             body = format!("{body}&{name}={}", percent_encoded(value));
         }
-        self.signed("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
+        self.signed(service, "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
     }
 
     /// A call of CloudWatch Logs.
@@ -177,7 +229,9 @@ impl Aws {
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
+        // All services but S3 encode a path once more to sign it.
+        let signed = if service == "s3" { bare.to_owned() } else { percent_encoded(bare).replace("%2F", "/") };
+        let canonical = format!("{method}\n{signed}\n{query}\n{lines}\n{names}\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), &time[..8]);
         for part in [region, service, "aws4_request"] {

@@ -8,7 +8,7 @@ mod scene;
 mod tools;
 pub(crate) mod web;
 
-pub(crate) use aws::{Aws, Inventory, Side};
+pub(crate) use aws::{Aws, Decided, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};

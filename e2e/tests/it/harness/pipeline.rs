@@ -27,7 +27,7 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             name: "fraud",
-            local: "{ iam-propagation-ms: 0 }".to_owned(),
+            local: "{ iam-propagation-ms: 0, deployer-policy: own }".to_owned(),
             train: trained(5),
             create_role: "{}".to_owned(),
             create_endpoint: "{}".to_owned(),

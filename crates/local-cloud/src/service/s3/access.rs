@@ -51,9 +51,14 @@ impl S3Access for Access {
         if owner("x-amz-source-expected-bucket-owner").is_some_and(|owner| owner != self.0.config.account) {
             return Err(refuse::access_denied().into());
         }
+        let operation = context.s3_op().name();
+        // Anybody is told that there is no such bucket: it has no owner who could allow or deny anything.
+        if operation != "CreateBucket" && bucket.is_some_and(|bucket| !self.0.s3.exists(bucket)) {
+            return Err(refuse::no_such_bucket().into());
+        }
         let partition = self.0.config.partition();
         let asked = Asked { partition, bucket, key, uri: context.uri(), headers: context.headers() };
-        for need in asked.needs(context.s3_op().name()) {
+        for need in asked.needs(operation) {
             ask(&self.0, &caller, &need)?;
         }
         context.extensions_mut().insert(caller);
