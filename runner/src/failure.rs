@@ -175,6 +175,9 @@ fn cloud_hint(error: &CloudError) -> Option<String> {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile by `targets: { …: { profile: … } }`"
         }
         Meaning::Refused => "the credentials may not do this; ask for the permission that is named",
+        Meaning::OverQuota => {
+            "the account's quota is too small: ask for more in Service Quotas; `runner doctor` compares them beforehand"
+        }
         Meaning::NoAnswer => "its effect is unknown; run the same command again, which looks first",
         Meaning::Throttled | Meaning::Busy => {
             "others are changing the same things; run the same command again in a minute"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{AwsTarget, DeployerPolicy, LocalTarget, Spec, Target};
+use spec::{AwsTarget, Complaint, DeployerPolicy, LocalTarget, Spec, Target};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted, create_role};
@@ -50,12 +50,7 @@ impl Session {
         let (spec, target) = pipeline(wants.file, wants.target)?;
         let base = wants.file.parent().unwrap_or(Path::new(""));
         let cache = Cache::new(base.join(".runner").join("cache"));
-        let tools = tools();
-        let read = |objects: &Objects| {
-            let reading = ReadingBar::default();
-            let place = inputs::Place { base, tools: &tools, cache: &cache, objects };
-            Inputs::read(&spec, &place, &mut |progress| reading.show(progress))
-        };
+        let read = |objects: &Objects| read_inputs(&spec, base, &cache, objects);
         // What is on this machine is found wrong before anything else is touched.
         let early = match wants.inputs {
             false => Some(Inputs::none(spec.package.architecture)),
@@ -97,18 +92,30 @@ impl Session {
     }
 }
 
+/// Reads what the pipeline file points at, and shows how far it is.
+pub(crate) fn read_inputs(spec: &Spec, base: &Path, cache: &Cache, objects: &Objects) -> Result<Inputs, Complaint> {
+    let (tools, reading) = (tools(), ReadingBar::default());
+    let place = inputs::Place { base, tools: &tools, cache, objects };
+    Inputs::read(spec, &place, &mut |progress| reading.show(progress))
+}
+
 /// Where a command acts.
-struct Place {
-    clients: Option<Clients>,
+pub(crate) struct Place {
+    pub(crate) clients: Option<Clients>,
     site: Site,
     /// For people.
-    words: String,
+    pub(crate) words: String,
     limits: Limits,
     local: Option<LocalCloud>,
 }
 
 impl Place {
-    async fn local(target: &LocalTarget, wants: &Wants<'_>, spec: &Spec, cache: &Cache) -> Result<Self, Failure> {
+    pub(crate) async fn local(
+        target: &LocalTarget,
+        wants: &Wants<'_>,
+        spec: &Spec,
+        cache: &Cache,
+    ) -> Result<Self, Failure> {
         let base = wants.file.parent().unwrap_or(Path::new(""));
         let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
         let policy = target.deployer_policy.as_ref();

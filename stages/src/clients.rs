@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use spec::AwsTarget;
 
@@ -38,6 +38,7 @@ pub struct Clients {
     pub sts: aws_sdk_sts::Client,
     /// Files on this machine.
     pub cache: Cache,
+    credentials: Option<SharedCredentialsProvider>,
     plain_http: bool,
     region: String,
 }
@@ -105,6 +106,12 @@ impl Clients {
         Ok(self.site_in(identity.account().unwrap_or_default()))
     }
 
+    /// What requests are signed with, or why there is nothing.
+    pub(crate) async fn credentials(&self) -> Result<Credentials, String> {
+        let provider = self.credentials.as_ref().ok_or("no provider of credentials")?;
+        provider.provide_credentials().await.map_err(|error| crate::inputs::with_sources(&error))
+    }
+
     /// The place in an account that is known.
     pub fn site_in(&self, account: &str) -> Site {
         Site { account: account.to_owned(), region: self.region.clone(), plain_http: self.plain_http }
@@ -127,6 +134,7 @@ impl Clients {
             sagemaker: aws_sdk_sagemaker::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             cache,
+            credentials: config.credentials_provider(),
             plain_http: endpoint.is_some_and(|url| url.starts_with("http://")),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }

@@ -43,6 +43,8 @@ pub enum Meaning {
     Refused,
     /// A condition of the call did not hold.
     Precondition,
+    /// The account may not have so much.
+    OverQuota,
     /// The call was never made: there is nothing to sign it with.
     NoCredentials,
     /// No answer came: the effect is unknown.
@@ -161,6 +163,10 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         ) => Meaning::Absent,
         (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
+        ("sagemaker", "ResourceLimitExceeded")
+        | ("iam" | "logs", "LimitExceeded")
+        | ("lambda", "CodeStorageExceeded")
+        | ("s3", "TooManyBuckets") => Meaning::OverQuota,
         (
             _,
             "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" | "RequestThrottled",

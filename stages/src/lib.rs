@@ -12,6 +12,7 @@ pub mod create_endpoint;
 pub mod create_role;
 pub mod deploy_proxy;
 pub mod deployer;
+pub mod doctor;
 mod elf;
 #[cfg(test)]
 mod fixture;

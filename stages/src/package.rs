@@ -217,15 +217,21 @@ pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u
 
 /// The zip of an executable that Lambda can run, or why it cannot.
 fn pack(bootstrap: &[u8], architecture: spec::Architecture) -> Result<Vec<u8>, String> {
-    elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
-    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
-        return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
-    }
+    check(bootstrap, architecture)?;
     let zip = zip_of(bootstrap).map_err(|error| error.to_string())?;
     if zip.len() > ZIP_LIMIT_BYTES {
         return Err(format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len()));
     }
     Ok(zip)
+}
+
+/// Whether Lambda can run an executable, or why it cannot.
+pub(crate) fn check(bootstrap: &[u8], architecture: spec::Architecture) -> Result<(), String> {
+    elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
+    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
+        return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
+    }
+    Ok(())
 }
 
 /// One executable file `bootstrap`, without a time.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
 use crate::create_role::Explained;
+use crate::doctor::Quota;
 use crate::{Cache, Clients, Right};
 
 /// One thing that should exist, and how to read and write it.
@@ -37,6 +38,10 @@ pub trait Resource: Send + Sync {
     /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure, and the
     /// same whatever the data and the model are.
     fn rights(&self) -> Vec<Right>;
+    /// What it uses of the account's quotas. Pure.
+    fn quotas(&self) -> Vec<Quota> {
+        vec![]
+    }
     /// Describes what is true, in the same words. Never writes.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError>;
     /// Describes what files on this machine tell, so that a plan is right before there is a cloud to ask.

@@ -144,15 +144,8 @@ impl Deployer {
 
     /// Every action with the resources and the condition that it is allowed under, a statement after the other.
     pub fn grants(&self) -> Vec<Granted> {
-        let texts = |value: &Json| match value {
-            Json::Array(list) => list.iter().filter_map(Json::as_str).map(ToOwned::to_owned).collect(),
-            other => other.as_str().map(ToOwned::to_owned).into_iter().collect::<Vec<_>>(),
-        };
         let grants = self.statements.iter().flat_map(|statement| {
-            let condition = statement["Condition"]["StringEquals"].as_object().and_then(|keys| {
-                let (key, value) = keys.iter().next()?;
-                Some((key.clone(), value.as_str()?.to_owned()))
-            });
+            let condition = condition(statement);
             let resources = texts(&statement["Resource"]);
             texts(&statement["Action"]).into_iter().map(move |action| Granted {
                 action,
@@ -161,6 +154,19 @@ impl Deployer {
             })
         });
         grants.collect()
+    }
+
+    /// What to ask IAM to find out whether somebody has these rights: with a resource for each pattern.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        let example =
+            |pattern: String| if pattern == "*" { pattern } else { pattern.replace('*', "x").replace('?', "0") };
+        let of = |statement: &Json| Asked {
+            sid: statement["Sid"].as_str().unwrap_or_default().to_owned(),
+            actions: texts(&statement["Action"]),
+            resources: texts(&statement["Resource"]).into_iter().map(example).collect(),
+            condition: condition(statement),
+        };
+        self.statements.iter().map(of).collect()
     }
 
     /// Joins what is allowed on the same resources, then what is allowed alike on several.
@@ -183,6 +189,28 @@ impl Deployer {
         });
         Self { statements: statements.collect() }
     }
+}
+
+/// A statement as questions about somebody's policies.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) sid: String,
+    pub(crate) actions: Vec<String>,
+    /// ARNs without wildcards, or `*`.
+    pub(crate) resources: Vec<String>,
+    pub(crate) condition: Option<(String, String)>,
+}
+
+fn texts(value: &Json) -> Vec<String> {
+    match value {
+        Json::Array(list) => list.iter().filter_map(Json::as_str).map(ToOwned::to_owned).collect(),
+        other => other.as_str().map(ToOwned::to_owned).into_iter().collect(),
+    }
+}
+
+fn condition(statement: &Json) -> Option<(String, String)> {
+    let (key, value) = statement["Condition"]["StringEquals"].as_object()?.iter().next()?;
+    Some((key.clone(), value.as_str()?.to_owned()))
 }
 
 /// With those that go together made one, where the first of them stood.

@@ -1,6 +1,7 @@
 //! The command line: arguments, and one file a command.
 
 mod apply;
+mod doctor;
 mod local;
 mod plan;
 mod policy;
@@ -38,6 +39,8 @@ enum Command {
     Report(report::Arguments),
     /// Print the least policy for whoever deploys, or the trust policy for GitHub Actions
     Policy(policy::Arguments),
+    /// Look whether a deployment can work, before anything is created
+    Doctor(doctor::Arguments),
     /// The embedded local cloud
     Local(local::Arguments),
     /// The container's binary, as the local cloud starts it
@@ -88,6 +91,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Status(arguments) => status::run(arguments).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Policy(arguments) => policy::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
         Command::XgboostTrain { .. } => Ok(local::xgboost_train()),
@@ -104,7 +108,11 @@ impl Command {
             Self::Teardown(arguments) => &arguments.common,
             Self::Status(arguments) => &arguments.common,
             Self::Report(arguments) => return Some((&arguments.file, &arguments.target)),
-            Self::Policy(_) | Self::Local(_) | Self::ModelServer { .. } | Self::XgboostTrain { .. } => return None,
+            Self::Policy(_)
+            | Self::Doctor(_)
+            | Self::Local(_)
+            | Self::ModelServer { .. }
+            | Self::XgboostTrain { .. } => return None,
         };
         Some((file, target))
     }

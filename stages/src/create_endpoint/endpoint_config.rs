@@ -8,6 +8,7 @@ use spec::Capacity;
 use super::model::MODEL_NAME;
 use super::{VARIANT, capacity_words, foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::doctor::Quota;
 use crate::resource::outputs;
 use crate::{Clients, Ctx, Names, Resource, Right, StageError};
 
@@ -51,6 +52,13 @@ impl Resource for EndpointConfig {
             Right::new("Find", &["sagemaker:ListEndpointConfigs"], "*"),
             rights_to_tag(&arn),
         ]
+    }
+
+    /// An endpoint that is switched has the instances of both configs until the new ones serve.
+    fn quotas(&self) -> Vec<Quota> {
+        let Capacity::Instances { instance_type, count } = &self.capacity else { return vec![] };
+        let uses = count.unsigned_abs();
+        vec![Quota { name: format!("{instance_type} for endpoint usage"), uses, while_changed: 2 * uses }]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

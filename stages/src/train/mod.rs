@@ -26,6 +26,7 @@ pub(crate) use options::{algorithm_words, options};
 pub(crate) use served::served;
 
 use crate::create_role::{Grant, Lacks, Need, Roles};
+use crate::doctor::Quota;
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
@@ -176,6 +177,13 @@ impl Resource for TrainedModel {
             rights.extend(job::rights(&self.names));
         }
         rights
+    }
+
+    fn quotas(&self) -> Vec<Quota> {
+        let On::SageMaker(instances) = &self.on else { return vec![] };
+        let uses = instances.count.unsigned_abs();
+        let name = format!("{} for training job usage", instances.instance_type);
+        vec![Quota { name, uses, while_changed: uses }]
     }
 
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {

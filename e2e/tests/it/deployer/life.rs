@@ -133,11 +133,16 @@ impl Deployer {
         fs::write(self.scene.path(FILE), pipeline.text().replacen("stages:\n", &self.target, 1)).unwrap();
     }
 
-    /// Runs a command with the session's credentials.
-    pub(super) fn step(&self, step: &'static str, arguments: &[&str], code: i32) -> Result<Ran, Box<Stopped>> {
+    /// Runs a command with the session's credentials, and with these variables.
+    pub(super) fn runs(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
         let arguments = [arguments, &["--target", "prod"]].concat();
-        let variables: Vec<(&str, &str)> = self.session.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let ran = self.scene.runner_with(&arguments, &variables);
+        let session = self.session.iter().map(|(name, value)| (*name, value.as_str()));
+        self.scene.runner_with(&arguments, &session.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// Runs a command with the session's credentials, as a step of a life.
+    pub(super) fn step(&self, step: &'static str, arguments: &[&str], code: i32) -> Result<Ran, Box<Stopped>> {
+        let ran = self.runs(arguments, &[]);
         if ran.code == code { Ok(ran) } else { Err(Box::new(Stopped { step, ran })) }
     }
 

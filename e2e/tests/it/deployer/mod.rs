@@ -1,5 +1,6 @@
 //! The policy that `runner policy` prints: it is enough for everything that a deployer does, and nothing in it is idle.
 
+mod doctor;
 mod life;
 mod tried;
 

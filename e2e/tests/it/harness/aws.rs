@@ -84,6 +84,11 @@ impl Aws {
         self.local("PUT", "faults", &json!({ "rules": rules }).to_string());
     }
 
+    /// Sets quotas by name.
+    pub(crate) fn put_quotas(&self, quotas: &Json) {
+        self.local("PUT", "quotas", &quotas.to_string());
+    }
+
     /// Ends all faults.
     pub(crate) fn clear_faults(&self) {
         self.local("DELETE", "faults", "");

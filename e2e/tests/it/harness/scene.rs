@@ -128,15 +128,16 @@ impl Scene {
         let ran =
             Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stderr.contains("panicked at"), "{}", ran.stderr);
+        if arguments.first() == Some(&"apply") && ran.code == 0 {
+            self.lend_zips();
+        }
         ran
     }
 
     /// Applies; it must succeed.
     #[track_caller]
     pub(crate) fn apply(&self) -> Ran {
-        let ran = self.runner(&["apply"]).exits(0);
-        self.lend_zips();
-        ran
+        self.runner(&["apply"]).exits(0)
     }
 
     /// Plans; nothing may be left to do.

@@ -5,13 +5,14 @@ use super::models::{Models, Operation, Service};
 use super::text::{form, path_parts};
 
 /// Signing names, and what botocore calls the service.
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 7] = [
     ("s3", "s3"),
     ("iam", "iam"),
     ("sts", "sts"),
     ("lambda", "lambda"),
     ("apigateway", "apigatewayv2"),
     ("logs", "logs"),
+    ("servicequotas", "service-quotas"),
 ];
 
 /// The operation, or why it is none of AWS's.
