@@ -1,6 +1,9 @@
 //! What the function is told through its environment variables.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// The function's settings, checked once at init.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,12 +20,17 @@ pub struct Config {
     pub threshold: f64,
     /// How many of the strongest contributions the answer gives, `REASONS`, at most [`REASONS_LIMIT`]; 0 if not set.
     pub reasons: u8,
+    /// What a body may have in KB of 1,024 bytes, decoded, `MAX_BODY_KB`, at most [`BODY_LIMIT_KB`], which is what
+    /// counts if it is not set.
+    pub max_body_kb: u32,
 }
 
 /// The variable with the threshold.
 pub const THRESHOLD: &str = "THRESHOLD";
 /// The most reasons of an answer.
 pub const REASONS_LIMIT: u8 = 10;
+/// The most that a body may be allowed: Lambda itself takes no event over 6 MB.
+pub const BODY_LIMIT_KB: u32 = 6_144;
 /// The answer's field for the reasons, when there are any.
 pub const REASONS_FIELD: &str = "reasons";
 
@@ -55,6 +63,7 @@ impl Config {
             ("DECISION_FIELD", self.decision_field.clone()),
             ("SCORE_FIELD", self.score_field.clone()),
             (THRESHOLD, self.threshold.to_string()),
+            ("MAX_BODY_KB", self.max_body_kb.to_string()),
         ]);
         if self.reasons > 0 {
             variables.insert("REASONS", self.reasons.to_string());
@@ -70,7 +79,8 @@ impl Config {
             decision_field: required(&get, "DECISION_FIELD")?,
             score_field: required(&get, "SCORE_FIELD")?,
             threshold: threshold(&required(&get, THRESHOLD)?)?,
-            reasons: reasons(get("REASONS"))?,
+            reasons: within("REASONS", get("REASONS"), &(0..=REASONS_LIMIT), 0)?,
+            max_body_kb: within("MAX_BODY_KB", get("MAX_BODY_KB"), &(1..=BODY_LIMIT_KB), BODY_LIMIT_KB)?,
         };
         if config.decision_field == config.score_field {
             return Err(bad("SCORE_FIELD", "names the same field as `DECISION_FIELD`"));
@@ -111,16 +121,14 @@ fn threshold(text: &str) -> Result<f64, ConfigError> {
     }
 }
 
-fn reasons(text: Option<String>) -> Result<u8, ConfigError> {
-    let text = text.unwrap_or_default();
-    match text.trim() {
-        "" => Ok(0),
-        text => text
-            .parse()
-            .ok()
-            .filter(|reasons| *reasons <= REASONS_LIMIT)
-            .ok_or_else(|| bad("REASONS", format!("is not a whole number from 0 to {REASONS_LIMIT}"))),
-    }
+/// A whole number within `range`; `default` if it is not set.
+fn within<T>(name: &'static str, text: Option<String>, range: &RangeInclusive<T>, default: T) -> Result<T, ConfigError>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(default) };
+    let number = text.trim().parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| bad(name, format!("is not a whole number from {} to {}", range.start(), range.end())))
 }
 
 fn bad(name: &'static str, why: impl Into<String>) -> ConfigError {
@@ -176,6 +184,16 @@ mod tests {
         environment variable `REASONS` is not a whole number from 0 to 10
         environment variable `REASONS` is not a whole number from 0 to 10
         ");
+    }
+
+    #[test]
+    fn the_limit_of_a_body_is_lambdas_unless_it_is_lower() {
+        assert_eq!(read_with("MAX_BODY_KB", None).unwrap().max_body_kb, 6_144);
+        assert_eq!(read_with("MAX_BODY_KB", Some("1")).unwrap().max_body_kb, 1);
+        for wrong in ["0", "6145", "-1", "1.5", "256KB"] {
+            let told = "environment variable `MAX_BODY_KB` is not a whole number from 1 to 6144";
+            assert_eq!(refusal("MAX_BODY_KB", Some(wrong)), told, "{wrong}");
+        }
     }
 
     #[test]

@@ -112,6 +112,10 @@ where
     Call: FnOnce(String) -> Answering,
     Answering: Future<Output = Result<Vec<u8>, Fault>>,
 {
+    let (bytes, limit) = (body_bytes(&event), config.max_body_kb as usize * 1024);
+    if bytes > limit {
+        return Answer::too_large(bytes, limit);
+    }
     let row = match body(event).and_then(|body| request::to_csv(&body, &config.features)) {
         Ok(row) => row,
         Err(refusal) => return Answer::refused(&refusal),
@@ -125,6 +129,18 @@ where
             }
         },
         Err(fault) => Answer::fault(fault),
+    }
+}
+
+/// What the body has when it is decoded.
+fn body_bytes(event: &Event) -> usize {
+    let body = event.body.as_deref().unwrap_or_default();
+    if event.is_base64_encoded {
+        // Four characters for three bytes, and a padding of `=` that stands for none.
+        let padding = body.bytes().rev().take_while(|byte| *byte == b'=').count();
+        (body.len() - padding) * 3 / 4
+    } else {
+        body.len()
     }
 }
 
@@ -167,6 +183,11 @@ impl Answer {
             failure: Some(Failure { class: "bad-request", detail: refusal.error.clone() }),
             reasons_unavailable: false,
         }
+    }
+
+    fn too_large(bytes: usize, limit: usize) -> Self {
+        let error = format!("the body has {bytes} bytes, and at most {limit} are taken");
+        Self::failed(413, &error, Failure { class: "too-large", detail: error.clone() })
     }
 
     fn failed(status: u16, error: &str, failure: Failure) -> Self {
@@ -232,6 +253,7 @@ mod tests {
             score_field: "fraud_score".into(),
             threshold: 0.5,
             reasons: 0,
+            max_body_kb: 1,
         }
     }
 
@@ -284,6 +306,22 @@ mod tests {
             let answer = answer(&config(), event, async |_| Ok(b"0.5".to_vec())).await;
             assert_eq!(answer.response.status_code, status, "{body}: {}", answer.response.body);
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_before_it_is_read_and_without_a_call() {
+        let padded = |bytes: usize| format!("{:<bytes$}", r#"{"V1":1,"Amount":2}"#);
+        let status = async |body: String, is_base64_encoded: bool| {
+            let event = Event { body: Some(body), is_base64_encoded, ..Event::default() };
+            answer(&config(), event, async |_| Ok(b"0.5".to_vec())).await.response
+        };
+        // Over the limit in base64, within it decoded.
+        for (bytes, expected) in [(1023, 200), (1024, 200), (1025, 413), (1026, 413)] {
+            assert_eq!(status(padded(bytes), false).await.status_code, expected, "{bytes}");
+            assert_eq!(status(STANDARD.encode(padded(bytes)), true).await.status_code, expected, "{bytes} in base64");
+        }
+        assert_eq!(status("{".repeat(2000), false).await.status_code, 413);
+        insta::assert_snapshot!(status(padded(1025), false).await.body, @r#"{"error": "the body has 1025 bytes, and at most 1024 are taken"}"#);
     }
 
     #[tokio::test]

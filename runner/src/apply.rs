@@ -1,6 +1,7 @@
 //! Plan → Report: walks the plan's graph, with bounded concurrency, and makes no choice of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Audience, Event};
 use crate::failure::{Failure, chain};
+use crate::session::environment;
 
 /// Changes in flight at once.
 const CONCURRENCY: usize = 8;
@@ -36,6 +38,8 @@ pub(crate) struct Site<'a> {
     pub(crate) limits: &'a Limits,
     /// The day on which it all happens.
     pub(crate) today: &'a str,
+    /// Folder of the pipeline file.
+    pub(crate) folder: &'a Path,
     /// Cancelled by the first Ctrl-C: what runs is finished, nothing new begins.
     pub(crate) stop: &'a CancellationToken,
 }
@@ -127,6 +131,8 @@ async fn one<'a>(
         limits: site.limits,
         say: &say,
         today: site.today,
+        folder: site.folder,
+        environment: &environment,
         stop: site.stop,
     };
     let result = write(change, site.declared, &ctx).await;

@@ -16,7 +16,7 @@ const KEY: &str = "targets.local.deployer-policy";
 
 /// What is declared when nothing that the pipeline file points at has been read: rights do not hang on it.
 pub(crate) fn declared(spec: &Spec, site: &Site) -> (Names, Declared) {
-    let inputs = Arc::new(Inputs::none(spec.package.architecture));
+    let inputs = Arc::new(Inputs::none(spec));
     let names = Names::of(spec, &inputs, site.clone());
     let declared = Declared::of(&Wanted { spec, inputs: &inputs, names: &names });
     (names, declared)
@@ -62,7 +62,7 @@ fn read(spec: &Spec, file: &Path) -> Result<Json, Complaint> {
 pub(crate) fn advice(spec: &Spec, target: (&str, &Target), denial: &Denial) -> Option<String> {
     let (name, target) = target;
     let (region, plain_http) = match target {
-        Target::Local(local) => (&local.region, true),
+        Target::Local(local) => (&local.region, false),
         Target::Aws(aws) => (&aws.region, aws.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"))),
     };
     let site = Site { account: denial.account().to_owned(), region: region.clone(), plain_http };

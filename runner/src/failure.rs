@@ -168,6 +168,16 @@ fn explanation(error: &StageError) -> Option<&Lack> {
 
 fn cloud_hint(error: &CloudError) -> Option<String> {
     let hint = match error.meaning() {
+        Meaning::NotYet if error.operation().starts_with("apigateway:") => {
+            "access logs need the permissions `logs:CreateLogDelivery`, `logs:GetLogDelivery`, \
+             `logs:UpdateLogDelivery`, `logs:DeleteLogDelivery`, `logs:ListLogDeliveries`, `logs:PutResourcePolicy`, \
+             `logs:DescribeResourcePolicies`, `logs:DescribeLogGroups` and `logs:CreateLogGroup`; or write \
+             `access-logs: false`"
+        }
+        Meaning::Other if error.operation().ends_with("Authorizer") => {
+            "API Gateway asks the issuer for `/.well-known/openid-configuration`, which must answer within 1.5 s with a \
+             `jwks_uri`, over TLS and from the internet"
+        }
         Meaning::NotYet => {
             "new roles take a few seconds to be usable; finished steps are kept, so run the same command again"
         }

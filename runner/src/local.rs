@@ -151,6 +151,9 @@ impl LocalCloud {
         command.args(["local", "serve", "--state"]).arg(&self.dir);
         command.args(["--region", &self.target.region]);
         command.args(["--iam-propagation-ms", &self.target.iam_propagation_ms.to_string()]);
+        if self.target.management_throttle {
+            command.arg("--management-throttle");
+        }
         if let Some(port) = self.target.port {
             command.args(["--port", &port.to_string()]);
         }
@@ -218,6 +221,9 @@ pub(crate) struct Serve {
     /// Milliseconds until services see a change of a role
     #[arg(long, default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Refuse management calls of API Gateway beyond 10 a second, as AWS does
+    #[arg(long)]
+    management_throttle: bool,
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
@@ -268,7 +274,11 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         base_url: address.url(),
         model_server: vec![own_executable().into(), "model-server".into()],
         training_program: vec![own_executable().into(), "xgboost-train".into()],
-        delays: Delays { iam_propagation: Duration::from_millis(serve.iam_propagation_ms), ..Delays::default() },
+        delays: Delays {
+            iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
+            management_throttle: serve.management_throttle,
+            ..Delays::default()
+        },
     })
     .await
     .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;

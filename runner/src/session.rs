@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{AwsTarget, Complaint, DeployerPolicy, LocalTarget, Spec, Target};
+use spec::{Auth, AwsTarget, Complaint, Container, DeployerPolicy, LocalTarget, Spec, Target, Token};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
 use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Wanted, create_role};
@@ -28,6 +28,8 @@ pub(crate) struct Session {
     /// None: the local cloud is not there, so nothing is but files on this machine.
     pub(crate) clients: Option<Clients>,
     pub(crate) cache: Cache,
+    /// Folder of the pipeline file.
+    pub(crate) folder: PathBuf,
     /// Where it acts, for the first line.
     pub(crate) place: String,
     /// The local cloud's home, when that is the place.
@@ -53,14 +55,14 @@ impl Session {
         let read = |objects: &Objects| read_inputs(&spec, base, &cache, objects);
         // What is on this machine is found wrong before anything else is touched.
         let early = match wants.inputs {
-            false => Some(Inputs::none(spec.package.architecture)),
+            false => Some(Inputs::none(&spec)),
             true if inputs::needs_a_look(&spec) => None,
             true => Some(read(&Objects::new())?),
         };
 
         let Place { clients, site, words: place, limits, local } = match &target {
-            Target::Local(target) => Place::local(target, wants, &spec, &cache).await?,
-            Target::Aws(target) => Place::aws(target, wants.target, &cache).await?,
+            Target::Local(target) => Box::pin(Place::local(target, wants, &spec, &cache)).await?,
+            Target::Aws(target) => Place::aws(target, wants.target, &spec, &cache).await?,
         };
         let inputs = match (early, &clients) {
             (Some(inputs), _) => inputs,
@@ -75,7 +77,21 @@ impl Session {
         let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names };
         create_role::check(&wanted)?;
         let declared = Declared::of(&wanted);
-        Ok(Self { spec, inputs, names, declared, limits, clients, cache, place, local })
+        let folder = base.to_owned();
+        Ok(Self { spec, inputs, names, declared, limits, clients, cache, folder, place, local })
+    }
+
+    /// Refuses to begin what would end for want of a token.
+    pub(crate) fn has_token(&self) -> Result<(), Failure> {
+        let Some(Token::Env(name)) = &self.spec.smoke_test.token else { return Ok(()) };
+        if environment(name).is_some_and(|value| !value.trim().is_empty()) {
+            return Ok(());
+        }
+        let message = format!("the environment has no variable `{name}`");
+        let complaint = self.spec.complain("stages.smoke-test.token.env", message);
+        Err(complaint
+            .help("set it to a token of the issuer; without `token` the model is proved without the gateway")
+            .into())
     }
 
     /// Looks at what is there.
@@ -117,7 +133,7 @@ impl Place {
         cache: &Cache,
     ) -> Result<Self, Failure> {
         let base = wants.file.parent().unwrap_or(Path::new(""));
-        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true };
+        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
         let policy = target.deployer_policy.as_ref();
         let document = policy.map(|policy| deployer::document(policy, spec, base, &site)).transpose()?;
         let home = LocalCloud::new(base.join(".runner").join("local"), target);
@@ -125,7 +141,10 @@ impl Place {
             if wants.start || home.has_state() { Some(home.ensure_running().await?) } else { home.running().await };
         let (mut clients, mut words) = (None, "local cloud, not started".to_owned());
         if let Some(running) = running {
-            words = format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url());
+            words = format!("local cloud at {}", running.url());
+            if spec.create_endpoint.container != Container::ModelServer {
+                words.push_str(", where `model-server` stands in for AWS's image");
+            }
             let mut all = Clients::connect(&running.connection(), cache.clone()).await;
             if let Some(document) = &document {
                 let owner = (&all, running.connection());
@@ -143,7 +162,8 @@ impl Place {
         Ok(Self { clients, site, words, limits: Limits::LOCAL, local: Some(home) })
     }
 
-    async fn aws(target: &AwsTarget, name: &str, cache: &Cache) -> Result<Self, Failure> {
+    async fn aws(target: &AwsTarget, name: &str, spec: &Spec, cache: &Cache) -> Result<Self, Failure> {
+        check_issuer(spec, target)?;
         let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
         let site = clients.site().await?;
         if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
@@ -167,6 +187,24 @@ pub(crate) fn pipeline(file: &Path, target: &str) -> Result<(Spec, Target), Fail
     Ok((spec, known))
 }
 
+/// A variable of the environment that the pipeline file names.
+#[expect(clippy::disallowed_methods, reason = "the program hands its environment on here")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// AWS asks issuers over TLS alone.
+fn check_issuer(spec: &Spec, target: &AwsTarget) -> Result<(), Failure> {
+    match &spec.deploy_proxy.auth {
+        Auth::Jwt(jwt) if jwt.issuer.starts_with("http://") && target.endpoint_url.is_none() => {
+            let message = "AWS takes tokens of an `https://` issuer only";
+            let complaint = spec.complain("stages.deploy-proxy.auth.jwt.issuer", message);
+            Err(complaint.help("`http://127.0.0.1` is for the local cloud").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Rows in S3 that could not be looked at.
 fn unseen(error: LookError, local: bool) -> Failure {
     match error {
@@ -188,12 +226,13 @@ fn unknown_target(spec: &Spec, target: &str) -> Failure {
     Failure::Usage(format!("there is no target `{target}`; the pipeline file has {}", known.join(", ")))
 }
 
-/// Where the proxy comes from: from source while the workspace of this program is there, else from beside it.
+/// Where the programs come from: from source while the workspace of this program is there, else from beside it.
 fn tools() -> Tools {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
     Tools {
         workspace: workspace.filter(|dir| dir.join("lambda-proxy/Cargo.toml").exists()),
         release: !cfg!(debug_assertions),
         proxy: local::own_executable().with_file_name("lambda-proxy"),
+        model_server: local::own_executable().with_file_name("model-server"),
     }
 }

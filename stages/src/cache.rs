@@ -21,6 +21,17 @@ pub struct CachedModel {
     pub evaluation: PathBuf,
 }
 
+/// A finished container image, as it is pushed.
+#[derive(Clone, Debug)]
+pub struct CachedImage {
+    /// The file system.
+    pub layer: PathBuf,
+    /// How it is run.
+    pub config: PathBuf,
+    /// What it consists of. Written last: its presence says that the image is finished.
+    pub manifest: PathBuf,
+}
+
 impl Cache {
     /// Uses a folder, which need not exist yet.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -65,6 +76,22 @@ impl Cache {
     /// Where the proxy's zip of that fingerprint is, or would be.
     pub fn proxy_zip(&self, fingerprint: &str) -> PathBuf {
         self.dir.join("proxies").join(fingerprint).join("proxy.zip")
+    }
+
+    /// The image of that fingerprint, if it was finished.
+    pub fn image(&self, fingerprint: &str) -> Option<CachedImage> {
+        let cached = self.image_paths(fingerprint);
+        cached.manifest.exists().then_some(cached)
+    }
+
+    /// Where the image of that fingerprint is, or would be.
+    pub(crate) fn image_paths(&self, fingerprint: &str) -> CachedImage {
+        let dir = self.dir.join("images").join(fingerprint);
+        CachedImage {
+            layer: dir.join("layer.tar.gz"),
+            config: dir.join("config.json"),
+            manifest: dir.join("manifest.json"),
+        }
     }
 
     /// Writes beside the file and renames over it.

@@ -5,11 +5,15 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_apigatewayv2::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use spec::AwsTarget;
 
 use crate::cloud_error::Explain;
 use crate::{Cache, CloudError, Site};
+
+/// How often a call of API Gateway is made that is throttled: about a quarter of a minute, by the SDK's own pauses.
+const API_GATEWAY_ATTEMPTS: u32 = 6;
 
 /// Every SDK client, and the cache: what observing may look at.
 #[derive(Clone, Debug)]
@@ -38,9 +42,9 @@ pub struct Clients {
     pub sts: aws_sdk_sts::Client,
     /// Files on this machine.
     pub cache: Cache,
-    credentials: Option<SharedCredentialsProvider>,
     plain_http: bool,
-    region: String,
+    pub(crate) region: String,
+    pub(crate) credentials: Option<SharedCredentialsProvider>,
 }
 
 /// How to reach a cloud.
@@ -97,7 +101,12 @@ impl Clients {
                 loader.load().await
             }
         };
-        Self::from_config(&config, cache)
+        let clients = Self::from_config(&config, cache);
+        match connection {
+            // It counts loopback as TLS.
+            Connection::Local { .. } => Self { plain_http: false, ..clients },
+            Connection::Aws(_) => clients,
+        }
     }
 
     /// Asks who we are: the account is part of every name.
@@ -121,8 +130,11 @@ impl Clients {
         let endpoint = config.endpoint_url();
         // A server on one port cannot tell buckets apart by host name.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(endpoint.is_some()).build();
+        // All APIs of an account share ten management calls a second.
+        let attempts = RetryConfig::standard().with_max_attempts(API_GATEWAY_ATTEMPTS);
+        let apigateway = aws_sdk_apigatewayv2::config::Builder::from(config).retry_config(attempts).build();
         Self {
-            apigateway: aws_sdk_apigatewayv2::Client::new(config),
+            apigateway: aws_sdk_apigatewayv2::Client::from_conf(apigateway),
             autoscaling: aws_sdk_applicationautoscaling::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             ecr: aws_sdk_ecr::Client::new(config),
@@ -134,8 +146,8 @@ impl Clients {
             sagemaker: aws_sdk_sagemaker::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             cache,
-            credentials: config.credentials_provider(),
             plain_http: endpoint.is_some_and(|url| url.starts_with("http://")),
+            credentials: config.credentials_provider(),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
     }

@@ -37,6 +37,8 @@ pub enum Meaning {
     NotYet,
     /// Another write on the same thing is in flight: the same call will do.
     Busy,
+    /// What the call goes on with has gone, or has gone on without it: all of it is to be begun anew.
+    BeginAnew,
     /// Too many calls.
     Throttled,
     /// The caller may not.
@@ -146,6 +148,10 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             Meaning::NotYet
         }
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Authorizer name must be unique") => Meaning::AlreadyThere,
+        ("apigateway", "BadRequest") if begins("Insufficient permissions to enable logging") => Meaning::NotYet,
+        // An answer was lost, and the SDK has sent the call again.
+        ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
         | ("apigateway", "Conflict")
         | ("iam", "DeleteConflict" | "ConcurrentModification")
@@ -160,8 +166,10 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
             | "NoSuchPublicAccessBlockConfiguration"
             | "OwnershipControlsNotFoundError"
             | "ServerSideEncryptionConfigurationNotFoundError",
-        ) => Meaning::Absent,
-        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou") => Meaning::AlreadyThere,
+        )
+        | ("ecr", "RepositoryNotFound" | "ImageNotFound") => Meaning::Absent,
+        (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou")
+        | ("ecr", "RepositoryAlreadyExists" | "LayerAlreadyExists" | "ImageAlreadyExists") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
         ("sagemaker", "ResourceLimitExceeded")
         | ("iam" | "logs", "LimitExceeded")

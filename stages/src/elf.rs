@@ -1,7 +1,8 @@
-//! Whether Lambda can run an executable: read from the file before anything is uploaded.
+//! Whether Lambda, or a container without a file beside it, can run an executable: read from the file before anything is
+//! uploaded.
 
-use object::elf::FileHeader64;
-use object::read::elf::{ElfFile64, FileHeader};
+use object::elf::{DT_NEEDED, FileHeader64};
+use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader};
 use object::{Architecture, Endianness, Object, ObjectKind, ObjectSymbol};
 
 /// glibc of `provided.al2023`. Source: AWS documentation, Lambda runtimes.
@@ -17,13 +18,21 @@ pub(crate) enum ElfError {
     #[error("it is a library or an object file, no executable")]
     NotExecutable,
     /// It is for another processor.
-    #[error("it is built for {found:?}, but the function's architecture is `{wanted}`")]
+    #[error("it is built for {found:?}, but the {whose} architecture is `{wanted}`")]
     Architecture {
+        /// Of what it should be for.
+        whose: &'static str,
         /// What it is for.
         found: Architecture,
         /// What it should be for.
         wanted: spec::Architecture,
     },
+    /// It asks for a loader that an image of one file does not have.
+    #[error("it is linked dynamically, and the image holds no loader `{0}`")]
+    Dynamic(String),
+    /// It asks for a library that an image of one file does not have.
+    #[error("it needs a shared library, and the image holds none")]
+    Library,
     /// It was linked on a newer Linux.
     #[error(
         "it needs glibc {}.{} (symbol `{symbol}`), but Lambda's `provided.al2023` has {}.{}: build it with \
@@ -39,8 +48,51 @@ pub(crate) enum ElfError {
     },
 }
 
+impl ElfError {
+    /// What to do about a program for an image.
+    pub(crate) fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Dynamic(_) | Self::Library => {
+                "link it statically: with `-C target-feature=+crt-static` and a `--target` that is named, or for a `musl` \
+                 target"
+            }
+            Self::Architecture { .. } => {
+                "the architecture is that of the endpoint's machines: `instances.type` in stage `create-endpoint`"
+            }
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// Refuses what could not run in an image that holds no other file.
+pub(crate) fn check_static(bytes: &[u8], wanted: spec::Architecture) -> Result<(), ElfError> {
+    check_executable(bytes, wanted, "image's")?;
+    let header = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = header.endian()?;
+    for segment in header.program_headers(endian, bytes)? {
+        if let Some(loader) = segment.interpreter(endian, bytes)? {
+            return Err(ElfError::Dynamic(String::from_utf8_lossy(loader).into_owned()));
+        }
+        let needed = |entry: &_| Dyn::tag(entry, endian) == DT_NEEDED;
+        if segment.dynamic(endian, bytes)?.into_iter().flatten().any(needed) {
+            return Err(ElfError::Library);
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what Lambda could not run.
 pub(crate) fn check(bytes: &[u8], wanted: spec::Architecture) -> Result<(), ElfError> {
+    let elf = check_executable(bytes, wanted, "function's")?;
+    check_glibc(&elf, bytes)
+}
+
+fn check_executable<'a>(
+    bytes: &'a [u8],
+    wanted: spec::Architecture,
+    whose: &'static str,
+) -> Result<ElfFile64<'a, Endianness>, ElfError> {
     let elf = ElfFile64::<Endianness>::parse(bytes)?;
     if !matches!(elf.kind(), ObjectKind::Executable | ObjectKind::Dynamic) || elf.entry() == 0 {
         return Err(ElfError::NotExecutable);
@@ -50,9 +102,9 @@ pub(crate) fn check(bytes: &[u8], wanted: spec::Architecture) -> Result<(), ElfE
         spec::Architecture::Arm64 => Architecture::Aarch64,
     };
     if elf.architecture() != machine {
-        return Err(ElfError::Architecture { found: elf.architecture(), wanted });
+        return Err(ElfError::Architecture { whose, found: elf.architecture(), wanted });
     }
-    check_glibc(&elf, bytes)
+    Ok(elf)
 }
 
 fn check_glibc(elf: &ElfFile64<'_, Endianness>, bytes: &[u8]) -> Result<(), ElfError> {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use plan::{Desired, Goal, World};
-use spec::Spec;
+use spec::{Container, Spec};
 
-use crate::inputs::{ModelInput, ModelSource, ProxyInput, ProxySource};
+use crate::inputs::{ImageInput, ImageSource, ModelInput, ModelSource, ProxyInput, ProxySource};
 use crate::{Declared, Inputs, Names, Site, Wanted};
 
 pub(crate) struct Fixture {
@@ -25,10 +25,18 @@ impl Fixture {
         Self::new(&format!("{{ name: fraud, stages: [{stages}] }}"), "us-east-1", "c0ffee00")
     }
 
+    /// As [`Self::with`], as a teardown sees it.
+    pub(crate) fn torn_down(stages: &str) -> Self {
+        let Self { spec, names, .. } = Self::with(stages);
+        let inputs = Arc::new(Inputs::none(&spec));
+        let names = Names::of(&spec, &inputs, names.site);
+        Self { spec, inputs, names }
+    }
+
     pub(crate) fn new(source: &str, region: &str, model: &str) -> Self {
         let spec = Spec::parse(source, "pipeline.yaml".as_ref()).unwrap();
         let site = Site { account: "123456789012".to_owned(), region: region.to_owned(), plain_http: false };
-        let inputs = Arc::new(made_up(model, spec.package.architecture));
+        let inputs = Arc::new(made_up(model, &spec));
         let names = Names::of(&spec, &inputs, site);
         Self { spec, inputs, names }
     }
@@ -43,7 +51,7 @@ impl Fixture {
     }
 }
 
-fn made_up(model: &str, architecture: spec::Architecture) -> Inputs {
+fn made_up(model: &str, spec: &Spec) -> Inputs {
     Inputs {
         model: ModelInput {
             fingerprint: model.repeat(8),
@@ -53,7 +61,12 @@ fn made_up(model: &str, architecture: spec::Architecture) -> Inputs {
         proxy: ProxyInput {
             fingerprint: "5ca1ab1e".repeat(8),
             source: ProxySource::Prebuilt("lambda-proxy".into()),
-            architecture,
+            architecture: spec.package.architecture,
         },
+        image: (spec.create_endpoint.container == Container::ModelServer).then(|| ImageInput {
+            fingerprint: "ba5eba11".repeat(8),
+            source: ImageSource::Prebuilt("model-server".into()),
+            architecture: spec.create_endpoint.capacity.architecture(),
+        }),
     }
 }

@@ -25,6 +25,7 @@ pub mod package;
 mod policy;
 pub mod resource;
 pub mod rights;
+mod signature;
 pub mod smoke_test;
 mod tags;
 pub mod teardown;
@@ -93,6 +94,7 @@ pub enum Item {
 pub struct Declared {
     items: Vec<Item>,
     kept: Vec<plan::ResourceId>,
+    unwanted: Vec<plan::ResourceId>,
 }
 
 impl Declared {
@@ -108,6 +110,18 @@ impl Declared {
     /// Adds a resource.
     pub fn resource(&mut self, resource: impl Resource + 'static) {
         self.items.push(Item::Resource(Arc::new(resource)));
+    }
+
+    /// Adds a resource that another version of the pipeline file would ask for, and this one does not: what there is of
+    /// ours goes.
+    pub fn unwanted(&mut self, resource: impl Resource + 'static) {
+        self.unwanted.push(resource.id());
+        self.resource(resource);
+    }
+
+    /// Whether the pipeline file asks for what is declared under that id.
+    pub fn is_wanted(&self, id: &plan::ResourceId) -> bool {
+        !self.unwanted.contains(id)
     }
 
     /// Adds a check.
@@ -152,6 +166,7 @@ impl Declared {
                     after: resource.after(),
                     nature: plan::Nature::Resource,
                     keep: self.kept.contains(&resource.id()),
+                    unwanted: self.unwanted.contains(&resource.id()),
                     warnings: resource.warnings(),
                 },
                 Item::Check(check) => plan::Desired {
@@ -162,6 +177,7 @@ impl Declared {
                     after: check.after(),
                     nature: plan::Nature::Check,
                     keep: false,
+                    unwanted: false,
                     warnings: vec![],
                 },
             })

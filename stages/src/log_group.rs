@@ -46,7 +46,7 @@ impl Resource for LogGroup {
             Right::new("LogGroups", &actions, all.as_str()).and(group.as_str()),
             Right::new("LogGroups", &["logs:DeleteLogGroup"], all).and(group).to_delete(),
             // It is found in a list, which is about no group.
-            Right::new("Find", &["logs:DescribeLogGroups"], "*"),
+            Right::new("NoResource", &["logs:DescribeLogGroups"], "*"),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use spec::Spec;
+use spec::{Container, ContainerVersion, Spec};
 
 use crate::Inputs;
 
@@ -13,8 +13,8 @@ pub struct Site {
     pub account: String,
     /// For example `ap-south-1`.
     pub region: String,
-    /// Whether calls travel over plain HTTP, as they do to a server on this machine: a bucket policy that demands
-    /// TLS would lock us out.
+    /// Whether calls travel over plain HTTP to a server that takes them for what they are: a bucket policy that demands
+    /// TLS would lock us out. The local cloud counts loopback as TLS.
     pub plain_http: bool,
 }
 
@@ -52,8 +52,14 @@ pub struct Names {
     pub execution_role: String,
     /// At most 64 characters.
     pub proxy_role: String,
-    /// The prebuilt `sagemaker-xgboost` image.
+    /// What serves the model: the prebuilt `sagemaker-xgboost` image, or ours.
     pub image: String,
+    /// The prebuilt `sagemaker-xgboost` image that trains.
+    pub training_image: String,
+    /// Repository of our own images; at most 256 characters.
+    pub repository: String,
+    /// Tag of our own image, by content; none where AWS's image serves the model.
+    pub image_tag: Option<String>,
     /// `<name>-<12 hex>`, by content.
     pub model: String,
     /// `<name>-<12 hex>`, by content.
@@ -65,6 +71,9 @@ pub struct Names {
     /// Not unique on AWS: the API is found by its tag.
     pub api: String,
 }
+
+/// Namespace of our repositories, as [`ROLE_PATH`] is of our roles. It also makes the shortest name long enough.
+const NAMESPACE: &str = "runner";
 
 /// Path of our roles, so that a deployer can be allowed these roles and no others.
 pub(crate) const ROLE_PATH: &str = "/runner/";
@@ -78,7 +87,16 @@ impl Names {
         let fingerprint = crate::package::short(&inputs.model.fingerprint);
         let model_key = format!("{MODELS}{fingerprint}/model.tar.gz");
         let execution_role = format!("{name}-{region}-sagemaker");
-        let image = image(&site, &spec.create_endpoint.container);
+        let container = &spec.create_endpoint.container;
+        let repository = format!("{NAMESPACE}/{name}");
+        let image_tag = inputs.image.as_ref().map(|image| crate::package::short(&image.fingerprint));
+        let image = match container {
+            Container::Prebuilt(version) => prebuilt(&site, version.as_str()),
+            Container::ModelServer => {
+                let tag = image_tag.as_deref().unwrap_or_default();
+                format!("{}/{repository}:{tag}", registry(&site, &site.account))
+            }
+        };
         let model = format!(
             "{name}-{}",
             short_hash(&json!({ "image": image, "bucket": bucket, "key": model_key, "role": execution_role }))
@@ -97,6 +115,9 @@ impl Names {
             proxy_role: format!("{name}-{region}-proxy"),
             execution_role,
             image,
+            training_image: prebuilt(&site, training_container(container)),
+            repository,
+            image_tag,
             model,
             endpoint_config,
             endpoint: name.to_owned(),
@@ -178,10 +199,15 @@ impl Names {
         format!("/aws/lambda/{}", self.function)
     }
 
-    /// The prebuilt `sagemaker-xgboost` image that trains.
-    pub(crate) fn training_image(&self) -> String {
-        let (repository, tag) = self.image.rsplit_once(':').unwrap_or((&self.image, ""));
-        format!("{repository}:{}", training_container(tag))
+    /// Log group of the API. Each group whose name begins otherwise takes room in a policy of the account, of which there
+    /// is little. Source: "Enable logging from AWS services".
+    pub fn access_log_group(&self) -> String {
+        format!("/aws/vendedlogs/apis/{}", self.api)
+    }
+
+    /// ARN of the repository of our own images.
+    pub(crate) fn repository_arn(&self) -> String {
+        self.site.arn("ecr", &format!("repository/{}", self.repository))
     }
 
     /// Whether a name is this pipeline's with a content hash behind it.
@@ -197,8 +223,14 @@ impl Names {
 /// The image saves a model as `xgboost-model`. Under a name without an ending `XGBoost` writes UBJSON only from 2.1 on,
 /// and before that its old binary form, which newer releases read no more. A model of a newer image is rewritten where
 /// the older one would misread it. Source: `algorithm_mode/train.py` of the image, and `XGBoost`'s model IO tutorial.
-pub(crate) fn training_container(serving: &str) -> &str {
-    if serving.starts_with("1.") { "3.0-5" } else { serving }
+///
+/// An image of ours reads whatever is read here, so the newest one trains for it.
+pub(crate) fn training_container(serving: &Container) -> &str {
+    match serving {
+        Container::Prebuilt(version) if version.major() == 1 => "3.0-5",
+        Container::Prebuilt(version) => version.as_str(),
+        Container::ModelServer => ContainerVersion::KNOWN[ContainerVersion::KNOWN.len() - 1],
+    }
 }
 
 /// Prefix of every model's folder in the bucket.
@@ -212,10 +244,15 @@ pub(crate) fn evaluation_key(fingerprint: &str) -> String {
     format!("{MODELS}{fingerprint}/evaluation.json")
 }
 
-fn image(site: &Site, container: &spec::ContainerVersion) -> String {
-    let registry = spec::regions::xgboost_registry(&site.region).unwrap_or_default();
-    let suffix = spec::regions::dns_suffix(&site.region);
-    format!("{registry}.dkr.ecr.{}.{suffix}/sagemaker-xgboost:{}", site.region, container.as_str())
+/// AWS's image of that tag.
+fn prebuilt(site: &Site, tag: &str) -> String {
+    let account = spec::regions::xgboost_registry(&site.region).unwrap_or_default();
+    format!("{}/sagemaker-xgboost:{tag}", registry(site, account))
+}
+
+/// Host of an account's registry.
+fn registry(site: &Site, account: &str) -> String {
+    format!("{account}.dkr.ecr.{}.{}", site.region, spec::regions::dns_suffix(&site.region))
 }
 
 /// The first 12 hexadecimal digits of the SHA-256 of a value's canonical JSON: `serde_json` sorts the keys.
@@ -246,6 +283,7 @@ mod tests {
                 (&names.endpoint, 63),
                 (&names.function, 64),
                 (&names.api, 128),
+                (&names.repository, 256),
             ];
             for (name, limit) in limits {
                 assert!(name.len() <= limit, "`{name}` has {} characters, and the limit is {limit}", name.len());
@@ -269,6 +307,9 @@ mod tests {
             execution_role: "fraud-us-east-1-sagemaker",
             proxy_role: "fraud-us-east-1-proxy",
             image: "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            training_image: "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5",
+            repository: "runner/fraud",
+            image_tag: None,
             model: "fraud-f8f2f4a85451",
             endpoint_config: "fraud-2592047eff65",
             endpoint: "fraud",
@@ -284,7 +325,7 @@ mod tests {
         for (serving, training) in [("1.3-1", "3.0-5"), ("1.7-1", "3.0-5"), ("3.0-5", "3.0-5"), ("3.2-0", "3.2-0")] {
             let names = image(serving);
             assert!(names.image.ends_with(&format!("/sagemaker-xgboost:{serving}")));
-            assert_eq!(names.training_image(), names.image.replace(serving, training));
+            assert_eq!(names.training_image, names.image.replace(serving, training));
         }
     }
 

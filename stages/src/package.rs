@@ -1,5 +1,7 @@
-//! Stage `package`: the model archive and the proxy's zip, byte for byte the same from the same input, and checked
-//! before anything is uploaded.
+//! Stage `package`: the model archive, the proxy's zip and an image of our own, byte for byte the same from the same
+//! input, and checked before anything is uploaded.
+
+mod image;
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -19,10 +21,13 @@ use crate::{
     upload,
 };
 
+pub use image::IMAGE;
+pub(crate) use image::{IMAGE_FINGERPRINT, built_image};
+
 /// The stage.
 pub const STAGE: Stage = Stage {
     name: "package",
-    summary: "the model archive and the proxy's zip, checked before they are uploaded",
+    summary: "the model archive, the proxy's zip and an image of our own, checked before they are uploaded",
     declare,
 };
 
@@ -44,6 +49,9 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = || Arc::clone(wanted.inputs);
     declared.resource(Archive { inputs: inputs(), names: wanted.names.clone() });
     declared.resource(Proxy { inputs: inputs(), names: wanted.names.clone() });
+    if wanted.inputs.image.is_some() {
+        declared.resource(image::OwnImage { inputs: inputs(), names: wanted.names.clone() });
+    }
 }
 
 /// The first 12 digits of a fingerprint: what people see.
@@ -246,34 +254,52 @@ fn zip_of(bootstrap: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-/// Builds the proxy and tells where it is, in `cargo`'s own words.
+/// Builds the proxy and tells where it is.
 async fn build(workspace: &Path, release: bool, architecture: spec::Architecture) -> Result<PathBuf, StageError> {
-    let mut command = tokio::process::Command::new("cargo");
-    command.current_dir(workspace).args(["build", "--locked", "--message-format", "json-render-diagnostics"]);
+    let mut arguments = vec!["build"];
     // With `runner` named too, what both stand on has the features that it was built with a moment ago.
-    command.args(["--package", "runner", "--package", "lambda-proxy", "--bin", "lambda-proxy"]);
+    arguments.extend(["--package", "runner", "--package", "lambda-proxy", "--bin", "lambda-proxy"]);
     if release {
-        command.arg("--release");
+        arguments.push("--release");
     }
-    let machine = match architecture {
+    let triple = triple(architecture);
+    if machine(architecture) != std::env::consts::ARCH {
+        arguments.extend(["--target", &triple]);
+    }
+    cargo(workspace, &arguments, &[], "the proxy").await
+}
+
+/// As `rustc` spells it.
+fn machine(architecture: spec::Architecture) -> &'static str {
+    match architecture {
         spec::Architecture::X86_64 => "x86_64",
         spec::Architecture::Arm64 => "aarch64",
-    };
-    if machine != std::env::consts::ARCH {
-        command.args(["--target", &format!("{machine}-unknown-linux-gnu")]);
+    }
+}
+
+fn triple(architecture: spec::Architecture) -> String {
+    format!("{}-unknown-linux-gnu", machine(architecture))
+}
+
+/// Builds an executable and tells where it is, in `cargo`'s own words; `compiler` goes to `rustc`.
+async fn cargo(workspace: &Path, arguments: &[&str], compiler: &[&str], what: &str) -> Result<PathBuf, StageError> {
+    let mut command = tokio::process::Command::new("cargo");
+    command.current_dir(workspace).args(arguments).args(["--locked", "--message-format", "json-render-diagnostics"]);
+    if !compiler.is_empty() {
+        command.arg("--").args(compiler);
     }
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.map_err(|error| StageError::here("could not start `cargo` to build the proxy", error))?;
+    let output = output.map_err(|error| StageError::here(format!("could not start `cargo` to build {what}"), error))?;
+    let failed = |why: String| StageError::here(format!("could not build {what}"), why);
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = errors.lines().collect();
-        let last = lines[lines.len().saturating_sub(20)..].join("\n");
-        return Err(StageError::here("could not build the proxy", last));
+        return Err(failed(lines[lines.len().saturating_sub(20)..].join("\n")));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executables.next_back().ok_or_else(|| StageError::here("could not build the proxy", "cargo names no executable"))
+    executables.next_back().ok_or_else(|| failed("cargo names no executable".to_owned()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a stage declares: resources, which have a state, and checks, which have none.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -240,6 +241,10 @@ pub struct Ctx<'a> {
     pub say: &'a (dyn Fn(String) + Send + Sync),
     /// The day on which it all happens, for people.
     pub today: &'a str,
+    /// Folder of the pipeline file, where programs of the user's own are run.
+    pub folder: &'a Path,
+    /// Looks up a variable of the environment that the pipeline file names.
+    pub environment: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
     /// Ends every wait.
     pub stop: &'a CancellationToken,
 }

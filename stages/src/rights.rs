@@ -25,6 +25,7 @@ pub struct Right {
     resources: BTreeSet<String>,
     condition: Option<(String, String)>,
     only_to_delete: bool,
+    only_to_write: bool,
 }
 
 impl Right {
@@ -36,6 +37,7 @@ impl Right {
             resources: [resource.into()].into(),
             condition: None,
             only_to_delete: false,
+            only_to_write: false,
         }
     }
 
@@ -60,6 +62,13 @@ impl Right {
         self
     }
 
+    /// Is needed only to change something, whatever its actions are called.
+    #[must_use]
+    pub fn to_write(mut self) -> Self {
+        self.only_to_write = true;
+        self
+    }
+
     /// To hand a role to a service, and to no other.
     pub fn pass_role(sid: &'static str, role_arn: String, service: &str) -> Self {
         Self::new(sid, &["iam:PassRole"], role_arn).when("iam:PassedToService", service)
@@ -67,7 +76,7 @@ impl Right {
 
     /// Without what changes something; none when nothing is left.
     fn reading(mut self) -> Option<Self> {
-        self.actions.retain(|action| is_read(action));
+        self.actions.retain(|action| !self.only_to_write && is_read(action));
         (!self.actions.is_empty()).then_some(self)
     }
 
@@ -169,10 +178,11 @@ impl Deployer {
         self.statements.iter().map(of).collect()
     }
 
-    /// Joins what is allowed on the same resources, then what is allowed alike on several.
+    /// Leaves out what is allowed everywhere anyway, then joins what is allowed on the same resources, then what is allowed
+    /// alike on several.
     fn composed(rights: Vec<Right>) -> Self {
         let on_the_same = joined(
-            rights,
+            without_repeats(rights),
             |known, right| known.resources == right.resources && known.condition == right.condition,
             |known, right| known.actions.extend(right.actions),
         );
@@ -213,6 +223,20 @@ fn condition(statement: &Json) -> Option<(String, String)> {
     Some((key.clone(), value.as_str()?.to_owned()))
 }
 
+/// Without actions on single resources that another right gives on all.
+fn without_repeats(mut rights: Vec<Right>) -> Vec<Right> {
+    let everywhere = |right: &&Right| right.resources.contains("*") && right.condition.is_none();
+    let given: BTreeSet<String> =
+        rights.iter().filter(everywhere).flat_map(|right| right.actions.iter().cloned()).collect();
+    for right in &mut rights {
+        if !everywhere(&&*right) {
+            right.actions.retain(|action| !given.contains(action));
+        }
+    }
+    rights.retain(|right| !right.actions.is_empty());
+    rights
+}
+
 /// With those that go together made one, where the first of them stood.
 fn joined(rights: Vec<Right>, together: fn(&Right, &Right) -> bool, join: fn(&mut Right, Right)) -> Vec<Right> {
     let mut all: Vec<Right> = vec![];
@@ -243,8 +267,8 @@ fn rights(declared: &Declared) -> Vec<Right> {
             Item::Resource(resource) => (resource.id(), resource.rights()),
             Item::Check(check) => (check.id(), check.rights()),
         };
-        let kept = declared.keeps(&id);
-        rights.into_iter().filter(move |right| !(kept && right.only_to_delete))
+        let (kept, wanted) = (declared.keeps(&id), declared.is_wanted(&id));
+        rights.into_iter().filter(move |right| wanted && !(kept && right.only_to_delete))
     };
     declared.items().iter().flat_map(of).collect()
 }

@@ -11,7 +11,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     for keep in &wanted.spec.teardown.keep {
         let kept = match keep {
             Keep::Bucket => vec![upload::BUCKET, upload::MODEL, upload::EVALUATION],
-            Keep::Logs => vec![create_endpoint::LOGS, deploy_proxy::LOGS],
+            Keep::Logs => vec![create_endpoint::LOGS, deploy_proxy::LOGS, deploy_proxy::ACCESS_LOGS],
         };
         for id in kept {
             declared.keep(id);

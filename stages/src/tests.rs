@@ -1,5 +1,7 @@
 //! What the stages declare, as a user reads it in a plan.
 
+mod own_image;
+
 use plan::{Facts, Goal, Observation, Stray, World};
 
 use crate::fixture::Fixture;
@@ -8,13 +10,19 @@ use crate::{create_endpoint, create_role, package, train, upload};
 /// Trained by a job.
 const JOB: &str = "{ train: { on: sagemaker, instances: { count: 2 } } }";
 
-const KINDS: [&str; 6] = [
+/// Served by an image of our own.
+const OWN: &str = "{ create-endpoint: { container: model-server } }";
+
+const KINDS: [&str; 9] = [
     JOB,
+    OWN,
     "",
     "{ create-endpoint: { serverless: { memory-mb: 2048, max-concurrency: 5 } } }",
     "{ train: { algorithm: { logistic-regression: {} }, require: { average-precision: 0.8 } } }",
     "{ package: { architecture: arm64 } }",
     "{ deploy-proxy: { route: ANY /score } }, { teardown: { keep: [bucket] } }",
+    "{ deploy-proxy: { auth: iam, cors: { origins: ['*'] }, access-logs: false } }",
+    "{ deploy-proxy: { auth: { jwt: { issuer: https://a.example, audience: [a], scopes: [b] } } } }",
 ];
 
 #[test]
@@ -80,6 +88,8 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         status  InService
     + deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  14
+    + deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
+        retention_days  14
     + deploy-proxy     lambda-function    fraud-proxy
         code                        5ca1ab1e5ca1
         architecture                x86_64
@@ -89,15 +99,18 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         environment.DECISION_FIELD  is_fraud
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
+        environment.MAX_BODY_KB     256
         environment.SCORE_FIELD     fraud_score
         threshold                   0.5
         state                       Active
     + deploy-proxy     http-api           fraud
-        function       arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
-        integrations   1
-        routes.POST /  open to everybody
-        stage          $default, deployed at once
-        throttle       100 requests/s, bursts of 200
+        function          arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        integrations      1
+        routes.POST /     open to everybody
+        stage             $default, deployed at once
+        throttle          100 requests/s, bursts of 200
+        access_log.group  /aws/vendedlogs/apis/fraud
+        access_log.lines  JSON
     + deploy-proxy     lambda-permission  runner
         function  arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
         api       (after deploy-proxy/api: id)
@@ -105,7 +118,74 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
     ? smoke-test       smoke-test         POST /
         url          (after deploy-proxy/api: url)
         golden_rows  scores within 0.000001
-    16 to create, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    17 to create, 2 to check.
+    ");
+}
+
+#[test]
+fn a_server_without_tls_gets_no_policy_that_demands_it_and_the_plan_says_so() {
+    let mut fixture = Fixture::with("");
+    fixture.names.site.plain_http = true;
+    let plan = fixture.plan(&World::default(), Goal::Present);
+    assert!(!plan.contains("policy.TlsOnly"), "{plan}");
+    let warned: Vec<&str> = plan.lines().filter(|line| line.starts_with("warning: upload:")).collect();
+    insta::assert_snapshot!(warned.join("\n"), @"warning: upload: bucket `fraud-123456789012-us-east-1` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands TLS would lock this program out");
+}
+
+/// The lines of a first plan that belong to this resource, and the warnings.
+fn of_kind(plan: &str, kind: &str) -> String {
+    let mut lines = vec![];
+    let mut within = false;
+    for line in plan.lines() {
+        let head = !line.starts_with(' ');
+        within = if head { line.contains(&format!("  {kind} ")) || line.starts_with("warning: ") } else { within };
+        lines.extend(within.then_some(line));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn who_may_call_the_api_stands_in_the_plan() {
+    let with = |proxy: &str| {
+        let fixture = Fixture::with(&format!("{{ deploy-proxy: {proxy} }}"));
+        of_kind(&fixture.plan(&World::default(), Goal::Present), "http-api")
+    };
+    insta::assert_snapshot!(with("{ auth: none, access-logs: false }"), @"
+    + deploy-proxy     http-api           fraud
+        function       arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        integrations   1
+        routes.POST /  open to everybody
+        stage          $default, deployed at once
+        throttle       100 requests/s, bursts of 200
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    ");
+    insta::assert_snapshot!(with("{ auth: iam, throttle: { rate-per-s: 5, burst: 7 } }"), @"
+    + deploy-proxy     http-api           fraud
+        function          arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        integrations      1
+        routes.POST /     for signed requests
+        stage             $default, deployed at once
+        throttle          5 requests/s, bursts of 7
+        access_log.group  /aws/vendedlogs/apis/fraud
+        access_log.lines  JSON, with the caller's ARN
+    ");
+    insta::assert_snapshot!(with("{ route: POST /score, auth: { jwt: { issuer: https://login.example.com/, audience: [b, a], scopes: [write, read] } }, cors: { origins: [https://app.example], credentials: true } }"), @"
+    + deploy-proxy     http-api           fraud
+        function            arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy
+        integrations        1
+        routes.POST /score  for tokens with scope read or write
+        authorizers.runner  tokens of https://login.example.com/ for a or b
+        cors.credentials    true
+        cors.exposed        apigw-requestid, retry-after, x-model-status
+        cors.headers        authorization, content-type
+        cors.max_age_s      300
+        cors.methods        POST
+        cors.origins        https://app.example
+        stage               $default, deployed at once
+        throttle            100 requests/s, bursts of 200
+        access_log.group    /aws/vendedlogs/apis/fraud
+        access_log.lines    JSON, with the token's subject
     ");
 }
 
@@ -158,7 +238,7 @@ fn a_teardown_ends_what_training_left_before_its_bucket_and_its_role_go() {
     - train            model-file         training/c0ffee00c0ff/
     - create-role      iam-role           fraud-us-east-1-sagemaker
     - upload           s3-bucket          fraud-123456789012-us-east-1
-    17 to delete.
+    18 to delete.
     ");
 }
 
@@ -180,13 +260,15 @@ fn with_nothing_to_do_only_the_checks_run() {
     = create-endpoint  endpoint-config    fraud-2592047eff65
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          <deploy-proxy/api: url>
         golden_rows  scores within 0.000001
-    16 to keep, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    17 to keep, 2 to check.
     ");
 }
 
@@ -240,6 +322,7 @@ fn a_new_model_is_served_before_the_old_one_goes() {
     ~ create-endpoint  endpoint           fraud
         config  fraud-2592047eff65 -> fraud-71074b24afb8
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
@@ -252,7 +335,8 @@ fn a_new_model_is_served_before_the_old_one_goes() {
         because: an older version
     - upload           s3-object          models/3f9a0c123f9a/model.tar.gz
         because: an older version
-    9 to keep, 6 to create, 1 to update, 3 to delete, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    10 to keep, 6 to create, 1 to update, 3 to delete, 2 to check.
     ");
 }
 
@@ -275,6 +359,7 @@ fn more_memory_updates_the_function_in_place() {
     = create-endpoint  endpoint-config    fraud-2592047eff65
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     ~ deploy-proxy     lambda-function    fraud-proxy
         memory_mb  256 -> 512
     = deploy-proxy     http-api           fraud
@@ -282,7 +367,8 @@ fn more_memory_updates_the_function_in_place() {
     ? smoke-test       smoke-test         POST /
         url          <deploy-proxy/api: url>
         golden_rows  scores within 0.000001
-    15 to keep, 1 to update, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    16 to keep, 1 to update, 2 to check.
     ");
 }
 
@@ -314,13 +400,15 @@ fn what_somebody_changed_by_hand_is_put_right() {
     = create-endpoint  endpoint-config    fraud-2592047eff65
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          <deploy-proxy/api: url>
         golden_rows  scores within 0.000001
-    15 to keep, 1 to update, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    16 to keep, 1 to update, 2 to check.
     ");
 }
 
@@ -345,13 +433,15 @@ fn a_bucket_of_somebody_else_blocks_the_plan() {
     = create-endpoint  endpoint-config    fraud-2592047eff65
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          <deploy-proxy/api: url>
         golden_rows  scores within 0.000001
-    15 to keep, 2 to check, 1 blocked.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    16 to keep, 2 to check, 1 blocked.
     ");
 }
 
@@ -379,13 +469,15 @@ fn a_failed_endpoint_is_replaced() {
         config  fraud-2592047eff65
         status  InService
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          <deploy-proxy/api: url>
         golden_rows  scores within 0.000001
-    15 to keep, 1 to replace, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    16 to keep, 1 to replace, 2 to check.
     ");
 }
 
@@ -396,6 +488,8 @@ fn teardown_goes_backwards_and_leaves_what_is_to_be_kept() {
     - deploy-proxy     lambda-permission  runner
     - deploy-proxy     http-api           fraud
     - deploy-proxy     lambda-function    fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
+        because: kept by `teardown: keep`
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
         because: kept by `teardown: keep`
     - create-endpoint  endpoint           fraud
@@ -414,7 +508,7 @@ fn teardown_goes_backwards_and_leaves_what_is_to_be_kept() {
     - package          archive            proxy.zip
     - package          archive            model.tar.gz
     - train            model-file         3f9a0c123f9a
-    5 to keep, 11 to delete.
+    6 to keep, 11 to delete.
     ");
 }
 

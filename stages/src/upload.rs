@@ -1,4 +1,9 @@
-//! Stage `upload`: a private bucket, and in it the model and what is known about it.
+//! Stage `upload`: a private bucket, and in it the model and what is known about it; and, for an image of our own, a
+//! repository with that image.
+
+mod image;
+mod push;
+mod repository;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,14 +25,21 @@ use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
 use crate::rights::Denial;
+pub use image::{IMAGE, IMAGE_URI};
+pub(crate) use image::{is_pushed, right_to_find_image};
+pub use repository::REPOSITORY;
+
 use crate::{
     Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package,
     policy, tags, train,
 };
 
 /// The stage.
-pub const STAGE: Stage =
-    Stage { name: "upload", summary: "a private bucket with the model and what is known about it", declare };
+pub const STAGE: Stage = Stage {
+    name: "upload",
+    summary: "a private bucket with the model and what is known about it, and a repository with an image of our own",
+    declare,
+};
 
 /// The bucket.
 pub const BUCKET: ResourceId = ResourceId::new("upload/bucket");
@@ -58,6 +70,12 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         names: names.clone(),
         inputs: Arc::clone(wanted.inputs),
     });
+    if wanted.inputs.image.is_some() {
+        declared.resource(repository::Repository { names: names.clone(), unwanted: false });
+        declared.resource(image::Pushed { names: names.clone(), inputs: Arc::clone(wanted.inputs) });
+    } else {
+        declared.unwanted(repository::Repository { names: names.clone(), unwanted: true });
+    }
 }
 
 #[derive(Debug)]
@@ -111,6 +129,17 @@ impl Resource for Bucket {
         rights.push(Right::new("Bucket", &["s3:DeleteBucket"], names.bucket_arn()).to_delete());
         rights.extend(objects::rights_to_empty(names, "*").into_iter().map(Right::to_delete));
         rights
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let bucket = &self.names.bucket;
+        let without = || {
+            format!(
+                "bucket `{bucket}` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands \
+                 TLS would lock this program out"
+            )
+        };
+        self.names.site.plain_http.then(without).into_iter().collect()
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

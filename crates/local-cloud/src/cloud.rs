@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{apigateway, iam, lambda, logs, quotas, s3, sagemaker};
+use crate::service::{apigateway, ecr, iam, lambda, logs, quotas, s3, sagemaker};
 use crate::state::StateError;
 
 /// What a cloud is told when it starts.
@@ -49,7 +49,7 @@ impl Config {
     }
 }
 
-/// Simulated waits. All zero by default.
+/// Simulated waits. None by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delays {
     /// From a change of a role or its policy until services see it.
@@ -58,6 +58,8 @@ pub struct Delays {
     pub lambda_settle: Duration,
     /// What an endpoint stays `Creating`, `Updating` or `Deleting` for, beyond the real work.
     pub endpoint_settle: Duration,
+    /// Whether API Gateway refuses management calls that are too many: an account has 10 a second, 40 at once.
+    pub management_throttle: bool,
 }
 
 /// All services. Services reach each other through it.
@@ -73,6 +75,8 @@ pub struct Cloud {
     pub s3: s3::S3,
     /// Log groups and their lines.
     pub logs: logs::Logs,
+    /// Repositories of images.
+    pub ecr: ecr::Ecr,
     /// Models, configs, endpoints, training jobs and the processes behind them.
     pub sagemaker: sagemaker::SageMaker,
     /// Functions and the processes behind them.
@@ -89,6 +93,7 @@ impl Cloud {
             quotas: quotas::Quotas::open(&config)?,
             s3: s3::S3::open(&config)?,
             logs: logs::Logs::open(&config)?,
+            ecr: ecr::Ecr::open(&config)?,
             sagemaker: sagemaker::SageMaker::open(&config)?,
             lambda: lambda::Lambda::open(&config)?,
             apigateway: apigateway::ApiGateway::open(&config)?,
@@ -104,12 +109,14 @@ impl Cloud {
         self.lambda.shut_down().await;
     }
 
-    /// Whether nothing is left that a user made: no bucket, role, log group, model, endpoint, function or API.
+    /// Whether nothing is left that a user made: no bucket, role, log group, image repository, model, endpoint,
+    /// function or API.
     /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {
         self.iam.is_empty()
             && self.s3.is_empty()
             && self.logs.is_empty_but_for(sagemaker::TRAINING_LOG_GROUP)
+            && self.ecr.is_empty()
             && self.sagemaker.is_empty()
             && self.lambda.is_empty()
             && self.apigateway.is_empty()

@@ -18,6 +18,7 @@ usage: local-cloud --state DIR [--port N] [--account DIGITS] [--region NAME]
                    [--model-server PROGRAM [--model-server-arg ARG]...]
                    [--training-program PROGRAM [--training-program-arg ARG]...]
                    [--record FILE] [--iam-propagation-ms N] [--lambda-settle-ms N] [--endpoint-settle-ms N]
+                   [--management-throttle true|false]
 
 Keys come from LOCAL_CLOUD_ACCESS_KEY_ID and LOCAL_CLOUD_SECRET_ACCESS_KEY;
 without them a pair is made once and kept in DIR/credentials.
@@ -139,6 +140,7 @@ impl Arguments {
             "--iam-propagation-ms" => self.delays.iam_propagation = duration()?,
             "--lambda-settle-ms" => self.delays.lambda_settle = duration()?,
             "--endpoint-settle-ms" => self.delays.endpoint_settle = duration()?,
+            "--management-throttle" => self.delays.management_throttle = text()?.parse()?,
             _ => return Err(format!("`{name}` is no option\n\n{USAGE}").into()),
         }
         Ok(())

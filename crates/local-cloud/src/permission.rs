@@ -15,12 +15,15 @@ pub struct Permission {
     pub called: Option<String>,
     /// Condition keys of the request.
     pub keys: Keys,
+    /// The resource's own policy, where it has one: a bucket's.
+    pub policy: Option<String>,
 }
 
 impl Permission {
     /// An action on an ARN, or on `*`.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self { action: action.into(), or: None, resource: resource.into(), called: None, keys: Keys::default() }
+        let (action, resource) = (action.into(), resource.into());
+        Self { action, or: None, resource, called: None, keys: Keys::default(), policy: None }
     }
 
     /// Adds a condition key.
@@ -41,6 +44,13 @@ impl Permission {
     #[must_use]
     pub fn bearing(mut self, tags: Tags) -> Self {
         self.keys.put_resource_tags(tags);
+        self
+    }
+
+    /// Says which policy the resource has; none when it has none.
+    #[must_use]
+    pub fn under(mut self, policy: Option<String>) -> Self {
+        self.policy = policy;
         self
     }
 

@@ -37,7 +37,7 @@ pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 pub(crate) use crate::server::target::Service;
 use crate::server::target::Target;
-use crate::service::{apigateway, iam, lambda, logs, quotas, s3, sagemaker, sts};
+use crate::service::{apigateway, ecr, iam, lambda, logs, quotas, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -204,6 +204,7 @@ async fn buffered(
     };
     let described = match &target {
         Target::Public { path, .. } => Described::public(&parts, path),
+        Target::Registry => Described::registry(&parts),
         _ => describe(service, &parts, &body),
     };
     if let Target::Service(service) = target {
@@ -222,6 +223,7 @@ async fn buffered(
             let request = Request::from_parts(parts, body);
             apigateway::serve(&shell.cloud, &api_id, &path, request).await.map(Body::from)
         }
+        Target::Registry => ecr::serve(&shell.cloud, parts, body).await.map(Body::from),
         Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
             Ok(caller) => {
                 entry.caller = Some(caller.arn.clone());
@@ -291,6 +293,7 @@ pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) 
         Service::ApiGateway => apigateway::handle(cloud, call).await,
         Service::Logs => logs::handle(cloud, call).await,
         Service::Quotas => quotas::handle(cloud, call).await,
+        Service::Ecr => ecr::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
         }
@@ -306,6 +309,7 @@ fn needs(cloud: &Cloud, service: Service, call: &Call) -> Vec<Permission> {
         Service::Lambda => lambda::needs(cloud, call, &operation::lambda(&call.method, &call.path)),
         Service::ApiGateway => apigateway::needs(cloud, call),
         Service::Logs => logs::needs(cloud, call),
+        Service::Ecr => ecr::needs(cloud, call),
         Service::Quotas => quotas::needs(call),
         // Whoever can sign may ask who they are; whether they may assume a role is for the role to say as well.
         Service::Sts | Service::S3 | Service::Other => vec![],

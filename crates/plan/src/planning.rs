@@ -37,6 +37,8 @@ pub struct Desired {
     pub nature: Nature,
     /// Survives a plan with the goal *absent*.
     pub keep: bool,
+    /// Nothing asks for it any more: what there is of ours goes, once everything else is proved.
+    pub unwanted: bool,
     /// What whoever deploys it should know, whether or not anything changes.
     pub warnings: Vec<String>,
 }
@@ -150,13 +152,13 @@ pub fn plan(desired: &[Desired], world: &World, goal: Goal) -> Result<Plan, Plan
 fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usize>]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::with_capacity(order.len());
     let mut at = BTreeMap::new();
-    for &index in order {
+    for &index in order.iter().filter(|&&index| !desired[index].unwanted) {
         let resource = &desired[index];
         let mut change = compare(resource, world, &|output| {
             let known = changes.iter().find(|change| change.id == output.of)?;
             outputs_survive(known.action).then(|| output_of(world, output)).flatten()
         });
-        change.needs = needs[index].iter().map(|need| at[need]).collect();
+        change.needs = needs[index].iter().filter_map(|need| at.get(need).copied()).collect();
         at.insert(index, changes.len());
         changes.push(change);
     }
@@ -165,7 +167,8 @@ fn present(desired: &[Desired], world: &World, order: &[usize], needs: &[Vec<usi
 
 /// Adds what goes: users before what they use, strays beside their kind, everything after `before_all`.
 ///
-/// With the goal *present* only strays go, after the checks: an old version is deleted once the new one is proved.
+/// With the goal *present* only strays and what is unwanted go, after the checks: an old version is deleted once the new
+/// one is proved.
 fn delete(
     desired: &[Desired],
     world: &World,
@@ -179,7 +182,8 @@ fn delete(
         let resource = &desired[index];
         let users = (0..needs.len()).filter(|&user| needs[user].contains(&index));
         let before: Vec<usize> = users.filter_map(|user| last.get(&user)).flatten().copied().collect();
-        let own = (goal == Goal::Absent).then(|| removal(resource, world)).flatten();
+        let goes = goal == Goal::Absent || resource.unwanted;
+        let own = goes.then(|| removal(resource, world, goal)).flatten();
         let strays = world.strays.iter().filter(|stray| stray.of == resource.id && !resource.keep);
         let strays = strays.map(|stray| Change {
             name: stray.name.clone(),
@@ -199,11 +203,14 @@ fn delete(
     }
 }
 
-fn removal(resource: &Desired, world: &World) -> Option<Change> {
+fn removal(resource: &Desired, world: &World, goal: Goal) -> Option<Change> {
     let (action, why) = match (resource.nature, world.of(&resource.id)) {
         (Nature::Check, _) | (_, Observation::Absent | Observation::Foreign { .. }) => return None,
         _ if resource.keep => (Action::Keep, Some("kept by `teardown: keep`".to_owned())),
-        (_, Observation::Present { .. }) => (Action::Delete, None),
+        (_, Observation::Present { .. }) => {
+            let unwanted = resource.unwanted && goal == Goal::Present;
+            (Action::Delete, unwanted.then(|| "the pipeline file asks for it no longer".to_owned()))
+        }
         (_, Observation::Broken { why }) => (Action::Delete, Some(why.clone())),
     };
     Some(Change { why, ..Change::new(resource, action) })

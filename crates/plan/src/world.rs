@@ -61,7 +61,7 @@ impl World {
     /// The world in which nothing needs doing, with made-up values for pending outputs.
     pub fn satisfying(desired: &[Desired]) -> Self {
         let mut world = Self::default();
-        for resource in desired {
+        for resource in desired.iter().filter(|resource| !resource.unwanted) {
             let mut outputs = Outputs::new();
             let users = desired.iter().flat_map(|other| other.facts.iter());
             for fact in users {

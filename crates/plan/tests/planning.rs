@@ -20,6 +20,7 @@ fn desired(model: &str, memory_mb: u32) -> Vec<Desired> {
         after: vec![],
         nature: Nature::Resource,
         keep: false,
+        unwanted: false,
         warnings: vec![],
     };
     let policy = serde_json::json!({ "Model": "Allow s3:GetObject on arn:aws:s3:::b/models/*" });
@@ -283,4 +284,44 @@ fn warnings_are_told_whether_or_not_anything_changes_but_not_of_a_teardown() {
     3 to keep, 1 to check.
     ");
     assert_eq!(plan(&desired, &world, Goal::Absent).unwrap().warnings, vec![]);
+}
+
+/// The pipeline with a repository that an earlier version of its file asked for.
+fn with_unwanted() -> (Vec<Desired>, ResourceId) {
+    let id = ResourceId::new("upload/repository");
+    let mut desired = desired("m-1", 256);
+    let role = desired[2].clone();
+    desired.push(Desired {
+        id: id.clone(),
+        kind: "ecr-repository",
+        name: "runner/fraud".to_owned(),
+        facts: Facts::default(),
+        unwanted: true,
+        ..role
+    });
+    (desired, id)
+}
+
+#[test]
+fn what_nothing_asks_for_any_more_goes_last_and_only_if_it_is_ours() {
+    let (desired, id) = with_unwanted();
+    let world = World::satisfying(&desired);
+    assert!(!plan(&desired, &world, Goal::Present).unwrap().has_changes(), "it is not asked for");
+    let present = Observation::Present { facts: Facts::default(), outputs: Outputs::new() };
+    let ours = world.clone().with(id.clone(), present);
+    insta::assert_snapshot!(text(&desired, &ours, Goal::Present), @"
+    = create-role      iam-role        fraud-exec
+    = create-endpoint  model           m-1
+    = create-endpoint  endpoint        fraud
+    ? smoke-test       request         POST /
+        model  m-1
+    - upload           ecr-repository  runner/fraud
+        because: the pipeline file asks for it no longer
+    3 to keep, 1 to delete, 1 to check.
+    ");
+    let last = plan(&desired, &ours, Goal::Present).unwrap().changes.pop().unwrap();
+    assert_eq!(last.needs, [0, 1, 2, 3], "what is there is proved first");
+    assert!(text(&desired, &ours, Goal::Absent).contains("- upload           ecr-repository  runner/fraud"));
+    let foreign = world.with(id, Observation::Foreign { owner: "it bears no tag".to_owned() });
+    assert!(!plan(&desired, &foreign, Goal::Present).unwrap().has_changes());
 }

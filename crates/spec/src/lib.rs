@@ -19,6 +19,7 @@ mod check;
 mod complaint;
 mod forms;
 mod limits;
+mod machines;
 mod names;
 mod places;
 mod raw;

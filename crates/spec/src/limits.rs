@@ -49,6 +49,22 @@ pub(crate) const FUNCTION_MB: RangeInclusive<i64> = 128..=10_240;
 /// API Gateway gives up after 30 seconds; the function must do so before it to be able to answer.
 pub(crate) const FUNCTION_TIMEOUT_S: RangeInclusive<i64> = 1..=29;
 
+/// Requests a second, of one API. An account has 10,000 for all its APIs in a region, and 2,500 in newer ones. Source:
+/// API Gateway quotas, as for the bursts.
+pub(crate) const RATE_PER_S: RangeInclusive<i64> = 1..=10_000;
+/// Requests at once, before the rate counts; 1,250 in newer regions.
+pub(crate) const BURST: RangeInclusive<i64> = 1..=5_000;
+/// Seconds that a browser remembers what it was allowed; -1 forbids it to. Source: `Cors` of the API Gateway API.
+pub(crate) const CORS_MAX_AGE_S: RangeInclusive<i64> = -1..=86_400;
+/// KB of 1,024 bytes; Lambda takes no event over 6 MB.
+pub(crate) const BODY_KB: RangeInclusive<i64> = 1..=6_144;
+/// Of a token's issuer. Source, as for what follows: `JWTConfiguration` and `AuthorizationScopes` of the API Gateway
+/// API, and its quotas.
+pub(crate) const ISSUER_CHARS: usize = 2_048;
+pub(crate) const AUDIENCES: usize = 50;
+pub(crate) const SCOPES: usize = 10;
+pub(crate) const SCOPE_CHARS: usize = 64;
+
 /// The only retentions that `CloudWatch` Logs takes, in days.
 pub(crate) const RETENTION_DAYS: [i64; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];

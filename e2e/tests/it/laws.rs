@@ -27,7 +27,7 @@ fn neighbour_has_not_noticed(scene: &Scene, before: &Inventory) {
 }
 
 /// Runs a command whose n-th write fails, then the same command without a fault, and tells what that did.
-fn cut_short(scene: &Scene, command: &str, n: usize, side: Side) -> Ran {
+pub(crate) fn cut_short(scene: &Scene, command: &str, n: usize, side: Side) -> Ran {
     let aws = scene.aws();
     aws.clear_requests();
     aws.fail_write(n, side);
@@ -42,7 +42,7 @@ fn cut_short(scene: &Scene, command: &str, n: usize, side: Side) -> Ran {
 }
 
 /// The writes of a command that nothing disturbs.
-fn writes_of(scene: &Scene, command: &str) -> usize {
+pub(crate) fn writes_of(scene: &Scene, command: &str) -> usize {
     let aws = scene.aws();
     aws.clear_requests();
     scene.runner(&[command]).exits(0);

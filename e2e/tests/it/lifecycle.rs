@@ -32,7 +32,7 @@ fn ask_during(url: &str, doing: impl FnOnce()) -> (usize, Vec<Answer>) {
             let mut bad = vec![];
             while !stop.load(Ordering::Relaxed) {
                 let answer = http.try_send(posted(url, &features()));
-                let answer = answer.unwrap_or_else(|error| Answer { status: 0, text: error });
+                let answer = answer.unwrap_or_else(|error| Answer { text: error, ..Answer::default() });
                 if answer.status != 200 {
                     bad.push(answer);
                 }
@@ -62,7 +62,7 @@ fn a_first_apply_tells_url_metrics_and_times_and_the_url_answers() {
     let scene = Scene::bare(&Pipeline::default());
     let applied = scene.apply();
     let url = scene.url(OURS);
-    for told in [&*url, "average precision ", "train ", "smoke-test ", "8 golden rows score as trained", "16 changes"] {
+    for told in [&*url, "average precision ", "train ", "smoke-test ", "8 golden rows score as trained", "17 changes"] {
         assert!(applied.stdout.contains(told), "no `{told}` in\n{}", applied.stdout);
     }
     assert!(applied.stderr.starts_with("local cloud at http://127.0.0.1:"), "{}", applied.stderr);
@@ -79,7 +79,8 @@ fn results_are_json_for_programs() {
     let planned = scene.runner(&["plan", "--format", "json"]).exits(0).json();
     assert_eq!(planned["goal"], "present");
     let applied = scene.runner(&["apply", "--format", "json"]).exits(0).json();
-    assert_eq!(applied["changed"], 16, "{applied}");
+    assert_eq!(applied["changed"], 17, "{applied}");
+    assert!(applied["warnings"][0]["text"].as_str().unwrap().contains("anybody who knows the URL"), "{applied}");
     let status = scene.runner(&["status", "--format", "json"]).exits(0).json();
     assert_eq!(status["url"], applied["url"]);
     assert!(status["metrics"]["average-precision"].is_f64(), "{status}");
@@ -219,7 +220,8 @@ fn what_others_have_changed_is_seen_and_mended() {
     ? smoke-test       smoke-test         POST /
         url          http://127.0.0.1:54321/execute-api/iiiiiiiiii/
         golden_rows  scores within 0.000001
-    13 to keep, 3 to update, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    14 to keep, 3 to update, 2 to check.
     ");
     scene.apply();
     scene.keeps_all(OURS);

@@ -64,7 +64,7 @@ fn what_a_teardown_keeps_is_kept_and_taken_up_again() {
     scene.runner(&["teardown"]).exits(0);
     let kinds: Vec<_> = scene.aws().inventory().into_iter().map(|(kind, _)| kind).collect();
     let objects = ["object", "object", "object-version", "object-version"];
-    assert_eq!(kinds, [&["bucket", "log-group", "log-group"], &objects[..]].concat());
+    assert_eq!(kinds, [&["bucket", "log-group", "log-group", "log-group"], &objects[..]].concat());
     scene.apply();
     scene.keeps_all(OURS);
     scene.answers(OURS);

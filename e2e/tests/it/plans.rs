@@ -28,6 +28,7 @@ fn the_first_plan_creates_everything() {
         encryption         AES256
         versioning         Enabled
         old_versions_days  30
+        policy.TlsOnly     Deny s3:* on arn:aws:s3:::fraud-000000000000-us-east-1, arn:aws:s3:::fraud-000000000000-us-east-1/* to * if aws:SecureTransport Bool false
     + upload           s3-object          models/ffffffffffff/model.tar.gz
         bucket  fraud-000000000000-us-east-1
         sha256  (after package/model: sha256)
@@ -64,6 +65,8 @@ fn the_first_plan_creates_everything() {
         status  InService
     + deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  14
+    + deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
+        retention_days  14
     + deploy-proxy     lambda-function    fraud-proxy
         code                        ffffffffffff
         architecture                x86_64
@@ -73,15 +76,18 @@ fn the_first_plan_creates_everything() {
         environment.DECISION_FIELD  is_fraud
         environment.ENDPOINT_NAME   fraud
         environment.FEATURES        V1,V2,V3,V4,V5,V6,V7,V8,V9,V10,V11,V12,V13,V14,V15,V16,V17,V18,V19,V20,V21,V22,V23,V24,V25,V26,V27,V28,Amount
+        environment.MAX_BODY_KB     256
         environment.SCORE_FIELD     fraud_score
         threshold                   0.5
         state                       Active
     + deploy-proxy     http-api           fraud
-        function       arn:aws:lambda:us-east-1:000000000000:function:fraud-proxy
-        integrations   1
-        routes.POST /  open to everybody
-        stage          $default, deployed at once
-        throttle       100 requests/s, bursts of 200
+        function          arn:aws:lambda:us-east-1:000000000000:function:fraud-proxy
+        integrations      1
+        routes.POST /     open to everybody
+        stage             $default, deployed at once
+        throttle          100 requests/s, bursts of 200
+        access_log.group  /aws/vendedlogs/apis/fraud
+        access_log.lines  JSON
     + deploy-proxy     lambda-permission  runner
         function  arn:aws:lambda:us-east-1:000000000000:function:fraud-proxy
         api       (after deploy-proxy/api: id)
@@ -89,7 +95,8 @@ fn the_first_plan_creates_everything() {
     ? smoke-test       smoke-test         POST /
         url          (after deploy-proxy/api: url)
         golden_rows  scores within 0.000001
-    16 to create, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    17 to create, 2 to check.
     ");
     insta::assert_snapshot!(plan(&scene, &["--teardown"]), @"Nothing of ours is here.");
 }
@@ -114,13 +121,15 @@ fn nothing_to_do_keeps_everything() {
     = create-endpoint  endpoint-config    fraud-ffffffffffff
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          http://127.0.0.1:54321/execute-api/iiiiiiiiii/
         golden_rows  scores within 0.000001
-    16 to keep, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    17 to keep, 2 to check.
     ");
 }
 
@@ -158,6 +167,7 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
     ~ create-endpoint  endpoint           fraud
         config  fraud-ffffffffffff -> fraud-ffffffffffff
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
@@ -172,7 +182,8 @@ fn another_model_is_made_and_switched_to_before_the_old_one_is_deleted() {
         because: of an older model
     - upload           s3-object          models/ffffffffffff/model.tar.gz
         because: of an older model
-    9 to keep, 6 to create, 1 to update, 4 to delete, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    10 to keep, 6 to create, 1 to update, 4 to delete, 2 to check.
     ");
 }
 
@@ -197,6 +208,7 @@ fn more_memory_changes_the_function_alone() {
     = create-endpoint  endpoint-config    fraud-ffffffffffff
     = create-endpoint  endpoint           fraud
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     ~ deploy-proxy     lambda-function    fraud-proxy
         memory_mb  256 -> 512
     = deploy-proxy     http-api           fraud
@@ -204,7 +216,8 @@ fn more_memory_changes_the_function_alone() {
     ? smoke-test       smoke-test         POST /
         url          http://127.0.0.1:54321/execute-api/iiiiiiiiii/
         golden_rows  scores within 0.000001
-    15 to keep, 1 to update, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    16 to keep, 1 to update, 2 to check.
     ");
 }
 
@@ -232,6 +245,7 @@ fn another_instance_count_switches_to_another_config() {
     ~ create-endpoint  endpoint           fraud
         config  fraud-ffffffffffff -> fraud-ffffffffffff
     = deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
@@ -240,7 +254,8 @@ fn another_instance_count_switches_to_another_config() {
         golden_rows  scores within 0.000001
     - create-endpoint  endpoint-config    fraud-ffffffffffff
         because: an older version
-    14 to keep, 1 to create, 1 to update, 1 to delete, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    15 to keep, 1 to create, 1 to update, 1 to delete, 2 to check.
     ");
 }
 
@@ -252,6 +267,7 @@ fn a_teardown_deletes_users_before_what_they_use() {
     - deploy-proxy     lambda-permission  runner
     - deploy-proxy     http-api           fraud
     - deploy-proxy     lambda-function    fraud-proxy
+    - deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     - deploy-proxy     log-group          /aws/lambda/fraud-proxy
     - create-endpoint  endpoint           fraud
     - create-endpoint  endpoint-config    fraud-ffffffffffff
@@ -262,7 +278,7 @@ fn a_teardown_deletes_users_before_what_they_use() {
     - upload           s3-object          models/ffffffffffff/evaluation.json
     - upload           s3-object          models/ffffffffffff/model.tar.gz
     - upload           s3-bucket          fraud-000000000000-us-east-1
-    13 to delete.
+    14 to delete.
     ");
 }
 
@@ -293,12 +309,14 @@ fn what_others_have_changed_is_planned_back() {
         status  InService
     ~ deploy-proxy     log-group          /aws/lambda/fraud-proxy
         retention_days  for ever -> 14
+    = deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
     = deploy-proxy     lambda-function    fraud-proxy
     = deploy-proxy     http-api           fraud
     = deploy-proxy     lambda-permission  runner
     ? smoke-test       smoke-test         POST /
         url          http://127.0.0.1:54321/execute-api/iiiiiiiiii/
         golden_rows  scores within 0.000001
-    14 to keep, 1 to create, 1 to update, 2 to check.
+    warning: deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
+    15 to keep, 1 to create, 1 to update, 2 to check.
     ");
 }

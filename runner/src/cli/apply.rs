@@ -14,7 +14,7 @@ use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
 use crate::apply::{Report, Site, apply};
 use crate::event::{seconds, today};
 use crate::failure::Failure;
-use crate::session::{Session, Wants};
+use crate::session::{Session, Wants, environment};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -32,6 +32,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let began = Instant::now();
     let Common { file, target, format } = &arguments.common;
     let session = Session::open(&Wants { file, target, inputs: true, start: true }).await?;
+    session.has_token()?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Present)?;
@@ -44,12 +45,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Err(Failure::internal("the local cloud was not started", "apply starts it"));
     };
     let stop = stop_on_interrupt();
-    let site = Site { declared: &session.declared, clients, limits: &session.limits, today: &today(), stop: &stop };
+    let (today, folder) = (today(), &*session.folder);
+    let site =
+        Site { declared: &session.declared, clients, limits: &session.limits, today: &today, folder, stop: &stop };
     let report = match apply(&plan, &world, &site).await {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
     };
-    print_report(&session, &report, began, *format);
+    print_report(&session, &plan, &report, began, *format);
     Ok(0)
 }
 
@@ -73,6 +76,8 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
         limits: &session.limits,
         say: &say,
         today: &today(),
+        folder: &session.folder,
+        environment: &environment,
         stop: &CancellationToken::new(),
     };
     let mut back = create_endpoint::switch_back(&ctx, &session.names, before).await;
@@ -141,7 +146,7 @@ pub(super) fn stop_on_interrupt() -> CancellationToken {
     stop
 }
 
-fn print_report(session: &Session, report: &Report, began: Instant, format: Format) {
+fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant, format: Format) {
     let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
     let url = url.and_then(serde_json::Value::as_str).unwrap_or_default();
     if format == Format::Json {
@@ -149,7 +154,7 @@ fn print_report(session: &Session, report: &Report, began: Instant, format: Form
             report.stages.iter().map(|(stage, time)| (stage.clone(), json!(time.as_secs_f64()))).collect();
         let report = json!({
             "url": url, "changed": report.changed, "evidence": report.evidence, "stages_s": stages,
-            "took_s": began.elapsed().as_secs_f64(),
+            "took_s": began.elapsed().as_secs_f64(), "warnings": plan.warnings,
         });
         anstream::println!("{report:#}");
         return;

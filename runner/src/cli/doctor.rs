@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(inputs) = &inputs {
         findings.push(doctor::proxy(inputs, &cache));
     }
-    let inputs = Arc::new(inputs.unwrap_or_else(|| Inputs::none(spec.package.architecture)));
+    let inputs = Arc::new(inputs.unwrap_or_else(|| Inputs::none(&spec)));
     let site = asker.as_ref().map_or_else(|| supposed(&target), |(_, site)| site.clone());
     let names = Names::of(&spec, &inputs, site);
     let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names };

@@ -86,7 +86,7 @@ pub(crate) enum Format {
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let done = match &arguments.command {
         Command::Plan(arguments) => plan::run(arguments).await,
-        Command::Apply(arguments) => apply::run(arguments).await,
+        Command::Apply(arguments) => Box::pin(apply::run(arguments)).await,
         Command::Teardown(arguments) => teardown::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::Report(arguments) => report::run(arguments).await,

@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
 async fn site(target: &Target) -> Result<Site, Failure> {
     match target {
         Target::Local(target) => {
-            Ok(Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: true })
+            Ok(Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false })
         }
         Target::Aws(target) => {
             let clients = Clients::connect(&Connection::Aws(target.clone()), Cache::new(PathBuf::new())).await;

@@ -28,6 +28,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut rows = vec![];
     for item in session.declared.items() {
         let Item::Resource(resource) = item else { continue };
+        if !session.declared.is_wanted(&resource.id()) && *world.of(&resource.id()) == Observation::Absent {
+            continue;
+        }
         let action =
             plan.changes.iter().find(|change| change.id == resource.id() && !change.stray).map(|change| change.action);
         let state = match (world.of(&resource.id()), action) {

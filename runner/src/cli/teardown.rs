@@ -30,7 +30,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(clients) = session.clients.as_ref().filter(|_| plan.has_changes()) {
         agree(&session, arguments)?;
         let stop = super::apply::stop_on_interrupt();
-        let site = Site { declared: &session.declared, clients, limits: &session.limits, today: &today(), stop: &stop };
+        let (today, folder) = (today(), &*session.folder);
+        let site =
+            Site { declared: &session.declared, clients, limits: &session.limits, today: &today, folder, stop: &stop };
         apply(&plan, &world, &site).await?;
     }
     let stopped = match &session.local {

@@ -49,7 +49,7 @@ impl Resource for EndpointConfig {
             ["sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig"];
         vec![
             Right::new("Configs", &actions, arn.as_str()),
-            Right::new("Find", &["sagemaker:ListEndpointConfigs"], "*"),
+            Right::new("NoResource", &["sagemaker:ListEndpointConfigs"], "*"),
             rights_to_tag(&arn),
         ]
     }

@@ -48,8 +48,6 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
 /// What serving needs the role that SageMaker assumes to be allowed: one model, one image, logs and metrics.
 pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
     let names = wanted.names;
-    let (registry, repository) = image_parts(&names.image);
-    let image = names.site.arn_of("ecr", registry, &format!("repository/{repository}"));
     let need = |action, resource: &str, without, told| Need {
         action,
         resource: resource.to_owned(),
@@ -57,7 +55,6 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         without,
         told,
     };
-    let pull = |action, resource: &str| need(action, resource, "the image cannot be pulled", IMAGE_REFUSED);
     let mut groups = vec![names.endpoint_log_group()];
     if let spec::On::SageMaker(_) = train::on(wanted.spec) {
         groups.push(train::LOG_GROUP.to_owned());
@@ -85,15 +82,9 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
             actions: &["ecr:GetAuthorizationToken"],
             resource: "*".to_owned(),
             condition: Json::Null,
-            needs: vec![pull("ecr:GetAuthorizationToken", "*")],
+            needs: vec![need_to_pull("ecr:GetAuthorizationToken", "*")],
         },
-        Grant {
-            sid: "EcrPull",
-            actions: PULL,
-            resource: image.clone(),
-            condition: Json::Null,
-            needs: PULL.iter().map(|action| pull(action, &image)).collect(),
-        },
+        grant_to_pull("EcrPull", image_arn(names, &names.image)),
         Grant {
             sid: "Logs",
             actions: &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
@@ -121,10 +112,23 @@ const IMAGE_REFUSED: &[&str] = &[
     "Cannot pull algorithm container",
 ];
 
-/// Account and repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
-fn image_parts(image: &str) -> (&str, &str) {
+/// To pull images of a repository.
+pub(crate) fn grant_to_pull(sid: &'static str, arn: String) -> Grant {
+    let needs = PULL.iter().map(|action| need_to_pull(action, &arn)).collect();
+    Grant { sid, actions: PULL, resource: arn, condition: Json::Null, needs }
+}
+
+fn need_to_pull(action: &'static str, resource: &str) -> Need {
+    let (resource, without) = (resource.to_owned(), "the image cannot be pulled");
+    Need { action, resource, keys: vec![], without, told: IMAGE_REFUSED }
+}
+
+/// ARN of the repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
+pub(crate) fn image_arn(names: &Names, image: &str) -> String {
     let (host, rest) = image.split_once('/').unwrap_or((image, ""));
-    (host.split('.').next().unwrap_or_default(), rest.rsplit_once(':').map_or(rest, |(repository, _)| repository))
+    let registry = host.split('.').next().unwrap_or_default();
+    let repository = rest.rsplit_once(':').map_or(rest, |(repository, _)| repository);
+    names.site.arn_of("ecr", registry, &format!("repository/{repository}"))
 }
 
 /// What everything that SageMaker knows needs: it is tagged in the create call, and its tags are looked at.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_sagemaker::types::ContainerDefinition;
-use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray, Value};
 
 use super::{foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
@@ -38,7 +38,7 @@ impl Resource for Model {
 
     fn desired(&self) -> Facts {
         Facts::default()
-            .fixed("image", self.names.image.as_str())
+            .fixed("image", self.image())
             .fixed("data", upload::MODEL_URL.known(self.names.model_url()))
             .fixed("role", create_role::EXECUTION_ARN.known(self.names.role_arn(&self.names.execution_role)))
     }
@@ -48,7 +48,7 @@ impl Resource for Model {
         let actions = ["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel"];
         vec![
             Right::new("Models", &actions, arn.as_str()),
-            Right::new("Find", &["sagemaker:ListModels"], "*"),
+            Right::new("NoResource", &["sagemaker:ListModels"], "*"),
             rights_to_tag(&arn),
             create_role::right_to_pass_execution(&self.names),
         ]
@@ -120,6 +120,12 @@ impl Resource for Model {
 }
 
 impl Model {
+    /// An image of ours must have been pushed before.
+    fn image(&self) -> Value {
+        let image = self.names.image.as_str();
+        if self.names.image_tag.is_some() { upload::IMAGE_URI.known(image) } else { image.into() }
+    }
+
     fn subject(&self) -> String {
         format!("model `{}`", self.names.model)
     }

@@ -78,7 +78,8 @@ fn what_a_written_policy_lacks_is_underlined_with_the_statement_to_add() {
        = help: without it the function cannot ask the model
        = help: add `- { Sid: Score, Effect: Allow, Action: sagemaker:InvokeEndpoint, Resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}" }`
     "#);
-    let warnings: Vec<_> = fixture.desired().into_iter().flat_map(|desired| desired.warnings).collect();
+    let of_roles = fixture.desired().into_iter().filter(|desired| desired.id.stage() == "create-role");
+    let warnings: Vec<_> = of_roles.flat_map(|desired| desired.warnings).collect();
     insta::assert_snapshot!(warnings.join("\n"), @r#"
     role `fraud-us-east-1-sagemaker` may not do `s3:GetObject` on `arn:aws:s3:::fraud-123456789012-us-east-1/models/3f9a0c123f9a/model.tar.gz` (line 7 of the pipeline file): without it SageMaker cannot read the model; add `- { Sid: Model, Effect: Allow, Action: s3:GetObject, Resource: "arn:{partition}:s3:::{bucket}/models/*" }`
     role `fraud-us-east-1-sagemaker` may not do `ecr:BatchGetImage` on `arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost` (line 9 of the pipeline file): without it the image cannot be pulled; take the denial away, or narrow it

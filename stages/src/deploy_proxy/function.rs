@@ -52,6 +52,7 @@ pub(super) fn settings(spec: &Spec, names: &Names) -> Config {
         score_field: proxy.response.score.clone(),
         threshold: f64::NAN,
         reasons: proxy.reasons,
+        max_body_kb: proxy.max_body_kb,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub(crate) use function::get as function;
 pub use function::{FUNCTION, decide_by};
-pub use http_api::{API, URL};
+pub use http_api::{API, API_ID, URL};
 pub use permission::PERMISSION;
 use plan::ResourceId;
 
@@ -24,6 +24,8 @@ pub const STAGE: Stage =
 
 /// The log group of the function.
 pub const LOGS: ResourceId = ResourceId::new("deploy-proxy/logs");
+/// The log group of the API, which has a line for each request.
+pub const ACCESS_LOGS: ResourceId = ResourceId::new("deploy-proxy/access-logs");
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let (spec, names) = (wanted.spec, wanted.names);
@@ -34,6 +36,16 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         retention_days: proxy.log_retention_days,
         names: names.clone(),
     });
+    let access_logs = LogGroup {
+        id: ACCESS_LOGS,
+        name: names.access_log_group(),
+        retention_days: proxy.access_log_days.unwrap_or(proxy.log_retention_days),
+        names: names.clone(),
+    };
+    match proxy.access_log_days {
+        Some(_) => declared.resource(access_logs),
+        None => declared.unwanted(access_logs),
+    }
     declared.resource(function::Function {
         settings: function::settings(spec, names),
         threshold: proxy.response.threshold,
@@ -43,7 +55,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         inputs: Arc::clone(wanted.inputs),
         names: names.clone(),
     });
-    declared.resource(http_api::HttpApi { route: proxy.route.clone(), names: names.clone() });
+    declared.resource(http_api::HttpApi::of(proxy, names));
     declared.resource(permission::Permission { route: proxy.route.clone(), names: names.clone() });
 }
 

@@ -1,5 +1,6 @@
 //! What the pipeline file points at, identified by content before anything is planned.
 
+mod image;
 mod model;
 mod proxy;
 mod rows;
@@ -13,8 +14,10 @@ use spec::{Complaint, Spec};
 
 use crate::Cache;
 
+pub use image::ImageInput;
+pub(crate) use image::ImageSource;
 pub use model::ModelInput;
-pub(crate) use model::ModelSource;
+pub(crate) use model::{Dialect, ModelSource};
 pub use proxy::ProxyInput;
 pub(crate) use proxy::ProxySource;
 pub(crate) use rows::Rows;
@@ -29,17 +32,21 @@ pub struct Inputs {
     pub model: ModelInput,
     /// Where the proxy comes from.
     pub proxy: ProxyInput,
+    /// Where an image of our own comes from; none where AWS's image serves the model.
+    pub image: Option<ImageInput>,
 }
 
-/// Where to look for the proxy when the pipeline file does not say.
+/// Where to look for the programs when the pipeline file does not say.
 #[derive(Clone, Debug)]
 pub struct Tools {
     /// The workspace that this program was built in, if it is still there.
     pub workspace: Option<PathBuf>,
-    /// Whether this program was built for release; the proxy then is too.
+    /// Whether this program was built for release; the others then are too.
     pub release: bool,
     /// A `lambda-proxy` that was installed beside this program.
     pub proxy: PathBuf,
+    /// A static `model-server` that was installed beside this program.
+    pub model_server: PathBuf,
 }
 
 /// What reading the inputs needs beside the spec.
@@ -47,7 +54,7 @@ pub struct Tools {
 pub struct Place<'a> {
     /// The folder of the pipeline file, which paths in it are relative to.
     pub base: &'a Path,
-    /// Where to look for the proxy.
+    /// Where to look for the programs.
     pub tools: &'a Tools,
     /// Models that are there need no rows.
     pub cache: &'a Cache,
@@ -57,7 +64,8 @@ pub struct Place<'a> {
 
 impl Inputs {
     /// Nothing, for a teardown: every version then counts as an old one.
-    pub fn none(architecture: spec::Architecture) -> Self {
+    pub fn none(spec: &Spec) -> Self {
+        let architecture = spec.package.architecture;
         Self {
             model: ModelInput { fingerprint: String::new(), words: vec![], source: ModelSource::None },
             proxy: ProxyInput {
@@ -65,6 +73,7 @@ impl Inputs {
                 source: ProxySource::Prebuilt(PathBuf::new()),
                 architecture,
             },
+            image: ImageInput::none(spec),
         }
     }
 
@@ -72,7 +81,8 @@ impl Inputs {
     pub fn read(spec: &Spec, place: &Place<'_>, on_read: OnRead<'_>) -> Result<Self, Complaint> {
         let Place { base, tools, cache, objects } = *place;
         let model = model::Reading { spec, base, cache, objects }.model(on_read)?;
-        Ok(Self { model, proxy: proxy::proxy_input(spec, base, tools)? })
+        let (proxy, image) = (proxy::proxy_input(spec, base, tools)?, ImageInput::read(spec, base, tools)?);
+        Ok(Self { model, proxy, image })
     }
 }
 

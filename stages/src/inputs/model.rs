@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use model::Model;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use spec::{Command, Complaint, Fit, Import, Spec, TestData, Train};
+use spec::{Command, Complaint, Container, Fit, Import, Spec, TestData, Train};
 
 use super::rows::{Columns, Objects, OnRead, Rows};
 use super::{file_sha256, unreadable};
@@ -31,14 +31,17 @@ pub struct ModelInput {
     pub(crate) source: ModelSource,
 }
 
+/// The `XGBoost` release that will serve a model: major and minor. None where `model-server` does, which reads whatever
+/// is read here.
+pub(crate) type Dialect = Option<(u32, u32)>;
+
 #[derive(Debug)]
 pub(crate) enum ModelSource {
     /// Not looked at.
     None,
     Fit {
         fit: Box<Fit>,
-        /// The `XGBoost` release that will serve the model: major and minor.
-        release: (u32, u32),
+        release: Dialect,
         data: Rows,
         test: Option<Box<Rows>>,
     },
@@ -52,8 +55,7 @@ pub(crate) enum ModelSource {
         command: Box<Command>,
         /// The folder of the pipeline file.
         dir: PathBuf,
-        /// The `XGBoost` release that will serve the model: major and minor.
-        release: (u32, u32),
+        release: Dialect,
         /// SHA-256 of all that the model hangs on, which the test rows are no part of.
         made_from: String,
         test: Option<Rows>,
@@ -105,9 +107,9 @@ impl Reading<'_> {
         if let spec::On::SageMaker(instances) = &fit.on {
             // Another engine makes another model, and so do rows that are shared; a larger machine does not. Which image
             // serves it decides whether it is rewritten.
-            let serving = self.spec.create_endpoint.container.as_str();
+            let serving = &self.spec.create_endpoint.container;
             recipe["on"] = json!({
-                "image": training_container(serving), "serving": serving, "count": instances.count
+                "image": training_container(serving), "serving": serving.as_str(), "count": instances.count
             });
         }
         Ok(ModelInput {
@@ -220,10 +222,11 @@ fn collect(path: &Path, folders: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf
 }
 
 /// The XGBoost release in a container, such as 1.7 in `1.7-1`.
-fn release(spec: &Spec) -> (u32, u32) {
-    let release = spec.create_endpoint.container.as_str().split('-').next().unwrap_or_default();
+fn release(spec: &Spec) -> Dialect {
+    let Container::Prebuilt(version) = &spec.create_endpoint.container else { return None };
+    let release = version.as_str().split('-').next().unwrap_or_default();
     let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
-    (major.parse().unwrap_or_default(), minor.parse().unwrap_or_default())
+    Some((major.parse().unwrap_or_default(), minor.parse().unwrap_or_default()))
 }
 
 #[cfg(test)]

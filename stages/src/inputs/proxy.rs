@@ -35,7 +35,8 @@ pub(super) fn proxy_input(spec: &Spec, base: &Path, tools: &Tools) -> Result<Pro
             (sha256, ProxySource::Prebuilt(path))
         }
         (None, Some(dir)) => {
-            let sources = sources_sha256(dir, tools.release, architecture)
+            let sources = Sources { workspace: dir, folders: &["lambda-proxy"], release: tools.release, architecture };
+            let sources = sources_sha256(&sources)
                 .map_err(|error| unreadable(spec, "stages.package", &dir.join("lambda-proxy"), &error))?;
             (sources, ProxySource::Workspace { dir: dir.clone(), release: tools.release })
         }
@@ -50,11 +51,21 @@ pub(super) fn proxy_input(spec: &Spec, base: &Path, tools: &Tools) -> Result<Pro
     Ok(ProxyInput { fingerprint, source, architecture })
 }
 
-/// Of everything that the proxy is built from.
-fn sources_sha256(workspace: &Path, release: bool, architecture: spec::Architecture) -> io::Result<String> {
-    let mut files =
-        vec![workspace.join("Cargo.toml"), workspace.join("Cargo.lock"), workspace.join("lambda-proxy/Cargo.toml")];
-    let mut folders = vec![workspace.join("lambda-proxy/src")];
+/// What a program of this workspace is built from, and how.
+pub(super) struct Sources<'a> {
+    pub(super) workspace: &'a Path,
+    /// Of the program and of the crates of this workspace that it stands on.
+    pub(super) folders: &'a [&'a str],
+    pub(super) release: bool,
+    pub(super) architecture: spec::Architecture,
+}
+
+/// Of everything that a program is built from.
+pub(super) fn sources_sha256(sources: &Sources<'_>) -> io::Result<String> {
+    let Sources { workspace, folders, release, architecture } = *sources;
+    let mut files = vec![workspace.join("Cargo.toml"), workspace.join("Cargo.lock")];
+    files.extend(folders.iter().map(|folder| workspace.join(folder).join("Cargo.toml")));
+    let mut folders: Vec<_> = folders.iter().map(|folder| workspace.join(folder).join("src")).collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();

@@ -33,12 +33,13 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Configs": "Allow sagemaker:AddTags, sagemaker:CreateEndpointConfig, sagemaker:DeleteEndpointConfig, sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
       "Endpoint": "Allow sagemaker:AddTags, sagemaker:DeleteEndpoint, sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "Endpoint2": "Allow sagemaker:CreateEndpoint, sagemaker:UpdateEndpoint on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????, arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
-      "Find": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:AddPermission, lambda:CreateFunction, lambda:DeleteFunction, lambda:GetFunction, lambda:GetPolicy, lambda:ListTags, lambda:RemovePermission, lambda:TagResource, lambda:UpdateFunctionCode, lambda:UpdateFunctionConfiguration on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
-      "LogGroups": "Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
+      "LogGroups": "Allow logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
+      "LogGroups2": "Allow logs:DeleteLogGroup, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:DeleteObject, s3:GetObject, s3:PutObject, s3:PutObjectTagging on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:AddTags, sagemaker:CreateModel, sagemaker:DeleteModel, sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
+      "NoResource": "Allow logs:CreateLogDelivery, logs:CreateLogGroup, logs:DeleteLogDelivery, logs:DescribeLogGroups, logs:DescribeResourcePolicies, logs:GetLogDelivery, logs:ListLogDeliveries, logs:PutResourcePolicy, logs:UpdateLogDelivery, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "Objects": "Allow s3:AbortMultipartUpload, s3:DeleteObjectVersion on arn:aws:s3:::fraud-123456789012-us-east-1/*",
       "PassToLambda": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy if iam:PassedToService StringEquals lambda.amazonaws.com",
       "PassToSageMaker": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker if iam:PassedToService StringEquals sagemaker.amazonaws.com",
@@ -58,12 +59,13 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Bucket": "Allow s3:GetBucketPolicy, s3:GetBucketPublicAccessBlock, s3:GetBucketTagging, s3:GetBucketVersioning, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket, s3:ListBucketMultipartUploads, s3:ListBucketVersions on arn:aws:s3:::fraud-123456789012-us-east-1",
       "Configs": "Allow sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
       "Endpoint": "Allow sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
-      "Find": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:GetFunction, lambda:GetPolicy, lambda:ListTags on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
       "LogGroups": "Allow logs:FilterLogEvents, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
+      "LogGroups2": "Allow logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
+      "NoResource": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "Roles": "Allow iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker"
     }
     "#);
@@ -77,7 +79,7 @@ fn a_policy_hangs_on_what_the_file_asks_for_and_not_on_the_model() {
     let retrained = Fixture::retrained("");
     assert_eq!(default.document(), Deployer::of(&declared(&retrained)).document());
     let mut unread = fixture("- train: {}\n");
-    unread.inputs = Arc::new(Inputs::none(unread.spec.package.architecture));
+    unread.inputs = Arc::new(Inputs::none(&unread.spec));
     unread.names = Names::of(&unread.spec, &unread.inputs, unread.names.site);
     assert_eq!(default.document(), Deployer::of(&declared(&unread)).document());
 
@@ -105,6 +107,36 @@ fn a_policy_hangs_on_what_the_file_asks_for_and_not_on_the_model() {
     assert_eq!(less, deletions);
 }
 
+/// The statements that a pipeline's deployer has and the default one's has not, in words.
+fn beside_the_default(stages: &str) -> String {
+    let of = |stages: &str| policy::words(&Deployer::of(&declared(&fixture(stages))).document());
+    let (Json::Object(default), Json::Object(mut with)) = (of("- train: {}\n"), of(stages)) else { unreachable!() };
+    with.retain(|sid, words| default.get(sid) != Some(words));
+    with.iter().map(|(sid, words)| format!("{sid}: {}", words.as_str().unwrap())).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_image_of_our_own_needs_its_repository_and_no_other() {
+    insta::assert_snapshot!(beside_the_default("- create-endpoint: { container: model-server }\n"), @"Repository: Allow ecr:BatchCheckLayerAvailability, ecr:BatchDeleteImage, ecr:CompleteLayerUpload, ecr:CreateRepository, ecr:DeleteRepository, ecr:DescribeImages, ecr:DescribeRepositories, ecr:InitiateLayerUpload, ecr:ListTagsForResource, ecr:PutImage, ecr:PutImageTagMutability, ecr:TagResource, ecr:UntagResource, ecr:UploadLayerPart on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud");
+}
+
+#[test]
+fn access_logs_need_their_delivery_and_their_group() {
+    insta::assert_snapshot!(beside_the_default("- deploy-proxy: { access-logs: false }\n"), @"
+    LogGroups: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
+    NoResource: Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *
+    ");
+}
+
+#[test]
+fn a_closed_api_is_asked_as_the_file_says() {
+    insta::assert_snapshot!(beside_the_default("- deploy-proxy: { route: POST /score, auth: iam }\n"), @"Invoke: Allow execute-api:Invoke on arn:aws:execute-api:us-east-1:123456789012:*/$default/POST/score");
+    let jwt = "- deploy-proxy: { auth: { jwt: { issuer: https://a.example, audience: [a] } } }\n";
+    insta::assert_snapshot!(beside_the_default(jwt), @"Function: Allow lambda:AddPermission, lambda:CreateFunction, lambda:DeleteFunction, lambda:GetFunction, lambda:GetPolicy, lambda:InvokeFunction, lambda:ListTags, lambda:RemovePermission, lambda:TagResource, lambda:UpdateFunctionCode, lambda:UpdateFunctionConfiguration on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy");
+    let token = format!("{jwt}- smoke-test: {{ token: {{ env: TOKEN }} }}\n");
+    assert_eq!(beside_the_default(&token), "");
+}
+
 #[test]
 fn another_pipeline_whose_name_begins_with_ours_is_not_meant() {
     let deployer = Deployer::of(&declared(&fixture("- train: {}\n")));
@@ -123,8 +155,11 @@ fn another_pipeline_whose_name_begins_with_ours_is_not_meant() {
 /// The names of calls in this crate are those of IAM, but for API Gateway's, which IAM knows by verb.
 #[test]
 fn every_call_that_a_stage_names_is_somebodys_right() {
-    let everything = "- train: { on: sagemaker, data: s3://rows/all.csv }\n";
-    let mut allowed = actions(&Deployer::of(&declared(&fixture(everything))));
+    let everything = fixture(
+        "- train: { on: sagemaker, data: s3://rows/all.csv }\n- create-endpoint: { container: model-server }\n\
+         - deploy-proxy: { auth: { jwt: { issuer: https://a.example, audience: [a] } } }\n",
+    );
+    let mut allowed = actions(&Deployer::with_doctor(&declared(&everything), &everything.names.site, false));
     allowed.insert("s3:DeleteBucketPolicy".to_owned());
     // Asking who one is needs no right.
     allowed.insert("sts:GetCallerIdentity".to_owned());

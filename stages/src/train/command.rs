@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command as Process;
 
 use super::served::{Served, served};
+use crate::inputs::Dialect;
 use crate::{Ctx, StageError};
 
 /// Lines of its output that an error repeats.
@@ -28,7 +29,7 @@ pub(super) async fn run(
     ctx: &Ctx<'_>,
     wanted: &spec::Command,
     dir: &Path,
-    release: (u32, u32),
+    release: Dialect,
 ) -> Result<Served, StageError> {
     let words = wanted.command.join(" ");
     let failed = |why: String| StageError::here(format!("`{words}` made no model"), why);

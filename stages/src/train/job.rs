@@ -19,6 +19,7 @@ use super::hyperparameters::hyperparameters;
 use super::{Known, LOG_GROUP, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::Lacks;
+use crate::inputs::Dialect;
 use crate::{
     Clients, CloudError, Ctx, Names, Right, StageError, create_endpoint, create_role, log_group, names, objects,
     package, tags, upload,
@@ -38,8 +39,7 @@ pub(super) struct Job<'a> {
     pub(super) fingerprint: &'a str,
     pub(super) fit: &'a Fit,
     pub(super) instances: &'a TrainingInstances,
-    /// The `XGBoost` release that will serve the model: major and minor.
-    pub(super) release: (u32, u32),
+    pub(super) release: Dialect,
     /// What the role lacks that the file gives it.
     pub(super) lacks: &'a Lacks,
 }
@@ -151,7 +151,7 @@ impl Job<'_> {
             .instance_type(TrainingInstanceType::from(self.instances.instance_type.as_str()))
             .instance_count(self.instances.count)
             .volume_size_in_gb(self.instances.volume_gb);
-        let image = AlgorithmSpecification::builder().training_image(self.names.training_image());
+        let image = AlgorithmSpecification::builder().training_image(&self.names.training_image);
         let output = format!("s3://{bucket}/{}", self.output().trim_end_matches('/'));
         let time = StoppingCondition::builder().max_runtime_in_seconds(self.instances.max_runtime_s);
         let request = ctx

@@ -30,8 +30,8 @@ use crate::doctor::Quota;
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
-    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, create_role, inputs,
-    objects, package, upload,
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
+    create_role, inputs, objects, package, upload,
 };
 
 /// The stage.
@@ -78,7 +78,9 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
     let folder = job::folder(&wanted.inputs.model.fingerprint);
     let need = |action, resource, without, told| Need { action, resource, keys: vec![], without, told };
     let read = "the training job cannot read its rows";
-    vec![
+    let [serves, trains] = [&names.image, &names.training_image].map(|image| create_endpoint::image_arn(names, image));
+    let pull = (trains != serves).then(|| create_endpoint::grant_to_pull("EcrPullToTrain", trains));
+    let rows = [
         Grant {
             sid: "ListRows",
             actions: &["s3:ListBucket"],
@@ -113,7 +115,8 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
                 &["Artifact upload failed"],
             )],
         },
-    ]
+    ];
+    rows.into_iter().chain(pull).collect()
 }
 
 /// Where the model is trained; one that is not trained from rows is made here.

@@ -2,7 +2,7 @@
 
 use model::Model;
 
-use crate::inputs::with_sources;
+use crate::inputs::{Dialect, with_sources};
 
 /// A model that was read completely, and its file as the container is to read it.
 pub(crate) struct Served {
@@ -20,7 +20,7 @@ pub(crate) struct Refusal {
 }
 
 /// Reads a model file or an archive with one, and rewrites what the given `XGBoost` release would misread.
-pub(crate) fn served(file: &[u8], features: &[String], release: (u32, u32)) -> Result<Served, Refusal> {
+pub(crate) fn served(file: &[u8], features: &[String], release: Dialect) -> Result<Served, Refusal> {
     let refuse = |error: &dyn std::error::Error| Refusal { why: with_sources(error), about_features: false };
     let bytes = model::archive::model_bytes(file).map_err(|error| refuse(&error))?.into_owned();
     let model = Model::read(&bytes).map_err(|error| refuse(&error))?;
@@ -35,8 +35,9 @@ pub(crate) fn served(file: &[u8], features: &[String], release: (u32, u32)) -> R
         let why = format!("it calls a feature `{own}` that is named `{named}` here; the order is the model's");
         return Err(Refusal { why, about_features: true });
     }
-    let (major, minor) = release;
-    let rewritten = model.misread_by(major, minor).map(|it| format!("for XGBoost {major}.{minor}: {it}"));
+    let rewritten = release.and_then(|(major, minor)| {
+        model.misread_by(major, minor).map(|it| format!("for XGBoost {major}.{minor}: {it}"))
+    });
     let bytes = if rewritten.is_some() { model.to_json() } else { bytes };
     Ok(Served { model, bytes, rewritten })
 }

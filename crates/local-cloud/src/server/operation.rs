@@ -9,10 +9,22 @@ use serde_json::Value;
 use crate::server::target::Service;
 
 /// Beginnings of the names of operations that change nothing.
-const READS: [&str; 9] = ["Get", "List", "Describe", "Head", "Filter", "Invoke", "AssumeRole", "Select", "Simulate"];
+const READS: [&str; 11] = [
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Filter",
+    "Invoke",
+    "AssumeRole",
+    "Select",
+    "Simulate",
+    "BatchGet",
+    "BatchCheck",
+];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 15] = [
+const RESOURCE_MEMBERS: [&str; 16] = [
     "RoleName",
     "RoleArn",
     "PolicySourceArn",
@@ -23,6 +35,7 @@ const RESOURCE_MEMBERS: [&str; 15] = [
     "TrainingJobName",
     "ResourceArn",
     "resourceArn",
+    "repositoryName",
     "logGroupName",
     "logGroupIdentifier",
     "logGroupNamePrefix",
@@ -46,6 +59,12 @@ impl Described {
     pub(super) fn public(parts: &Parts, path: &str) -> Self {
         Self { operation: parts.method.to_string(), resource: path.to_owned(), write: false }
     }
+
+    /// A request in the image registry's own protocol.
+    pub(super) fn registry(parts: &Parts) -> Self {
+        let write = !matches!(parts.method, Method::GET | Method::HEAD);
+        Self { operation: parts.method.to_string(), resource: parts.uri.path().to_owned(), write }
+    }
 }
 
 /// Says what a request is.
@@ -59,7 +78,7 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         Service::Lambda => lambda_operation(method, &segments),
         Service::ApiGateway => api_gateway(method, &segments),
         Service::Iam | Service::Sts => (named(service, parts, body), form_member(body, &RESOURCE_MEMBERS)),
-        Service::SageMaker | Service::Logs | Service::Quotas | Service::Other => {
+        Service::SageMaker | Service::Logs | Service::Ecr | Service::Quotas | Service::Other => {
             (named(service, parts, body), json_member(body))
         }
     };
@@ -235,6 +254,9 @@ fn api_gateway(method: &Method, segments: &[&str]) -> (String, String) {
     };
     let name = match segments {
         ["v2", "apis", _, "cors"] => format!("{verb}CorsConfiguration"),
+        ["v2", "apis", _, "stages", _, "accesslogsettings"] => format!("{verb}AccessLogSettings"),
+        // A route key has slashes of its own.
+        ["v2", "apis", _, "stages", _, "routesettings", ..] => format!("{verb}RouteSettings"),
         ["v2", "tags", ..] => match verb {
             "Get" => "GetTags".to_owned(),
             "Delete" => "UntagResource".to_owned(),
@@ -309,6 +331,20 @@ mod tests {
             (api, "DELETE", "/v2/apis/a1/stages/$default", "write DeleteStage apis/a1/stages/$default"),
             (api, "DELETE", "/v2/apis/a1/cors", "write DeleteCorsConfiguration apis/a1/cors"),
             (api, "POST", "/v2/tags/arn", "write TagResource tags/arn"),
+            (api, "GET", "/v2/apis/a1/authorizers", "read GetAuthorizers apis/a1/authorizers"),
+            (api, "PATCH", "/v2/apis/a1/authorizers/b2", "write UpdateAuthorizer apis/a1/authorizers/b2"),
+            (
+                api,
+                "DELETE",
+                "/v2/apis/a1/stages/$default/accesslogsettings",
+                "write DeleteAccessLogSettings apis/a1/stages/$default/accesslogsettings",
+            ),
+            (
+                api,
+                "DELETE",
+                "/v2/apis/a1/stages/$default/routesettings/POST%20%2Fscore",
+                "write DeleteRouteSettings apis/a1/stages/$default/routesettings/POST /score",
+            ),
             (Service::Runtime, "POST", "/endpoints/fraud/invocations", "read InvokeEndpoint fraud"),
         ];
         for (service, method, path, expected) in cases {

@@ -29,7 +29,7 @@ pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response
     let Refusal { status, code, message } = refusal;
     let fault = if status.is_server_error() { "Service" } else { "User" };
     let (content_type, body) = match service {
-        Service::SageMaker | Service::Logs | Service::Quotas | Service::Other => {
+        Service::SageMaker | Service::Logs | Service::Ecr | Service::Quotas | Service::Other => {
             ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string())
         }
         Service::Lambda => ("application/json", lambda(code, message, fault).to_string()),

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Request};
 
+use crate::service::ecr;
 use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
@@ -16,13 +17,14 @@ pub(crate) enum Service {
     ApiGateway,
     Logs,
     Quotas,
+    Ecr,
     Other,
 }
 
 impl Service {
     /// Whether it speaks JSON 1.1, which knows no status but 400 for what a caller did wrong.
     pub(super) fn speaks_json(self) -> bool {
-        matches!(self, Self::SageMaker | Self::Logs | Self::Quotas | Self::Other)
+        matches!(self, Self::SageMaker | Self::Logs | Self::Ecr | Self::Quotas | Self::Other)
     }
 
     /// Signing name, or `execute-api` where there is none.
@@ -36,6 +38,7 @@ impl Service {
             Self::ApiGateway => "apigateway",
             Self::Logs => "logs",
             Self::Quotas => "servicequotas",
+            Self::Ecr => "ecr",
             Self::Other => "unknown",
         }
     }
@@ -51,6 +54,7 @@ impl Service {
             "apigateway" => Self::ApiGateway,
             "logs" => Self::Logs,
             "servicequotas" => Self::Quotas,
+            "ecr" => Self::Ecr,
             _ => Self::Other,
         }
     }
@@ -63,6 +67,8 @@ pub(super) enum Target {
     Local,
     /// A deployed API; the path begins with `/`.
     Public { api_id: String, path: String },
+    /// The image registry, which checks a password of its own.
+    Registry,
     /// A service that can check the signature.
     Service(Service),
     /// Nobody signed; the service is a guess that decides the refusal's shape.
@@ -86,6 +92,9 @@ impl Target {
                 Service::Other => Self::Unknown(guess(headers, path)),
                 service => Self::Service(service),
             };
+        }
+        if ecr::is_registry(path) {
+            return Self::Registry;
         }
         let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
         match guess(headers, path) {
@@ -111,6 +120,7 @@ impl Target {
     pub(super) fn service(&self) -> Service {
         match self {
             Self::Local | Self::Public { .. } => Service::ApiGateway,
+            Self::Registry => Service::Ecr,
             Self::Service(service) | Self::Unsigned(service) | Self::Unknown(service) => *service,
         }
     }
@@ -120,6 +130,7 @@ impl Target {
         match self {
             Self::Local => "local",
             Self::Public { .. } => "execute-api",
+            Self::Registry => "registry",
             Self::Service(service) | Self::Unsigned(service) => service.name(),
             Self::Unknown(_) => "unknown",
         }
@@ -134,6 +145,8 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
         Service::Logs
     } else if target.starts_with("ServiceQuotasV") {
         Service::Quotas
+    } else if target.starts_with("AmazonEC2ContainerRegistry_") {
+        Service::Ecr
     } else if !target.is_empty() {
         Service::SageMaker
     } else if text("content-type").starts_with("application/x-www-form-urlencoded") {

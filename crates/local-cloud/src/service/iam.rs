@@ -9,6 +9,7 @@ mod keys;
 mod managed;
 mod operations;
 mod policy;
+mod resource_policy;
 mod role;
 mod session;
 mod simulate;
@@ -32,6 +33,7 @@ pub(crate) use check::{Form, length, validation};
 pub use decisions::Decided;
 use decisions::Decisions;
 pub use keys::{Keys, Tags};
+pub(crate) use policy::check_resource;
 use policy::{Asker, Decision, Question, decide};
 use role::Roles;
 pub use session::Session;
@@ -99,9 +101,8 @@ impl Iam {
     pub fn may_begin_session(&self, caller: &Caller, role_arn: &str, keys: &Keys) -> bool {
         let now = Timestamp::now();
         let keys = self.keys_of(keys, caller.role.as_deref().unwrap_or(&caller.arn));
-        let root = format!("arn:{}:iam::{}:root", self.partition, self.account);
-        let direct: Vec<&str> = [caller.arn.as_str(), "*"].into_iter().chain(caller.role.as_deref()).collect();
-        let by_name = self.trust(now, role_arn, Asker::Principals(&direct), &keys);
+        let root = self.root();
+        let by_name = self.trust(now, role_arn, Asker::Principals(&names(caller)), &keys);
         let by_account = self.trust(now, role_arn, Asker::Principals(&[&self.account, &root]), &keys);
         match (by_name, by_account) {
             (Decision::Denied, _) | (_, Decision::Denied) => false,
@@ -137,26 +138,34 @@ impl Iam {
     }
 
     /// Whether whoever signed a request may do this now: the account's own key may do anything, a session what its
-    /// role's policies allow. The error is AWS's sentence: `User: … is not authorized to perform: … on resource: …
-    /// because no identity-based policy allows the … action`.
+    /// role's policies or the resource's allow, and nobody what one of them denies. The error is AWS's sentence: `User: …
+    /// is not authorized to perform: … on resource: … because no identity-based policy allows the … action`.
     pub fn ask(&self, caller: &Caller, permission: &Permission) -> Result<(), String> {
         self.ask_at(Timestamp::now(), caller, permission)
     }
 
     fn ask_at(&self, now: Timestamp, caller: &Caller, permission: &Permission) -> Result<(), String> {
-        let Some(role_arn) = caller.role.as_deref() else { return Ok(()) };
-        let Permission { action, or, resource, called, keys } = permission;
-        let keys = self.keys_of(keys, role_arn);
-        let decision = match (self.decide(now, role_arn, action, resource, &keys), or) {
-            (Decision::Unmentioned, Some(or)) => self.decide(now, role_arn, or, resource, &keys),
-            (decision, _) => decision,
+        let Permission { action, or, resource, called, keys, policy } = permission;
+        let keys = self.keys_of(keys, caller.role.as_deref().unwrap_or(&caller.arn));
+        let say = |action: &str| {
+            let theirs =
+                policy.as_deref().map(|policy| self.resource_says(now, caller, policy, action, resource, &keys));
+            (theirs.unwrap_or(Decision::Unmentioned), self.own_say(now, caller, action, resource, &keys))
         };
-        self.decisions.push(&caller.arn, action, resource, decision == Decision::Allowed);
-        let why = match decision {
-            Decision::Allowed => return Ok(()),
-            Decision::Unmentioned => format!("because no identity-based policy allows the {action} action"),
-            Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+        let said = match (say(action), or) {
+            ((Decision::Unmentioned, Decision::Unmentioned), Some(or)) => say(or),
+            (said, _) => said,
         };
+        let why = match said {
+            (Decision::Denied, _) => Some("with an explicit deny in a resource-based policy".to_owned()),
+            (_, Decision::Denied) => Some("with an explicit deny in an identity-based policy".to_owned()),
+            (Decision::Allowed, _) | (_, Decision::Allowed) => None,
+            _ => Some(format!("because no identity-based policy allows the {action} action")),
+        };
+        if caller.role.is_some() {
+            self.decisions.push(&caller.arn, action, resource, why.is_none());
+        }
+        let Some(why) = why else { return Ok(()) };
         // S3 puts quotes around the ARN, and what is about no resource names none: reports of users.
         let on = match (called, resource.as_str()) {
             (Some(called), _) => format!("on resource: {called} "),
@@ -165,6 +174,12 @@ impl Iam {
             (None, arn) => format!("on resource: {arn} "),
         };
         Err(format!("User: {} is not authorized to perform: {action} {on}{why}", caller.arn))
+    }
+
+    /// What the policies of whoever asks say. The account's own key may do anything.
+    fn own_say(&self, now: Timestamp, caller: &Caller, action: &str, resource: &str, keys: &Keys) -> Decision {
+        let role = caller.role.as_deref();
+        role.map_or(Decision::Allowed, |role_arn| self.decide(now, role_arn, action, resource, keys))
     }
 
     fn decide(&self, now: Timestamp, role_arn: &str, action: &str, resource: &str, keys: &Keys) -> Decision {
@@ -211,10 +226,20 @@ impl Iam {
         self.roles.read(|roles| roles.by_arn(role_arn).map(|role| role.id.clone()))
     }
 
+    /// How policies name the account, beside its number.
+    fn root(&self) -> String {
+        format!("arn:{}:iam::{}:root", self.partition, self.account)
+    }
+
     /// ARN of something below a path of this account.
     fn arn(&self, kind: &str, path: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:{kind}{path}{name}", self.partition, self.account)
     }
+}
+
+/// How policies name a caller, alone or among all others; the account as a whole is not meant.
+fn names(caller: &Caller) -> Vec<&str> {
+    [caller.arn.as_str(), "*"].into_iter().chain(caller.role.as_deref()).collect()
 }
 
 /// Answers one call in the query protocol.

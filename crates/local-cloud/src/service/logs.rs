@@ -63,6 +63,13 @@ impl Logs {
         }
     }
 
+    /// Appends one line to a group that somebody made, as deliveries of other services do: without it, the line is lost.
+    pub fn deliver(&self, group: &str, stream: &str, line: &str) {
+        if self.groups.read(|groups| groups.0.contains_key(group)) {
+            self.append(group, stream, line);
+        }
+    }
+
     /// Folder and file of a stream, made at need.
     fn place(&self, name: &str, stream: &str) -> Result<(String, String), Refusal> {
         let known = self.groups.read(|groups| {
@@ -82,6 +89,20 @@ impl Logs {
     /// A group's ARN as tagging wants it: without `:*`.
     fn arn(&self, group: &str) -> String {
         format!("arn:{}:logs:{}:{}:log-group:{group}", self.partition, self.region, self.account)
+    }
+}
+
+#[cfg(test)]
+impl Logs {
+    /// Makes a group for tests of other services.
+    pub(crate) fn group_for_test(&self, group: &str) {
+        groups::create_group(self, &json!({ "logGroupName": group })).unwrap();
+    }
+
+    /// Every line of a group, as tests of other services see it; none when there is no group.
+    pub(crate) fn lines_for_test(&self, group: &str) -> Vec<String> {
+        let Ok(found) = events::filter_events(self, &json!({ "logGroupName": group })) else { return vec![] };
+        found["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One module a service.
 
 pub mod apigateway;
+pub mod ecr;
 pub mod iam;
 pub mod lambda;
 pub mod logs;

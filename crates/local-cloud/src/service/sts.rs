@@ -7,7 +7,7 @@ use quick_xml::escape::escape;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Cloud;
-use crate::call::{Call, Refusal, Reply};
+use crate::call::{Call, Caller, Refusal, Reply};
 use crate::service::iam::{Form, Keys, assumed_role_arn, length, validation};
 
 /// Seconds of a session that does not say. Source: STS API reference, `AssumeRole`.
@@ -30,16 +30,20 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     }
 }
 
-fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
-    let arn = &call.caller.arn;
-    // A user's id begins AIDA, a role's AROA followed by the session's name.
-    let id = match &call.caller.role {
+/// A user's id begins AIDA, a role's AROA followed by the session's name.
+pub(crate) fn user_id(cloud: &Cloud, caller: &Caller) -> String {
+    match &caller.role {
         None => "AIDALOCALCLOUDUSER000".to_owned(),
         Some(role) => {
             let id = cloud.iam.role_id(role).unwrap_or_else(|| "AROALOCALCLOUDGONE000".to_owned());
-            format!("{id}:{}", arn.rsplit('/').next().unwrap_or_default())
+            format!("{id}:{}", caller.arn.rsplit('/').next().unwrap_or_default())
         }
-    };
+    }
+}
+
+fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
+    let arn = &call.caller.arn;
+    let id = user_id(cloud, &call.caller);
     let result = format!(
         "<Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account>",
         escape(arn.as_str()),

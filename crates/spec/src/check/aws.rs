@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::words::quoted;
-use crate::limits;
+use crate::{limits, machines};
 
 /// Checks the name of a bucket by S3's rules for general purpose buckets; the error completes "a bucket's name …".
 pub(super) fn check_bucket(name: &str) -> Result<(), String> {
@@ -51,40 +51,26 @@ pub(super) fn check_key(key: &str) -> Result<(), String> {
     }
 }
 
-/// Checks that the prebuilt image could run on a machine. Whether it may be had is for AWS to say.
-pub(super) fn check_instance_type(checker: &mut Checker<'_>, path: &str, instance_type: &str) {
-    match instance_family(instance_type) {
+/// Checks that there could be such a machine, and that the prebuilt image, where it is the one, could run on it. Whether
+/// it may be had is for AWS to say.
+pub(super) fn check_instance_type(checker: &mut Checker<'_>, path: &str, instance_type: &str, prebuilt: bool) {
+    match machines::family(instance_type) {
         None => {
             let message = format!("{} is no instance type", quoted(instance_type));
             let complaint = checker.places.complain(path, message);
-            let help = match instance_family(&format!("ml.{instance_type}")) {
+            let help = match machines::family(&format!("ml.{instance_type}")) {
                 Some(_) => format!("SageMaker's types begin with `ml.`: `ml.{instance_type}`"),
                 None => "an instance type reads like `ml.t2.medium` or `ml.m5.large`".to_owned(),
             };
             checker.say(complaint.help(help));
         }
-        Some(family) if is_graviton(family) => {
+        Some(_) if prebuilt && machines::is_arm(instance_type) => {
             let message = format!("`{instance_type}` is an Arm machine, and the prebuilt image is for x86_64");
             let complaint = checker.places.complain(path, message);
             checker.say(complaint.help("there the container would crash; `ml.m5.large` would do"));
         }
         Some(_) => {}
     }
-}
-
-/// `t2` of `ml.t2.medium`.
-fn instance_family(instance_type: &str) -> Option<&str> {
-    let (family, size) = instance_type.strip_prefix("ml.")?.split_once('.')?;
-    let word = |text: &str, extra: char| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == extra)
-    };
-    (word(family, '-') && family.contains(|c: char| c.is_ascii_digit()) && word(size, '-')).then_some(family)
-}
-
-/// AWS marks its Arm machines by a `g` after the generation, as in `c7gn`; the `g` of `g4dn` stands before it.
-fn is_graviton(family: &str) -> bool {
-    let after_class = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    after_class.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g')
 }
 
 /// Days that `CloudWatch` Logs keeps lines.

@@ -140,24 +140,48 @@ fn url(checker: &mut Checker<'_>, path: &str, text: &str) -> Option<String> {
         None
     };
     let example = "for example `https://example.com/rows.csv.gz`";
-    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
-        return refuse(format!("{} is no URL of a file on the web", quoted(text)), example);
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
+    if text.split_once("://").is_some_and(|(_, rest)| authority(rest).contains('@')) {
         let help = "they would stand in plans and logs; download it first, and name the copy";
         return refuse(format!("{} must not hold a name or a password", subject(path)), help);
     }
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    let host = host(authority);
-    if host.is_none() || text.contains(odd) {
+    let Some(web) = Web::parse(text) else {
         return refuse(format!("{} is no URL of a file on the web", quoted(text)), example);
-    }
-    if scheme == "http" && !matches!(host, Some("127.0.0.1" | "localhost" | "[::1]")) {
+    };
+    if !web.is_safe() {
         let help = "write `https://`; `http://` is only for this machine, such as `http://127.0.0.1:8000/rows.csv`";
         return refuse(format!("{} must begin with `https://`", subject(path)), help);
     }
     Some(text.to_owned())
+}
+
+/// The parts of an `https://` or `http://` URL.
+pub(super) struct Web<'a> {
+    tls: bool,
+    host: &'a str,
+    pub(super) has_user: bool,
+    /// Path, query and fragment.
+    pub(super) rest: &'a str,
+}
+
+impl<'a> Web<'a> {
+    /// None when it is no such URL.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+        let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        let authority = authority(rest);
+        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        let host = host(place).filter(|_| !text.contains(odd))?;
+        Some(Self { tls: scheme == "https", host, has_user: user.is_some(), rest: &rest[authority.len()..] })
+    }
+
+    /// Whether nobody on the way can read or change what is sent: over TLS, or on this machine.
+    pub(super) fn is_safe(&self) -> bool {
+        self.tls || matches!(self.host, "127.0.0.1" | "localhost" | "[::1]")
+    }
+}
+
+fn authority(rest: &str) -> &str {
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// The host in `host:port`; none when either is wrong.

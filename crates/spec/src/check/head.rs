@@ -73,8 +73,10 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
         &limits::IAM_PROPAGATION_MS,
         default.iam_propagation_ms,
     );
+    let management_throttle = raw.management_throttle.unwrap_or(default.management_throttle);
     let deployer_policy = raw.deployer_policy.map(|text| deployer_policy(checker, path, &text));
-    Some(LocalTarget { region: given.unwrap_or(default.region), port, iam_propagation_ms, deployer_policy })
+    let region = given.unwrap_or(default.region);
+    Some(LocalTarget { region, port, iam_propagation_ms, management_throttle, deployer_policy })
 }
 
 fn deployer_policy(checker: &mut Checker<'_>, path: &str, text: &str) -> DeployerPolicy {

@@ -5,6 +5,7 @@
 //! since the rest would be guesswork.
 
 mod algorithm;
+mod api;
 mod aws;
 mod columns;
 mod data;
@@ -47,9 +48,9 @@ pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
     let upload = serve::upload(&mut checker, blocks.stage("upload"), name.as_ref());
     let create_role = role::create_role(&mut checker, blocks.stage("create-role"));
     let create_endpoint = serve::create_endpoint(&mut checker, blocks.stage("create-endpoint"));
+    serve::check_model_server(&mut checker, package.as_ref(), create_endpoint.as_ref());
     let deploy_proxy = proxy::deploy_proxy(&mut checker, blocks.stage("deploy-proxy"), train.as_ref());
-    let answer = deploy_proxy.as_ref().map(|proxy| &proxy.response);
-    let smoke_test = serve::smoke_test(&mut checker, blocks.stage("smoke-test"), train.as_ref(), answer);
+    let smoke_test = serve::smoke_test(&mut checker, blocks.stage("smoke-test"), train.as_ref(), deploy_proxy.as_ref());
     let teardown = serve::teardown(&mut checker, blocks.stage("teardown"));
 
     let complaints = checker.complaints;

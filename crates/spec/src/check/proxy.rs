@@ -3,7 +3,7 @@
 use serde_yaml::Value;
 
 use super::words::quoted;
-use super::{Block, Checker, aws, nearest};
+use super::{Block, Checker, api, aws, nearest};
 use crate::limits;
 use crate::raw::{RawDeployProxy, RawResponse, RawThresholdRule};
 use crate::types::{DeployProxy, Response, Route, Threshold, Train};
@@ -20,17 +20,21 @@ pub(super) fn deploy_proxy(checker: &mut Checker<'_>, block: Block<'_>, train: O
         Some(text) => route(checker, &path("route"), &text),
     };
     let response = response(checker, raw.response.unwrap_or_default(), train);
+    let log_retention_days =
+        aws::retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
+    let auth = api::auth(checker, raw.auth.as_ref());
+    let cors = raw.cors.map(|raw| api::cors(checker, raw, auth.as_ref(), route.as_ref()));
     Some(DeployProxy {
         reasons: reasons(checker, raw.reasons, &response, train),
         response,
         memory_mb: checker.whole(&path("memory-mb"), raw.memory_mb, &limits::FUNCTION_MB, default.memory_mb),
         timeout_s: checker.whole(&path("timeout-s"), raw.timeout_s, &limits::FUNCTION_TIMEOUT_S, default.timeout_s),
-        log_retention_days: aws::retention(
-            checker,
-            &path("log-retention-days"),
-            raw.log_retention_days,
-            default.log_retention_days,
-        ),
+        throttle: api::throttle(checker, &raw.throttle.unwrap_or_default()),
+        access_log_days: api::access_log_days(checker, raw.access_logs.as_ref(), log_retention_days),
+        max_body_kb: api::max_body_kb(checker, raw.max_body_kb, train),
+        cors,
+        log_retention_days,
+        auth: auth?,
         route: route?,
     })
 }

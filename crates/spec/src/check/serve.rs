@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::words::{quoted, subject};
-use super::{Block, Checker, aws, nearest, suggest};
+use super::{Block, Checker, api, aws, nearest, suggest};
 use crate::limits;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::raw::{RawCreateEndpoint, RawInstances, RawPackage, RawServerless, RawSmokeTest, RawTeardown, RawUpload};
 use crate::types::{
-    Architecture, Capacity, CreateEndpoint, Keep, Package, Response, SmokeTest, Teardown, Train, Upload,
+    Architecture, Capacity, Container, CreateEndpoint, DeployProxy, Keep, Package, SmokeTest, Teardown, Train, Upload,
 };
 
 pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Package> {
@@ -25,10 +25,29 @@ pub(super) fn package(checker: &mut Checker<'_>, block: Block<'_>) -> Option<Pac
             return None;
         }
     };
-    if raw.proxy.as_ref().is_some_and(|proxy| proxy.trim().is_empty()) {
-        checker.say(checker.places.complain("stages.package.proxy", "`proxy` must not be empty"));
+    for (key, file) in [("proxy", &raw.proxy), ("model-server", &raw.model_server)] {
+        if file.as_ref().is_some_and(|file| file.trim().is_empty()) {
+            let path = format!("stages.package.{key}");
+            checker.say(checker.places.complain(&path, format!("`{key}` must not be empty")));
+        }
     }
-    Some(Package { proxy: raw.proxy.map(PathBuf::from), architecture })
+    let (proxy, model_server) = (raw.proxy.map(PathBuf::from), raw.model_server.map(PathBuf::from));
+    Some(Package { proxy, architecture, model_server })
+}
+
+/// Objects to a program for an image that nobody asks for.
+pub(super) fn check_model_server(
+    checker: &mut Checker<'_>,
+    package: Option<&Package>,
+    endpoint: Option<&CreateEndpoint>,
+) {
+    let named = package.is_some_and(|package| package.model_server.is_some());
+    let Some(Container::Prebuilt(version)) = endpoint.map(|endpoint| &endpoint.container) else { return };
+    if named {
+        let message = format!("`model-server` is not used: AWS's image `{version}` serves the model");
+        let complaint = checker.places.complain_key("stages.package.model-server", message);
+        checker.say(complaint.help("write `container: model-server` in stage `create-endpoint`"));
+    }
 }
 
 pub(super) fn upload(checker: &mut Checker<'_>, block: Block<'_>, name: Option<&PipelineName>) -> Option<Upload> {
@@ -51,9 +70,14 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
     let path = |key: &str| format!("stages.create-endpoint.{key}");
     let raw: RawCreateEndpoint = checker.stage("create-endpoint", block)?;
     let default = CreateEndpoint::default();
+    let container = match raw.container.as_deref() {
+        None => Some(default.container),
+        Some(name) => container(checker, &path("container"), name),
+    };
+    let prebuilt = matches!(container, Some(Container::Prebuilt(_)));
     let capacity = match (raw.instances, raw.serverless) {
         (None, None) => Some(Capacity::default()),
-        (Some(raw), None) => Some(instances(checker, raw.0)),
+        (Some(raw), None) => Some(instances(checker, raw.0, prebuilt)),
         (None, Some(raw)) => Some(serverless(checker, &raw.0)),
         (Some(_), Some(_)) => {
             let message = "`instances` and `serverless` exclude each other";
@@ -63,23 +87,33 @@ pub(super) fn create_endpoint(checker: &mut Checker<'_>, block: Block<'_>) -> Op
             None
         }
     };
-    let container = match raw.container.as_deref().map(ContainerVersion::parse) {
-        None => Some(default.container),
-        Some(Ok(container)) => Some(container),
-        Some(Err(why)) => {
-            let complaint = checker.places.complain(&path("container"), why.to_string());
-            checker.say(complaint.help(format!("known tags: {}", ContainerVersion::KNOWN.join(", "))));
-            None
-        }
-    };
     let log_retention_days =
         aws::retention(checker, &path("log-retention-days"), raw.log_retention_days, default.log_retention_days);
     Some(CreateEndpoint { capacity: capacity?, container: container?, log_retention_days })
 }
 
-fn instances(checker: &mut Checker<'_>, raw: RawInstances) -> Capacity {
+fn container(checker: &mut Checker<'_>, path: &str, name: &str) -> Option<Container> {
+    if name == Container::MODEL_SERVER {
+        return Some(Container::ModelServer);
+    }
+    match ContainerVersion::parse(name) {
+        Ok(version) => Some(Container::Prebuilt(version)),
+        Err(why) => {
+            let complaint = checker.places.complain(path, why.to_string());
+            let complaint = match nearest(name, [Container::MODEL_SERVER]) {
+                Some(near) => complaint.help(format!("did you mean `{near}`?")),
+                None => complaint,
+            };
+            let complaint = complaint.help(format!("known tags: {}", ContainerVersion::KNOWN.join(", ")));
+            checker.say(complaint.help("`model-server` is an image of its own, which `runner` makes"));
+            None
+        }
+    }
+}
+
+fn instances(checker: &mut Checker<'_>, raw: RawInstances, prebuilt: bool) -> Capacity {
     let instance_type = raw.r#type.unwrap_or_else(|| "ml.t2.medium".to_owned());
-    aws::check_instance_type(checker, "stages.create-endpoint.instances.type", &instance_type);
+    aws::check_instance_type(checker, "stages.create-endpoint.instances.type", &instance_type, prebuilt);
     let count = checker.whole("stages.create-endpoint.instances.count", raw.count, &limits::INSTANCES, 1);
     Capacity::Instances { instance_type, count }
 }
@@ -104,7 +138,7 @@ pub(super) fn smoke_test(
     checker: &mut Checker<'_>,
     block: Block<'_>,
     train: Option<&Train>,
-    answer: Option<&Response>,
+    proxy: Option<&DeployProxy>,
 ) -> Option<SmokeTest> {
     let raw: RawSmokeTest = checker.stage("smoke-test", block)?;
     if let (Some(request), Some(train)) = (&raw.request, train) {
@@ -115,7 +149,7 @@ pub(super) fn smoke_test(
         let complaint = checker.places.complain_key("stages.smoke-test.expect", "`expect` needs a `request`");
         checker.say(complaint.help("golden rows are compared with the scores that training computed"));
     }
-    if let Some(answer) = answer {
+    if let Some(answer) = proxy.map(|proxy| &proxy.response) {
         let known = [answer.decision.as_str(), answer.score.as_str()];
         for field in expect.keys().filter(|field| !known.contains(&field.as_str())) {
             let path = format!("stages.smoke-test.expect.{field}");
@@ -123,7 +157,8 @@ pub(super) fn smoke_test(
             checker.say(suggest(complaint, field, "fields", &known));
         }
     }
-    Some(SmokeTest { request: raw.request, expect })
+    let token = api::token(checker, raw.token, proxy.map(|proxy| &proxy.auth));
+    Some(SmokeTest { request: raw.request, expect, token })
 }
 
 /// The proxy refuses a request with a feature too many or too few, so a smoke test would only find that out late.

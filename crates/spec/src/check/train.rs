@@ -193,7 +193,7 @@ fn training_instances(checker: &mut Checker<'_>, raw: RawTrainingInstances) -> T
         let complaint = checker.places.complain(&path("type"), message);
         checker.say(complaint.help("`ml.t3.medium` is the nearest that trains, `ml.m5.large` the default"));
     } else {
-        aws::check_instance_type(checker, &path("type"), &instance_type);
+        aws::check_instance_type(checker, &path("type"), &instance_type, true);
     }
     TrainingInstances {
         instance_type,

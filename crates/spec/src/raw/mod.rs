@@ -13,10 +13,12 @@ use serde::Deserialize;
 use crate::forms::{Block, given};
 use crate::limits;
 
+mod api;
 mod proxy;
 mod role;
 mod train;
 
+pub(crate) use api::*;
 pub(crate) use proxy::*;
 pub(crate) use role::*;
 pub(crate) use train::*;
@@ -83,7 +85,7 @@ pub(crate) enum RawStageBlock {
     Upload(Option<RawUpload>),
     CreateRole(Option<Box<RawCreateRole>>),
     CreateEndpoint(Option<RawCreateEndpoint>),
-    DeployProxy(Option<RawDeployProxy>),
+    DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
     Teardown(Option<RawTeardown>),
 }
@@ -101,6 +103,8 @@ pub(crate) struct RawLocal {
     /// Milliseconds until services see a change of a role. Default 1000.
     #[schemars(range(min = *limits::IAM_PROPAGATION_MS.start(), max = *limits::IAM_PROPAGATION_MS.end()))]
     pub(crate) iam_propagation_ms: Option<i64>,
+    /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
+    pub(crate) management_throttle: Option<bool>,
     /// A file with the IAM policy that whoever deploys then has, or `own` for what `runner policy` prints. Default:
     /// everything is allowed.
     pub(crate) deployer_policy: Option<String>,
@@ -131,6 +135,9 @@ pub(crate) struct RawPackage {
     pub(crate) proxy: Option<String>,
     /// What the function runs on: x86_64 (the default) or arm64.
     pub(crate) architecture: Option<String>,
+    /// A prebuilt `model-server`, linked statically, for `container: model-server`; relative to the pipeline file.
+    /// Default: built from source, or found beside the runner.
+    pub(crate) model_server: Option<String>,
 }
 
 /// The bucket.
@@ -156,7 +163,8 @@ pub(crate) struct RawCreateEndpoint {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<RawServerless>")]
     pub(crate) serverless: Option<Block<RawServerless>>,
-    /// Tag of the prebuilt sagemaker-xgboost image. Default 1.7-1.
+    /// Tag of AWS's prebuilt sagemaker-xgboost image, or model-server: an image of its own, which the runner makes.
+    /// Default 1.7-1.
     pub(crate) container: Option<String>,
     /// Days that the container's log lines are kept; one of the numbers CloudWatch takes. Default 14.
     #[schemars(extend("enum" = limits::RETENTION_DAYS))]
@@ -200,6 +208,9 @@ pub(crate) struct RawSmokeTest {
     pub(crate) request: Option<BTreeMap<String, f64>>,
     /// What the answer to it must contain.
     pub(crate) expect: Option<BTreeMap<String, serde_json::Value>>,
+    /// Where the token is from that an API with `auth: { jwt: … }` asks for. Without it, the test proves that strangers
+    /// are refused, and asks the function itself.
+    pub(crate) token: Option<RawToken>,
 }
 
 /// What a teardown keeps.

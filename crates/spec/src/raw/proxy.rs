@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{RawAccessLogs, RawAuth, RawCors, RawThrottle};
 use crate::limits;
 
 /// The function and the HTTP API.
@@ -26,6 +27,20 @@ pub(crate) struct RawDeployProxy {
     /// Days that the function's log lines are kept; one of the numbers CloudWatch takes. Default 14.
     #[schemars(extend("enum" = limits::RETENTION_DAYS))]
     pub(crate) log_retention_days: Option<i64>,
+    /// Who may call the API: none (the default: anybody who knows the URL), iam (who signs with AWS credentials), or
+    /// { jwt: … } (who has a token).
+    #[schemars(with = "Option<RawAuth>")]
+    pub(crate) auth: Option<serde_yaml::Value>,
+    /// How many requests the gateway lets through; beyond it answers 429.
+    pub(crate) throttle: Option<RawThrottle>,
+    /// Which web pages may call the API. Default: none but its own.
+    pub(crate) cors: Option<RawCors>,
+    /// A line for each request, in a log group of its own. Default true.
+    #[schemars(with = "Option<RawAccessLogs>")]
+    pub(crate) access_logs: Option<serde_yaml::Value>,
+    /// What a request's body may have, in KB of 1,024 bytes; beyond it the answer is 413. Default 256.
+    #[schemars(range(min = *limits::BODY_KB.start(), max = *limits::BODY_KB.end()))]
+    pub(crate) max_body_kb: Option<i64>,
 }
 
 /// The JSON object that the proxy answers.

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::machines;
 use crate::names::{ContainerVersion, PipelineName};
 use crate::places::Places;
 
+mod api;
 mod role;
 mod train;
 
+pub use api::*;
 pub use role::*;
 pub use train::*;
 
@@ -58,6 +61,9 @@ pub struct LocalTarget {
     pub port: Option<u16>,
     /// Milliseconds until services see a change of a role, at most 600,000. Default 1000.
     pub iam_propagation_ms: u64,
+    /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
+    /// they are not.
+    pub management_throttle: bool,
     /// What whoever deploys may do. Default: everything.
     pub deployer_policy: Option<DeployerPolicy>,
 }
@@ -92,9 +98,12 @@ pub struct Package {
     pub proxy: Option<PathBuf>,
     /// What the function runs on. Default `x86_64`.
     pub architecture: Architecture,
+    /// A prebuilt `model-server` for the image, relative to the pipeline file; else it is built from source or taken
+    /// from beside the runner. Given only with [`Container::ModelServer`].
+    pub model_server: Option<PathBuf>,
 }
 
-/// What a Lambda function runs on.
+/// What a Lambda function or an image runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Architecture {
     /// `x86_64`.
@@ -116,10 +125,19 @@ pub struct Upload {
 pub struct CreateEndpoint {
     /// What it runs on. Default: one `ml.t2.medium`.
     pub capacity: Capacity,
-    /// Tag of the prebuilt `sagemaker-xgboost` image. Default `1.7-1`.
-    pub container: ContainerVersion,
+    /// What serves the model. Default: the prebuilt image `1.7-1`.
+    pub container: Container,
     /// Days that the container's log lines are kept. Default 14.
     pub log_retention_days: i32,
+}
+
+/// What serves a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// AWS's `sagemaker-xgboost` image of that tag.
+    Prebuilt(ContainerVersion),
+    /// An image of our own, made of the program `model-server`.
+    ModelServer,
 }
 
 /// What an endpoint runs on.
@@ -156,6 +174,16 @@ pub struct DeployProxy {
     pub timeout_s: i32,
     /// Days that the function's log lines are kept; one of the numbers `CloudWatch` takes. Default 14.
     pub log_retention_days: i32,
+    /// Who may call the API. Default: anybody.
+    pub auth: Auth,
+    /// How many requests the gateway lets through.
+    pub throttle: Throttle,
+    /// Which web pages may call the API. Default: none but the API's own.
+    pub cors: Option<Cors>,
+    /// Days that the API's access log is kept; none: it has no such log. Default: as the function's.
+    pub access_log_days: Option<i32>,
+    /// What a request's body may have, 1 to 6,144 KB of 1,024 bytes. Default 256.
+    pub max_body_kb: u32,
 }
 
 /// `METHOD /path`.
@@ -203,6 +231,8 @@ pub struct SmokeTest {
     pub request: Option<BTreeMap<String, f64>>,
     /// What the answer must contain.
     pub expect: BTreeMap<String, serde_json::Value>,
+    /// What is sent to an API that asks for a token; none: the model is proved without the gateway.
+    pub token: Option<Token>,
 }
 
 /// What a teardown keeps.
@@ -223,13 +253,25 @@ pub enum Keep {
 
 impl Default for LocalTarget {
     fn default() -> Self {
-        Self { region: "us-east-1".to_owned(), port: None, iam_propagation_ms: 1000, deployer_policy: None }
+        Self {
+            region: "us-east-1".to_owned(),
+            port: None,
+            iam_propagation_ms: 1000,
+            management_throttle: false,
+            deployer_policy: None,
+        }
     }
 }
 
 impl Default for CreateEndpoint {
     fn default() -> Self {
-        Self { capacity: Capacity::default(), container: ContainerVersion::default(), log_retention_days: 14 }
+        Self { capacity: Capacity::default(), container: Container::default(), log_retention_days: 14 }
+    }
+}
+
+impl Default for Container {
+    fn default() -> Self {
+        Self::Prebuilt(ContainerVersion::default())
     }
 }
 
@@ -248,6 +290,11 @@ impl Default for DeployProxy {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: Auth::default(),
+            throttle: Throttle::default(),
+            cors: None,
+            access_log_days: Some(14),
+            max_body_kb: 256,
         }
     }
 }
@@ -276,6 +323,29 @@ impl Target {
         match self {
             Self::Local(local) => &local.region,
             Self::Aws(aws) => &aws.region,
+        }
+    }
+}
+
+impl Capacity {
+    /// The processor that an image must be built for. Serverless endpoints are `x86_64` machines.
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Instances { instance_type, .. } if machines::is_arm(instance_type) => Architecture::Arm64,
+            Self::Instances { .. } | Self::Serverless { .. } => Architecture::X86_64,
+        }
+    }
+}
+
+impl Container {
+    /// What pipeline.yaml calls an image of our own.
+    pub const MODEL_SERVER: &str = "model-server";
+
+    /// As pipeline.yaml spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Prebuilt(version) => version.as_str(),
+            Self::ModelServer => Self::MODEL_SERVER,
         }
     }
 }

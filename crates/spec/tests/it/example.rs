@@ -88,6 +88,7 @@ fn the_defaults_are_the_documented_ones() {
                     region: "us-east-1",
                     port: None,
                     iam_propagation_ms: 1000,
+                    management_throttle: false,
                     deployer_policy: None,
                 },
             ),
@@ -143,6 +144,7 @@ fn the_defaults_are_the_documented_ones() {
         package: Package {
             proxy: None,
             architecture: X86_64,
+            model_server: None,
         },
         upload: Upload {
             bucket: None,
@@ -162,8 +164,10 @@ fn the_defaults_are_the_documented_ones() {
                 instance_type: "ml.t2.medium",
                 count: 1,
             },
-            container: ContainerVersion(
-                "1.7-1",
+            container: Prebuilt(
+                ContainerVersion(
+                    "1.7-1",
+                ),
             ),
             log_retention_days: 14,
         },
@@ -183,10 +187,21 @@ fn the_defaults_are_the_documented_ones() {
             memory_mb: 256,
             timeout_s: 28,
             log_retention_days: 14,
+            auth: None,
+            throttle: Throttle {
+                rate_per_s: 100,
+                burst: 200,
+            },
+            cors: None,
+            access_log_days: Some(
+                14,
+            ),
+            max_body_kb: 256,
         },
         smoke_test: SmokeTest {
             request: None,
             expect: {},
+            token: None,
         },
         teardown: Teardown {
             keep: {},

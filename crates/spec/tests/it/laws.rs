@@ -49,6 +49,11 @@ proptest! {
     }
 
     #[test]
+    fn any_slip_in_any_key_of_the_api_is_parsed_or_complained_about(text in nearly_right(crate::api::EVERY_KEY)) {
+        survives(&text)?;
+    }
+
+    #[test]
     fn any_characters_of_yaml_are_parsed_or_complained_about(text in "[-:{}\\[\\],&*!|>'\"%@`#~? \tax1.\r\n]{0,60}") {
         survives(&text)?;
     }

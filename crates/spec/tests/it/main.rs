@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else is a test that fails")]
 
+mod api;
 mod example;
 mod laws;
 mod trust;

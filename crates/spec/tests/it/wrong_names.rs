@@ -279,6 +279,7 @@ fn a_container_that_is_not_known() {
       |                                 ^^^^^^
       |
       = help: known tags: 1.3-1, 1.5-1, 1.7-1, 3.0-5, 3.2-0
+      = help: `model-server` is an image of its own, which `runner` makes
     ");
 }
 
@@ -313,4 +314,51 @@ fn a_word_that_is_not_known() {
       = help: did you mean `bucket`?
       = help: it can keep: bucket, logs
     ");
+}
+
+#[test]
+fn a_container_of_ones_own_that_is_misspelt() {
+    insta::assert_snapshot!(stage("- create-endpoint: { container: model-serve }\n"), @"
+    error: unknown tag `model-serve` of `sagemaker-xgboost`
+     --> pipeline.yaml:3:33
+      |
+    3 | - create-endpoint: { container: model-serve }
+      |                                 ^^^^^^^^^^^
+      |
+      = help: did you mean `model-server`?
+      = help: known tags: 1.3-1, 1.5-1, 1.7-1, 3.0-5, 3.2-0
+      = help: `model-server` is an image of its own, which `runner` makes
+    ");
+}
+
+#[test]
+fn a_program_for_an_image_that_is_not_made() {
+    insta::assert_snapshot!(stage("- package: { model-server: bin/model-server }\n"), @"
+    error: `model-server` is not used: AWS's image `1.7-1` serves the model
+     --> pipeline.yaml:3:14
+      |
+    3 | - package: { model-server: bin/model-server }
+      |              ^^^^^^^^^^^^
+      |
+      = help: write `container: model-server` in stage `create-endpoint`
+    ");
+    insta::assert_snapshot!(stage("- package: { model-server: '' }\n- create-endpoint: { container: model-server }\n"), @"
+    error: `model-server` must not be empty
+     --> pipeline.yaml:3:28
+      |
+    3 | - package: { model-server: '' }
+      |                            ^^
+    ");
+}
+
+#[test]
+fn an_image_of_ones_own_is_made_for_the_machine_that_runs_it() {
+    let architecture = |endpoint: &str| {
+        let text = format!("name: fraud\nstages:\n- create-endpoint: {{ {endpoint} }}\n");
+        let spec = spec::Spec::parse(&text, "pipeline.yaml".as_ref()).unwrap();
+        spec.create_endpoint.capacity.architecture().as_str()
+    };
+    assert_eq!(architecture("container: model-server, instances: { type: ml.c7g.large }"), "arm64");
+    assert_eq!(architecture("container: model-server, instances: { type: ml.c7i.large }"), "x86_64");
+    assert_eq!(architecture("container: model-server, serverless: {}"), "x86_64");
 }

@@ -178,7 +178,7 @@ fn a_key_that_does_not_exist() {
     2 | targets: { local: { account: '1' } }
       |                     ^^^^^^^
       |
-      = help: known keys: deployer-policy, iam-propagation-ms, port, region
+      = help: known keys: deployer-policy, iam-propagation-ms, management-throttle, port, region
     ");
 }
 

@@ -137,7 +137,7 @@ impl Deployer {
     pub(super) fn runs(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
         let arguments = [arguments, &["--target", "prod"]].concat();
         let session = self.session.iter().map(|(name, value)| (*name, value.as_str()));
-        self.scene.runner_with(&arguments, &session.chain(more.iter().copied()).collect::<Vec<_>>())
+        self.scene.runner_with(&session.chain(more.iter().copied()).collect::<Vec<_>>(), &arguments)
     }
 
     /// Runs a command with the session's credentials, as a step of a life.

@@ -135,6 +135,15 @@ impl Aws {
         }
         let groups = self.logs("DescribeLogGroups", &json!({})).json();
         add("log-group", names(&groups["logGroups"], "logGroupName"));
+        let repositories =
+            names(&self.ecr("DescribeRepositories", &json!({})).json()["repositories"], "repositoryName");
+        for repository in &repositories {
+            let images = self.ecr("ListImages", &json!({ "repositoryName": repository })).json();
+            let tags =
+                images["imageIds"].as_array().unwrap().iter().map(|id| id["imageTag"].as_str().unwrap_or("none"));
+            add("image", tags.map(|tag| format!("{repository}:{tag}")).collect());
+        }
+        add("repository", repositories);
         let functions = self.signed("lambda", "GET", "/2015-03-31/functions/", &[], "").json();
         add("function", names(&functions["Functions"], "FunctionName"));
         let apis = self.signed("apigateway", "GET", "/v2/apis", &[], "").json();
@@ -195,6 +204,11 @@ impl Aws {
         self.json("sagemaker", &format!("SageMaker.{operation}"), body)
     }
 
+    /// A call of ECR.
+    pub(crate) fn ecr(&self, operation: &str, body: &Json) -> Answer {
+        self.json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body)
+    }
+
     fn json(&self, service: &str, target: &str, body: &Json) -> Answer {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
         self.signed(service, "POST", "/", &headers, &body.to_string())
@@ -209,12 +223,30 @@ impl Aws {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let answer = self.http.send(self.sign(service, method, path, headers, body));
+        let answer = self.ask(service, method, path, headers, body);
         assert!((200..300).contains(&answer.status), "{service} {method} {path}: {answer:?}");
         answer
     }
 
-    /// Signature Version 4. Paths and queries must be written as they are signed.
+    /// A call that may be refused.
+    pub(crate) fn ask(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.http.send(self.sign(service, method, path, headers, body))
+    }
+
+    /// Key id, secret and region, for other programs that sign.
+    pub(crate) fn key(&self) -> [&str; 3] {
+        [&self.key, &self.secret, &self.region]
+    }
+
+    /// How many requests to a service were answered with this status, since the log was cleared.
+    pub(crate) fn count(&self, service: &str, status: u16) -> usize {
+        let log = self.local("GET", "requests", "").json();
+        let of_it = |entry: &&Json| entry["service"] == service && entry["status"] == status;
+        log.as_array().unwrap().iter().filter(of_it).count()
+    }
+
+    /// Signature Version 4. Queries must be written as they are signed, and so must paths of S3; others encode them once
+    /// more.
     fn sign(
         &self,
         service: &str,
@@ -234,9 +266,8 @@ impl Aws {
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        // All services but S3 encode a path once more to sign it.
-        let signed = if service == "s3" { bare.to_owned() } else { percent_encoded(bare).replace("%2F", "/") };
-        let canonical = format!("{method}\n{signed}\n{query}\n{lines}\n{names}\n{payload}");
+        let bare = if service == "s3" { bare.to_owned() } else { percent_encoded(bare).replace("%2F", "/") };
+        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), &time[..8]);
         for part in [region, service, "aws4_request"] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::{HeaderMap, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -21,18 +21,25 @@ pub(crate) struct Http {
 }
 
 /// What came back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     /// HTTP status.
     pub(crate) status: u16,
     /// The body as text.
     pub(crate) text: String,
+    /// What stands before it.
+    pub(crate) headers: HeaderMap,
 }
 
 impl Answer {
     /// The body as JSON; null when it is none.
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// A header; empty when it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -48,9 +55,9 @@ impl Http {
         self.runtime.block_on(async {
             let send = async {
                 let answer = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
-                let status = answer.status().as_u16();
+                let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
                 let body = answer.into_body().collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-                Ok(Answer { status, text: String::from_utf8_lossy(&body).into_owned() })
+                Ok(Answer { status, text: String::from_utf8_lossy(&body).into_owned(), headers })
             };
             tokio::time::timeout(LIMIT, send).await.unwrap_or_else(|_| Err("no answer".to_owned()))
         })
@@ -60,6 +67,18 @@ impl Http {
     pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let uri = request.uri().clone();
         self.try_send(request).unwrap_or_else(|error| panic!("{uri}: {error}"))
+    }
+
+    /// Sends a request whose answer's headers matter.
+    pub(crate) fn exchange(&self, request: Request<Full<Bytes>>) -> (u16, HeaderMap) {
+        let uri = request.uri().clone();
+        self.runtime.block_on(async {
+            let send = tokio::time::timeout(LIMIT, self.client.request(request));
+            let answer = send.await.unwrap().unwrap_or_else(|error| panic!("{uri}: {error}"));
+            let (parts, body) = answer.into_parts();
+            body.collect().await.unwrap();
+            (parts.status.as_u16(), parts.headers)
+        })
     }
 
     /// Posts JSON.

@@ -2,6 +2,8 @@
 
 mod aws;
 mod http;
+mod issuer;
+mod peer;
 mod pipeline;
 pub(crate) mod rows;
 mod scene;
@@ -10,6 +12,8 @@ pub(crate) mod web;
 
 pub(crate) use aws::{Aws, Decided, Inventory, Side};
 pub(crate) use http::{Answer, Http, posted};
+pub(crate) use issuer::Issuer;
+pub(crate) use peer::{curl, python_with_botocore};
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
-pub(crate) use tools::{note, peer_is_missing, shared_data};
+pub(crate) use tools::{note, peer_is_missing, shared_data, static_model_server};

@@ -13,6 +13,8 @@ pub(crate) struct Pipeline {
     pub(crate) train: String,
     /// Value of `create-role:`.
     pub(crate) create_role: String,
+    /// What is added to `package:`, with a comma before it.
+    pub(crate) package: String,
     /// Value of `create-endpoint:`.
     pub(crate) create_endpoint: String,
     /// Value of `deploy-proxy:`.
@@ -30,6 +32,7 @@ impl Default for Pipeline {
             local: "{ iam-propagation-ms: 0, deployer-policy: own }".to_owned(),
             train: trained(5),
             create_role: "{}".to_owned(),
+            package: String::new(),
             create_endpoint: "{}".to_owned(),
             deploy_proxy: "{}".to_owned(),
             smoke_test: "{}".to_owned(),
@@ -49,16 +52,26 @@ impl Pipeline {
         Self { train: train.into(), ..Self::default() }
     }
 
+    /// Served by an image of ours, of this program; relative to the pipeline file.
+    pub(crate) fn own_image(program: &str) -> Self {
+        Self {
+            package: format!(", model-server: \"{program}\""),
+            create_endpoint: "{ container: model-server }".to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self { name, local, train, create_role, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
+        let Self { name, local, train, package, create_role, create_endpoint, deploy_proxy, smoke_test, teardown } =
+            self;
         let proxy = tools().proxy.display();
         format!(
             "name: {name}\n\
              targets:\n  local: {local}\n\
              stages:\n  \
              - train: {train}\n  \
-             - package: {{ proxy: \"{proxy}\" }}\n  \
+             - package: {{ proxy: \"{proxy}\"{package} }}\n  \
              - upload:\n  \
              - create-role: {create_role}\n  \
              - create-endpoint: {create_endpoint}\n  \

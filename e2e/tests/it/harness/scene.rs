@@ -112,17 +112,18 @@ impl Scene {
 
     /// Runs the runner to its end.
     pub(crate) fn runner(&self, arguments: &[&str]) -> Ran {
-        self.runner_with(arguments, &[])
+        self.runner_with(&[], arguments)
     }
 
-    /// The same with these variables in the environment.
-    pub(crate) fn runner_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    /// The same, with these variables in its environment.
+    pub(crate) fn runner_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let mut command = Command::new(&tools().runner);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         for name in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"] {
             command.env_remove(name);
         }
-        command.env("RUNNER_LOCAL_RECORD", self.record()).envs(variables.iter().copied());
+        command.env("RUNNER_LOCAL_RECORD", self.record());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran =

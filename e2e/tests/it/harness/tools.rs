@@ -34,6 +34,18 @@ pub(super) fn tools() -> &'static Tools {
     })
 }
 
+/// The static `model-server` of this workspace, built as the runner builds it, once for all tests.
+pub(crate) fn static_model_server() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let mut arguments = vec!["rustc", "--package", "model-server", "--bin", "model-server", "--target", &target];
+        arguments.extend(["--target-dir", "target/image"]);
+        let flags = ["--", "-C", "target-feature=+crt-static", "-C", "strip=symbols"];
+        cargo(&arguments, &flags).pop().unwrap()
+    })
+}
+
 /// A file beside the checkout that is too big or not ours to commit; says on stderr when it is absent.
 pub(crate) fn shared_data(file: &str) -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,14 +68,18 @@ pub(crate) fn note(text: &str) {
 
 /// Both programs in one call, so that they share their dependencies with each other and with the tests.
 fn build() -> Vec<PathBuf> {
+    cargo(&["build", "--package", "runner", "--package", "lambda-proxy"], &[])
+}
+
+/// Builds something; where its executables are.
+fn cargo(arguments: &[&str], last: &[&str]) -> Vec<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace).args(["build", "--package", "runner", "--package", "lambda-proxy"]);
-    command.args(["--message-format", "json-render-diagnostics"]);
+    command.current_dir(workspace).args(arguments).args(["--message-format", "json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let output = command.args(last).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());

@@ -22,10 +22,15 @@ pub(crate) struct Web {
 impl Web {
     /// Serves these answers, each as it goes over the wire; 404 for any other path.
     pub(crate) fn new(answers: &[(&'static str, Vec<u8>)]) -> Self {
+        Self::serving(|_| answers.to_vec())
+    }
+
+    /// The same, where the answers hang on the server's own URL.
+    pub(crate) fn serving(answers: impl FnOnce(&str) -> Vec<(&'static str, Vec<u8>)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (asked, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let answers: BTreeMap<_, _> = answers.iter().cloned().collect();
+        let answers: BTreeMap<_, _> = answers(&format!("http://127.0.0.1:{port}")).into_iter().collect();
         let thread = thread::spawn({
             let (asked, stop) = (Arc::clone(&asked), Arc::clone(&stop));
             move || {

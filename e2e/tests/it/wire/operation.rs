@@ -5,12 +5,13 @@ use super::models::{Models, Operation, Service};
 use super::text::{form, path_parts};
 
 /// Signing names, and what botocore calls the service.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 8] = [
     ("s3", "s3"),
     ("iam", "iam"),
     ("sts", "sts"),
     ("lambda", "lambda"),
     ("apigateway", "apigatewayv2"),
+    ("ecr", "ecr"),
     ("logs", "logs"),
     ("servicequotas", "service-quotas"),
 ];

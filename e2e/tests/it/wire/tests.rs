@@ -10,7 +10,7 @@ const AGENT: &str = "aws-sdk-rust/1.3 ua/2.1 api/test#1";
 fn every_request_of_a_whole_life_is_one_that_aws_would_accept() {
     let scene = Scene::new(&Pipeline::default());
     scene.apply();
-    scene.write(&Pipeline { deploy_proxy: "{ memory-mb: 512 }".to_owned(), ..Pipeline::trees(6) });
+    scene.write(&Pipeline { deploy_proxy: "{ memory-mb: 512, auth: iam }".to_owned(), ..Pipeline::trees(6) });
     scene.apply();
     scene.runner(&["teardown"]).exits(0);
     let Some(verdict) = judge(&scene.record()) else { return };
@@ -18,10 +18,12 @@ fn every_request_of_a_whole_life_is_one_that_aws_would_accept() {
     assert_eq!(verdict.faults, BTreeSet::new());
     for operation in [
         "apigateway:CreateRoute",
+        "apigateway:UpdateRoute",
         "iam:PutRolePolicy",
         "lambda:CreateFunction",
         "logs:PutRetentionPolicy",
         "s3:PutBucketLifecycleConfiguration",
+        "s3:PutBucketPolicy",
         "s3:PutObject",
         "sagemaker:CreateEndpointConfig",
         "sagemaker:InvokeEndpoint",

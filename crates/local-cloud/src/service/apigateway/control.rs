@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -15,10 +17,13 @@ use crate::call::{self, Call, Refusal, Reply};
 
 use super::resource::{Api, Entry, Integration, Resource, Route, bad, merge, to_value};
 use super::route::RouteKey;
-use super::{stages, tags};
+use super::{authorizer, stages, tags};
 
 /// Answers one call.
-pub(super) fn handle(cloud: &Cloud, call: &Call) -> Reply {
+pub(super) async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    if !cloud.apigateway.management.admit(cloud.config.delays.management_throttle, Instant::now()) {
+        return Err(Refusal::new(429, "TooManyRequestsException", "Too Many Requests"));
+    }
     let decoded = percent_decode_str(&call.path).decode_utf8_lossy();
     if let Some(arn) = decoded.strip_prefix("/v2/tags/") {
         return tags::handle(cloud, call, arn);
@@ -46,6 +51,7 @@ pub(super) fn handle(cloud: &Cloud, call: &Call) -> Reply {
             }),
             (method, ["integrations", rest @ ..]) => integrations(cloud, call, method, id, rest),
             (method, ["routes", rest @ ..]) => routes(cloud, call, method, id, rest),
+            (method, ["authorizers", rest @ ..]) => authorizer::authorizers(cloud, call, method, id, rest).await,
             (method, ["stages", rest @ ..]) => stages::stages(cloud, call, method, id, rest),
             (method, ["deployments", rest @ ..]) => stages::deployments(cloud, call, method, id, rest),
             _ => Err(unknown(call)),
@@ -144,8 +150,8 @@ fn create_api(cloud: &Cloud, call: &Call) -> Reply {
     let api: Api = merge(base, &given)?;
     let shown = to_value(&api);
     cloud.apigateway.apis.write(|apis| {
-        let (integrations, routes, stages, deployments) = Default::default();
-        apis.insert(id, Entry { api, integrations, routes, stages, deployments });
+        let (integrations, routes, stages, deployments, authorizers) = Default::default();
+        apis.insert(id, Entry { api, integrations, routes, stages, deployments, authorizers });
         Ok(())
     })?;
     Ok(call::json_status(201, &shown))
@@ -261,6 +267,9 @@ fn may_stand(entry: &Entry, route: &Route) -> Result<(), Refusal> {
         if !known {
             return Err(bad(format!("Invalid target specified: {target}")));
         }
+    }
+    if route.authorization_type == "JWT" && !entry.authorizers.contains_key(&route.authorizer_id) {
+        return Err(bad(format!("Invalid authorizer id specified: {}", route.authorizer_id)));
     }
     let key = RouteKey::parse(&route.route_key);
     for other in entry.routes.values().filter(|other| other.route_id != route.route_id) {

@@ -66,3 +66,34 @@ fn list(headers: &mut HeaderMap, name: HeaderName, values: &[String]) {
         headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_function_says_of_origins_is_replaced_by_what_the_api_says() {
+        let cors = Cors {
+            allow_origins: vec!["https://a.example".to_owned()],
+            expose_headers: vec!["x-id".to_owned()],
+            ..Cors::default()
+        };
+        let said = |origin: &str| {
+            let (mut request, mut response) = (HeaderMap::new(), HeaderMap::new());
+            request.insert(header::ORIGIN, origin.parse().unwrap());
+            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("9"));
+            response.insert(header::ETAG, HeaderValue::from_static("e"));
+            apply(&cors, &request, &mut response);
+            let mut lines: Vec<String> =
+                response.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+            lines.sort();
+            lines.join("; ")
+        };
+        assert_eq!(
+            said("https://a.example"),
+            "access-control-allow-origin: https://a.example; access-control-expose-headers: x-id; etag: e"
+        );
+        assert_eq!(said("https://b.example"), "etag: e");
+    }
+}

@@ -26,7 +26,19 @@ pub(super) struct Context<'a> {
     pub(super) path: &'a str,
     pub(super) path_parameters: &'a BTreeMap<String, String>,
     pub(super) request_id: &'a str,
+    /// Who was let in, where the route asks.
+    pub(super) authorizer: Option<&'a Value>,
     pub(super) now: Timestamp,
+}
+
+/// The name that AWS would serve the API under.
+pub(super) fn domain_name(api_id: &str, region: &str) -> String {
+    format!("{api_id}.execute-api.{region}.amazonaws.com")
+}
+
+/// A time as events and access logs show it.
+pub(super) fn shown_time(time: Timestamp) -> String {
+    time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
 
 /// Builds the event. What a request lacks is left out, never null. The caller is always this machine.
@@ -43,7 +55,7 @@ pub(super) fn build(context: &Context<'_>, request: &Request<Bytes>) -> Value {
         "requestContext": {
             "accountId": context.account,
             "apiId": context.api_id,
-            "domainName": format!("{}.execute-api.{}.amazonaws.com", context.api_id, context.region),
+            "domainName": domain_name(context.api_id, context.region),
             "domainPrefix": context.api_id,
             "http": {
                 "method": request.method().as_str(),
@@ -55,11 +67,14 @@ pub(super) fn build(context: &Context<'_>, request: &Request<Bytes>) -> Value {
             "requestId": context.request_id,
             "routeKey": context.route_key,
             "stage": context.stage,
-            "time": context.now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "time": shown_time(context.now),
             "timeEpoch": context.now.as_millisecond(),
         },
         "isBase64Encoded": false,
     });
+    if let Some(authorizer) = context.authorizer {
+        event["requestContext"]["authorizer"] = authorizer.clone();
+    }
     let cookies = cookies(request.headers());
     if !cookies.is_empty() {
         event["cookies"] = json!(cookies);
@@ -160,6 +175,7 @@ mod tests {
             path: "/prod/items/a%20b",
             path_parameters: &parameters,
             request_id: "JKJaXmPLvHcESHA=",
+            authorizer: None,
             now: "2020-03-12T19:03:58.390Z".parse().unwrap(),
         };
         build(&context, request)

@@ -1,14 +1,20 @@
 //! API Gateway v2 HTTP APIs: control plane and data plane.
 //!
-//! HTTP APIs with Lambda proxy integrations, payload 2.0, routes without authorizers, stages, throttling and CORS.
-//! What else AWS knows is refused by name, never ignored. A stage serves the API as it is now: a deployment is a
+//! HTTP APIs with Lambda proxy integrations, payload 2.0, routes that are open or ask for a signature or a token, stages,
+//! throttling, CORS and access logs. What else AWS knows is refused by name, never ignored. A stage serves the API as it is now: a deployment is a
 //! record without a copy of the routes.
 
+mod access;
+mod access_log;
 mod answer;
+#[expect(clippy::struct_field_names, reason = "the fields are named as the wire names them")]
+mod authorizer;
 mod control;
 mod cors;
 mod data_plane;
 mod event;
+mod issuers;
+mod jwt;
 mod needs;
 #[expect(clippy::struct_field_names, reason = "the fields are named as the wire names them")]
 mod resource;
@@ -37,13 +43,20 @@ pub use needs::needs;
 pub struct ApiGateway {
     apis: Persisted<BTreeMap<String, resource::Entry>>,
     buckets: throttle::Buckets,
+    management: throttle::Management,
+    issuers: issuers::Issuers,
 }
 
 impl ApiGateway {
     /// Reads the state.
     pub fn open(config: &Config) -> Result<Self, StateError> {
         let dir = config.state_dir.join("apigateway");
-        Ok(Self { apis: Persisted::open(&dir, "apis")?, buckets: throttle::Buckets::default() })
+        Ok(Self {
+            apis: Persisted::open(&dir, "apis")?,
+            buckets: throttle::Buckets::default(),
+            management: throttle::Management::default(),
+            issuers: issuers::Issuers::default(),
+        })
     }
 
     /// Whether no API exists.
@@ -53,9 +66,8 @@ impl ApiGateway {
 }
 
 /// Answers one control-plane call in REST-JSON.
-pub fn handle(cloud: &Arc<Cloud>, call: &Call) -> impl Future<Output = Reply> {
-    // The server awaits every service alike, though nothing here waits.
-    std::future::ready(control::handle(cloud, call))
+pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
+    control::handle(cloud, call).await
 }
 
 /// Answers one request of the public: `path` is what follows the API's own prefix and begins with `/`.

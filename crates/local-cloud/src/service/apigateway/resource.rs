@@ -8,7 +8,13 @@ use serde_json::Value;
 
 use crate::call::Refusal;
 
+use super::access_log;
+use super::authorizer::Authorizer;
 use super::route::RouteKey;
+
+/// Scopes of a route, and characters of one. Source: API Gateway quotas; botocore, `AuthorizationScopes`.
+const MAX_SCOPES: usize = 10;
+const MAX_SCOPE_CHARS: usize = 64;
 
 /// One API with everything below it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +24,9 @@ pub(super) struct Entry {
     pub(super) routes: BTreeMap<String, Route>,
     pub(super) stages: BTreeMap<String, Stage>,
     pub(super) deployments: BTreeMap<String, Deployment>,
+    /// Absent from the state of versions that had none.
+    #[serde(default)]
+    pub(super) authorizers: BTreeMap<String, Authorizer>,
 }
 
 /// A kind of thing that can be created from a request and changed by a partial one.
@@ -126,6 +135,11 @@ pub(super) struct Route {
     pub(super) api_key_required: bool,
     #[serde(default = "no_authorization")]
     pub(super) authorization_type: String,
+    /// Empty when there is none, as an update that takes it away says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) authorizer_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) authorization_scopes: Vec<String>,
     /// `integrations/<id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<String>,
@@ -154,7 +168,6 @@ pub(super) struct Stage {
     pub(super) route_settings: BTreeMap<String, RouteSettings>,
     #[serde(default)]
     pub(super) stage_variables: BTreeMap<String, String>,
-    /// Remembered; access logs are not written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) access_log_settings: Option<AccessLog>,
     #[serde(default)]
@@ -258,11 +271,23 @@ impl Resource for Route {
     const OWN: &'static [&'static str] = &["routeId"];
 
     fn check(&self) -> Result<(), Refusal> {
-        if self.authorization_type != "NONE" {
-            return Err(bad(format!(
-                "The local cloud does not support authorization type {}",
-                self.authorization_type
-            )));
+        match self.authorization_type.as_str() {
+            "NONE" | "AWS_IAM" if !self.authorization_scopes.is_empty() => {
+                return Err(bad("Authorization scopes are supported for the authorization type JWT only"));
+            }
+            "JWT" if self.authorizer_id.is_empty() => {
+                return Err(bad("AuthorizerId is required for the authorization type JWT"));
+            }
+            "NONE" | "AWS_IAM" | "JWT" => {}
+            "CUSTOM" => return Err(bad("The local cloud does not support Lambda authorizers")),
+            other => return Err(bad(format!("Invalid authorization type specified: {other}"))),
+        }
+        let scopes = &self.authorization_scopes;
+        if scopes.len() > MAX_SCOPES
+            || scopes.iter().any(|scope| !(1..=MAX_SCOPE_CHARS).contains(&scope.chars().count()))
+        {
+            let limits = format!("at most {MAX_SCOPES} of 1 to {MAX_SCOPE_CHARS} characters are allowed");
+            return Err(bad(format!("Invalid authorization scopes specified: {limits}")));
         }
         RouteKey::parse(&self.route_key).map(|_| ()).ok_or_else(|| {
             bad("The provided route key is not formatted properly for HTTP protocol. Format should be \"<HTTP METHOD> \
@@ -284,7 +309,18 @@ impl Resource for Stage {
         if rates.filter_map(|settings| settings.throttling_rate_limit).any(|rate| rate < 0.0 || !rate.is_finite()) {
             return Err(bad("Invalid throttling rate limit specified"));
         }
+        self.access_log_settings.as_ref().map_or(Ok(()), AccessLog::check)?;
         tag_count(&self.tags)
+    }
+}
+
+impl AccessLog {
+    fn check(&self) -> Result<(), Refusal> {
+        let format = self.format.as_deref().unwrap_or_default();
+        if self.destination_arn.as_deref().is_none_or(|arn| access_log::group(arn).is_none()) {
+            return Err(bad("Invalid access log destination specified: the ARN of a log group is expected"));
+        }
+        access_log::check(format).map_err(bad)
     }
 }
 

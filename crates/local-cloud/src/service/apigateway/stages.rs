@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
+use crate::permission::Permission;
 
 use super::control::{body, conflict, listed, new_id, no_content, not_found, one, page, patch, read, unknown, write};
 use super::resource::{Deployment, Entry, Stage, bad, merge, to_value};
@@ -80,6 +81,7 @@ pub(super) fn deploy(entry: &mut Entry) {
 
 fn create(cloud: &Cloud, call: &Call, api: &str) -> Reply {
     let given = body(call)?;
+    may_log(cloud, call, &given)?;
     let now = Timestamp::now();
     let stage: Stage = merge(json!({ "createdDate": now, "lastUpdatedDate": now }), &given)?;
     write(cloud, api, |entry| {
@@ -96,6 +98,7 @@ fn create(cloud: &Cloud, call: &Call, api: &str) -> Reply {
 
 fn update(cloud: &Cloud, call: &Call, api: &str, name: &str) -> Reply {
     let given = body(call)?;
+    may_log(cloud, call, &given)?;
     for member in ["stageName", "tags"] {
         if !given[member].is_null() {
             return Err(bad(format!("Invalid request body: {member} cannot be updated")));
@@ -121,6 +124,27 @@ fn update(cloud: &Cloud, call: &Call, api: &str, name: &str) -> Reply {
         cloud.apigateway.buckets.forget(api);
         one(entry.stages.get(name), absent)
     })
+}
+
+/// What whoever turns access logs on must be allowed to do. Source: "Configure logging for HTTP APIs".
+const LOG_DELIVERY: [&str; 9] = [
+    "logs:CreateLogDelivery",
+    "logs:CreateLogGroup",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+];
+
+fn may_log(cloud: &Cloud, call: &Call, given: &Value) -> Result<(), Refusal> {
+    if given["accessLogSettings"].is_null() {
+        return Ok(());
+    }
+    let may = |action: &&str| cloud.iam.ask(&call.caller, &Permission::new(*action, "*")).is_ok();
+    if LOG_DELIVERY.iter().all(may) { Ok(()) } else { Err(bad("Insufficient permissions to enable logging")) }
 }
 
 /// Whether the deployment that a request names exists and may be chosen by hand.

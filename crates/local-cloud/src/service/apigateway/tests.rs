@@ -1,5 +1,7 @@
 //! The service through its two doors.
 
+mod auth;
+
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -68,11 +70,11 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
         (Method::POST, format!("/v2/apis/{id}/routes"), json!({ "routeKey": "POST /" })),
         (Method::POST, format!("/v2/apis/{id}/routes"), json!({ "routeKey": "FETCH /" })),
         (Method::POST, format!("/v2/apis/{id}/routes"), json!({ "routeKey": "GET /", "target": "integrations/none" })),
-        (Method::POST, format!("/v2/apis/{id}/routes"), json!({ "routeKey": "GET /", "authorizationType": "JWT" })),
+        (Method::POST, format!("/v2/apis/{id}/routes"), json!({ "routeKey": "GET /", "authorizationType": "CUSTOM" })),
         (Method::DELETE, format!("/v2/apis/{id}/integrations/{integration}"), Value::Null),
         (Method::PATCH, format!("/v2/apis/{id}/integrations/{integration}"), json!({ "timeoutInMillis": 30_001 })),
         (Method::PATCH, format!("/v2/apis/{id}/integrations/{integration}"), json!({ "tlsConfig": {} })),
-        (Method::GET, format!("/v2/apis/{id}/authorizers"), Value::Null),
+        (Method::GET, format!("/v2/apis/{id}/models"), Value::Null),
     ];
     let mut refusals = Vec::new();
     for (method, path, body) in cases {
@@ -89,11 +91,11 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
     409 ConflictException Route with key POST / already exists for this API
     400 BadRequestException The provided route key is not formatted properly for HTTP protocol. Format should be "<HTTP METHOD> /<RESOURCE PATH>" or "$default"
     400 BadRequestException Invalid target specified: integrations/none
-    400 BadRequestException The local cloud does not support authorization type JWT
+    400 BadRequestException The local cloud does not support Lambda authorizers
     409 ConflictException Cannot delete Integration 'INTEGRATION' because it is referenced by a Route.
     400 BadRequestException Timeout should be between 50 ms and 30000 ms
     400 BadRequestException Invalid or unsupported request body: unknown field `tlsConfig`, expected one of `integrationId`, `integrationType`, `integrationMethod`, `integrationUri`, `connectionType`, `payloadFormatVersion`, `timeoutInMillis`, `description`
-    404 NotFoundException The local cloud's API Gateway does not know GET /v2/apis/API/authorizers
+    404 NotFoundException The local cloud's API Gateway does not know GET /v2/apis/API/models
     "#);
 }
 

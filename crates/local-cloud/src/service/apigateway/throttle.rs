@@ -22,6 +22,19 @@ struct Bucket {
     filled: Instant,
 }
 
+impl Bucket {
+    fn take(&mut self, rate: f64, burst: f64, now: Instant) -> bool {
+        let refill = now.saturating_duration_since(self.filled).as_secs_f64() * rate;
+        self.tokens = (self.tokens + refill).min(burst);
+        self.filled = now;
+        let taken = rate > 0.0 && self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
+}
+
 impl Buckets {
     /// Takes a token; none left means 429. `scope` is the stage and, with settings of its own, the route.
     ///
@@ -35,15 +48,7 @@ impl Buckets {
         let bucket = buckets
             .entry((api.to_owned(), scope.to_owned()))
             .or_insert_with(|| Bucket { tokens: f64::from(burst), filled: now });
-        let refill = now.saturating_duration_since(bucket.filled).as_secs_f64() * rate;
-        bucket.tokens = (bucket.tokens + refill).min(f64::from(burst));
-        bucket.filled = now;
-        if rate > 0.0 && bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
-            true
-        } else {
-            false
-        }
+        bucket.take(rate, f64::from(burst), now)
     }
 
     /// Forgets an API's buckets: it is gone, or its limits are others.
@@ -52,11 +57,28 @@ impl Buckets {
     }
 }
 
+/// Management calls, of which an account has so many for all its APIs. Source: API Gateway quotas.
+#[derive(Debug, Default)]
+pub(super) struct Management {
+    bucket: Mutex<Option<Bucket>>,
+}
+
+const MANAGEMENT: (f64, f64) = (10.0, 40.0);
+
+impl Management {
+    /// Takes a token, if they are counted.
+    pub(super) fn admit(&self, counted: bool, now: Instant) -> bool {
+        let (rate, burst) = MANAGEMENT;
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        !counted || bucket.get_or_insert(Bucket { tokens: burst, filled: now }).take(rate, burst, now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Buckets, RouteSettings};
+    use super::{Buckets, Management, RouteSettings};
 
     fn limits(rate: Option<f64>, burst: Option<u32>) -> RouteSettings {
         RouteSettings { throttling_rate_limit: rate, throttling_burst_limit: burst, ..RouteSettings::default() }
@@ -70,6 +92,16 @@ mod tests {
         assert_eq!([0, 0, 0, 0].map(admitted), [true, true, true, false]);
         assert_eq!([50, 110, 115].map(admitted), [false, true, false]);
         assert_eq!([9000, 9000, 9000, 9000].map(admitted), [true, true, true, false]);
+    }
+
+    #[test]
+    fn forty_management_calls_are_admitted_at_once_and_then_ten_a_second() {
+        let (management, start) = (Management::default(), Instant::now());
+        let admitted = |calls: usize, millis: u64| {
+            (0..calls).filter(|_| management.admit(true, start + Duration::from_millis(millis))).count()
+        };
+        assert_eq!((admitted(50, 0), admitted(5, 110), admitted(50, 1110), admitted(50, 60_000)), (40, 1, 10, 40));
+        assert!((0..1000).all(|_| Management::default().admit(false, start)));
     }
 
     #[test]

@@ -96,6 +96,24 @@ pub(super) fn check_trust(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Whether a document may become a resource's policy. The error is the message of `MalformedPolicyDocument`, or what
+/// the resource's own service makes of it.
+pub(crate) fn check_resource(text: &str) -> Result<(), &'static str> {
+    for statement in read(text)?.statement.all() {
+        if statement.principal.is_none() && statement.not_principal.is_none() {
+            return Err("Missing required field Principal");
+        }
+        if statement.action.is_none() && statement.not_action.is_none() {
+            return Err("Missing required field Action");
+        }
+        if statement.resource.is_none() && statement.not_resource.is_none() {
+            return Err("Missing required field Resource");
+        }
+        statement.check()?;
+    }
+    Ok(())
+}
+
 fn read(text: &str) -> Result<Document, &'static str> {
     let value: Value = serde_json::from_str(text).map_err(|_| "This policy contains invalid Json")?;
     let document: Document = serde_json::from_value(value).map_err(|_| SYNTAX)?;

@@ -364,3 +364,61 @@ fn a_session_has_the_same_credentials_whenever_it_is_asked_for() {
     assert_eq!(key.caller.arn, "arn:aws:sts::123456789012:assumed-role/Exec/fraud-proxy");
     assert_eq!(key.caller.role.as_deref(), Some(ROLE));
 }
+
+#[test]
+fn a_resources_policy_is_asked_beside_the_callers_own() {
+    let (_dir, iam) = fresh();
+    create(&iam);
+    put(&iam, &reading());
+    let session = "arn:aws:sts::123456789012:assumed-role/Exec/s";
+    let role = Caller { arn: session.to_owned(), role: Some(ROLE.to_owned()) };
+    let owner = Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None };
+    let gone =
+        Caller { arn: "arn:aws:sts::123456789012:assumed-role/Gone/s".to_owned(), role: Some("arn:gone".into()) };
+    let policy = |effect: &str, principal: serde_json::Value, more: serde_json::Value| {
+        let mut statement = json!({"Effect": effect, "Action": "s3:*", "Resource": "arn:aws:s3:::bucket*"});
+        statement.as_object_mut().unwrap().extend(principal.as_object().unwrap().clone());
+        statement.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"Version": "2012-10-17", "Statement": statement}).to_string()
+    };
+    let may = |caller: &Caller, action: &str, policy: &str| {
+        iam.ask(caller, &Permission::new(action, MODEL).under(Some(policy.to_owned()))).is_ok()
+    };
+    let (read, write, none) = ("s3:GetObject", "s3:PutObject", json!({}));
+    let to = |whom: &str| json!({"Principal": {"AWS": whom}});
+
+    // Whom it is about, and what that does to one action that the role may and one that it may not.
+    let account = "arn:aws:iam::123456789012:root";
+    for (principal, allows, denies) in [
+        (json!({"Principal": "*"}), true, true),
+        (to("*"), true, true),
+        (to(ROLE), true, true),
+        (to(session), true, true),
+        (to("123456789012"), false, true),
+        (to(account), false, true),
+        (to("arn:aws:iam::123456789012:role/other"), false, false),
+        (to("arn:aws:iam::999999999999:root"), false, false),
+        (json!({"Principal": {"Service": "lambda.amazonaws.com"}}), false, false),
+        (json!({"NotPrincipal": {"AWS": "arn:aws:iam::999999999999:root"}}), false, true),
+    ] {
+        let (allow, deny) =
+            (policy("Allow", principal.clone(), none.clone()), policy("Deny", principal.clone(), none.clone()));
+        assert_eq!(may(&role, write, &allow), allows, "allows {principal}");
+        assert_eq!(!may(&role, read, &deny), denies, "denies {principal}");
+        assert!(may(&role, read, &allow), "{principal}");
+    }
+    // A denial of the role's own outweighs the bucket's permission.
+    put(&iam, &reading().replace("Allow", "Deny"));
+    assert!(!may(&role, read, &policy("Allow", to(ROLE), none.clone())));
+    assert!(!may(&gone, read, &policy("Allow", json!({"Principal": "*"}), none.clone())));
+
+    // Conditions are those of IAM; what is unknown denies and does not allow.
+    let tls = |value: &str| json!({"Condition": {"Bool": {"aws:SecureTransport": value}}});
+    assert!(may(&owner, write, &policy("Deny", json!({"Principal": "*"}), tls("false"))));
+    assert!(!may(&owner, write, &policy("Deny", json!({"Principal": "*"}), tls("true"))));
+    let odd = json!({"Condition": {"OddOperator": {"aws:SecureTransport": "true"}}});
+    assert!(!may(&owner, write, &policy("Deny", json!({"Principal": "*"}), odd.clone())));
+    assert!(!may(&role, write, &policy("Allow", json!({"Principal": "*"}), odd)));
+    // The owner is locked out like everybody else.
+    assert!(!may(&owner, read, &policy("Deny", json!({"Principal": "*"}), none)));
+}

@@ -65,19 +65,29 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let cloud = Cloud::open(config(dir.path().to_owned(), lambda_settle)).await.unwrap();
         // A role that Lambda may assume and that may do anything.
-        for (action, form) in [
-            ("CreateRole", json!({ "RoleName": "proxy", "Path": "/runner/", "AssumeRolePolicyDocument": TRUST })),
-            ("PutRolePolicy", json!({ "RoleName": "proxy", "PolicyName": "all", "PolicyDocument": ALL })),
-        ] {
-            let form = form.as_object().unwrap().iter().map(|(key, value)| (key, value.as_str().unwrap()));
-            let action_only = [("Action", action), ("Version", "2010-05-08")];
-            let mut body = form_urlencoded::Serializer::new(String::new());
-            body.extend_pairs(action_only).extend_pairs(form);
-            let mut call = call(Method::POST, "/", body.finish());
-            action.clone_into(&mut call.operation);
-            crate::service::iam::handle(&cloud, &call).await.unwrap();
-        }
-        Self { cloud, _dir: dir }
+        let fixture = Self { cloud, _dir: dir };
+        let form = json!({ "RoleName": "proxy", "Path": "/runner/", "AssumeRolePolicyDocument": TRUST });
+        fixture.ask_iam("CreateRole", &form).await;
+        fixture
+            .ask_iam("PutRolePolicy", &json!({ "RoleName": "proxy", "PolicyName": "all", "PolicyDocument": ALL }))
+            .await;
+        fixture
+    }
+
+    /// Makes this the one policy of the role.
+    pub(crate) async fn put_policy(&self, policy: &Value) {
+        let form = json!({ "RoleName": "proxy", "PolicyName": "all", "PolicyDocument": policy.to_string() });
+        self.ask_iam("PutRolePolicy", &form).await;
+    }
+
+    async fn ask_iam(&self, action: &str, form: &Value) {
+        let form = form.as_object().unwrap().iter().map(|(key, value)| (key, value.as_str().unwrap()));
+        let action_only = [("Action", action), ("Version", "2010-05-08")];
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(action_only).extend_pairs(form);
+        let mut call = call(Method::POST, "/", body.finish());
+        action.clone_into(&mut call.operation);
+        crate::service::iam::handle(&self.cloud, &call).await.unwrap();
     }
 
     /// Status and body, or the refusal in one line.

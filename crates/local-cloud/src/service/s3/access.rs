@@ -16,6 +16,7 @@ use super::{bucket, refuse};
 use crate::Cloud;
 use crate::call::{Caller, Refusal};
 use crate::permission::Permission;
+use crate::service::iam::Keys;
 use crate::signature;
 
 /// Tells `s3s` the secrets and what their holders may do.
@@ -98,9 +99,25 @@ pub(super) fn caller(
     }
 }
 
-/// Lets the account do anything, and a role what its policies allow.
+/// What is not denied to the account itself, so that a mistake in a policy can be mended. Source: IAM user guide, of
+/// the root user. The account's own key stands for that user here, since there is no other.
+const OWNERS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+
+/// Asks IAM, which hears the bucket's own policy beside those of the caller.
 pub(super) fn ask(cloud: &Cloud, caller: &Caller, permission: &Permission) -> Result<(), Refusal> {
-    cloud.iam.ask(caller, permission).map_err(|message| Refusal::new(403, "AccessDenied", message))
+    let prefix = format!("arn:{}:s3:::", cloud.config.partition());
+    let bucket = permission.resource.strip_prefix(&prefix).and_then(|name| name.split('/').next());
+    let heard = caller.role.is_some() || !OWNERS.contains(&permission.action.as_str());
+    let policy = bucket.filter(|_| heard).and_then(|bucket| cloud.s3.policy(bucket));
+    let verdict = cloud.iam.ask(caller, &permission.clone().under(policy));
+    verdict.map_err(|message| Refusal::new(403, "AccessDenied", message))
+}
+
+/// Whether a role may, which another service asks that acts as the role.
+pub(crate) fn may(cloud: &Cloud, role: &str, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
+    let caller = Caller { arn: role.to_owned(), role: Some(role.to_owned()) };
+    let permission = Permission { keys: Keys::from(context), ..Permission::new(action, resource) };
+    ask(cloud, &caller, &permission).is_ok()
 }
 
 #[cfg(test)]
@@ -211,6 +228,52 @@ mod tests {
         insta::assert_snapshot!(get("/data/models/none", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: &quot;arn:aws:s3:::data&quot; because no identity-based policy allows the s3:ListBucket action</Message></Error>");
         insta::assert_snapshot!(get("/data", "list-type=2").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: &quot;arn:aws:s3:::data&quot; because no identity-based policy allows the s3:ListBucket action</Message></Error>");
         assert!(get("/data", "list-type=2&prefix=models%2F").await.starts_with("200 "));
+    }
+
+    fn put_policy(cloud: &Arc<Cloud>, statement: &str) {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        let input = s3s::dto::PutBucketPolicyInput::builder().bucket("data".to_owned()).policy(text).build().unwrap();
+        cloud.s3.put_bucket_policy(&input).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_buckets_policy_denies_what_the_role_may_and_allows_what_it_may_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = cloud(dir.path()).await;
+        let session = with_role(&cloud).await;
+        let get = async |path| answer(&cloud, signed(&session, path, "x-id=GetObject")).await;
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"],
+                "Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+               {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/r"},"Action":"s3:GetObject",
+                "Resource":"arn:aws:s3:::data/other/*"}"#,
+        );
+        assert_eq!(get("/data/models/a").await, "200 ");
+        assert_eq!(get("/data/other/b").await, "200 ");
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/models/*"}"#,
+        );
+        insta::assert_snapshot!(get("/data/models/a").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::data/models/a&quot; with an explicit deny in a resource-based policy</Message></Error>");
+        assert!(!may(&cloud, ROLE, "s3:GetObject", "arn:aws:s3:::data/models/a", &[]));
+        let owner = Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None };
+        let owners =
+            |key: &str| ask(&cloud, &owner, &Permission::new("s3:GetObject", format!("arn:aws:s3:::data/{key}")));
+        assert!(owners("models/a").is_err());
+        assert_eq!(owners("other/b"), Ok(()));
+
+        // Whoever locked themselves out can mend the policy, with the account's own key.
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"]}"#,
+        );
+        assert!(owners("other/b").is_err());
+        let role = Caller { arn: ROLE.to_owned(), role: Some(ROLE.to_owned()) };
+        for action in OWNERS {
+            let need = Permission::new(action, "arn:aws:s3:::data");
+            assert!(ask(&cloud, &owner, &need).is_ok() && ask(&cloud, &role, &need).is_err(), "{action}");
+        }
     }
 
     #[tokio::test]

@@ -32,6 +32,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use s3s::service::S3ServiceBuilder;
 use s3s::validation::NameValidation;
 
+pub(crate) use self::access::may;
 use self::bodies::Bodies;
 use self::checksum::Algorithm;
 use self::index::Index;
@@ -75,6 +76,11 @@ impl S3 {
                 None
             }
         }
+    }
+
+    /// A bucket's policy, as it was put.
+    fn policy(&self, bucket: &str) -> Option<String> {
+        self.index.read(|index| index.buckets.get(bucket)?.policy.clone())
     }
 
     fn exists(&self, bucket: &str) -> bool {

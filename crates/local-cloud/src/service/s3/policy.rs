@@ -3,19 +3,20 @@
 use serde_json::Value;
 
 use crate::call::Refusal;
+use crate::service::iam;
 
 /// Bytes of a bucket policy.
 const MAX_POLICY: usize = 20 * 1024;
 
 /// Checks the form: statements with an effect, a principal, actions, and resources of this bucket.
-pub(super) fn check(bucket: &str, policy: &str) -> Result<(), Refusal> {
-    if policy.len() > MAX_POLICY {
+pub(super) fn check(bucket: &str, text: &str) -> Result<(), Refusal> {
+    if text.len() > MAX_POLICY {
         return Err(Refusal::new(400, "PolicyTooLarge", "Policy document is too large"));
     }
-    if !policy.starts_with('{') {
+    if !text.starts_with('{') {
         return Err(malformed("Policies must be valid JSON and the first byte must be '{'"));
     }
-    let policy: Value = serde_json::from_str(policy).map_err(|_| malformed("This policy contains invalid Json"))?;
+    let policy: Value = serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
     if policy.get("Version").is_some_and(|version| version != "2012-10-17" && version != "2008-10-17") {
         return Err(malformed("The policy must contain a valid version string"));
     }
@@ -26,7 +27,9 @@ pub(super) fn check(bucket: &str, policy: &str) -> Result<(), Refusal> {
         Some(Value::Array(statements)) => statements.iter().try_for_each(|statement| check_one(bucket, statement)),
         Some(statement @ Value::Object(_)) => check_one(bucket, statement),
         _ => Err(malformed("Missing required field Statement")),
-    }
+    }?;
+    // What could not be read later on would lock everybody out.
+    iam::check_resource(text).map_err(malformed)
 }
 
 fn check_one(bucket: &str, statement: &Value) -> Result<(), Refusal> {
@@ -81,6 +84,8 @@ mod tests {
         insta::assert_snapshot!(refusal("{"), @"This policy contains invalid Json");
         insta::assert_snapshot!(refusal("{}"), @"Missing required field Statement");
         insta::assert_snapshot!(refusal(r#"{"Statement":{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b"}}"#), @"Missing required field Principal");
+        let more = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b","When":"now"}}"#;
+        insta::assert_snapshot!(refusal(more), @"Syntax errors in policy.");
         let other = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::c/*"}}"#;
         insta::assert_snapshot!(refusal(other), @"Policy has invalid resource");
     }

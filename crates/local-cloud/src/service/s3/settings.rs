@@ -1,8 +1,8 @@
 //! Sub-resources of a bucket: versioning, encryption, public access, ownership, policy, lifecycle.
 //!
-//! Policies and lifecycle rules are kept as they came and not carried out. Of policies, deployments write one
-//! that denies requests with `aws:SecureTransport` false. It protects a network, and loopback is none: here
-//! every transport counts as secure, so such a policy locks nobody out of a cloud that speaks plain HTTP.
+//! Policies are enforced where requests are let in (`access`). One that denies requests with `aws:SecureTransport`
+//! false protects a network, and loopback is none: here every transport counts as secure, so that it locks nobody out
+//! of a cloud that speaks plain HTTP. Lifecycle rules are kept as they came and not carried out.
 
 use std::collections::HashSet;
 

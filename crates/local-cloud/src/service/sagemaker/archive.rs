@@ -1,7 +1,8 @@
-//! Unpacks a model archive: plain files, inside one folder, of bounded size.
+//! Unpacks a model archive, or a layer of an image: plain files, inside one folder, of bounded size.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -11,6 +12,9 @@ use tar::EntryType;
 const MAX_BYTES: u64 = 5 << 30;
 /// More entries than this are no model.
 const MAX_ENTRIES: usize = 10_000;
+
+/// How the name of an entry begins that takes a file of a lower layer away. Source: the image specification of OCI.
+const WHITEOUT: &[u8] = b".wh.";
 
 /// Why an archive was not unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +35,25 @@ pub(super) fn unpack(archive: &[u8], folder: &Path) -> Result<(), ArchiveError> 
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
     let unfinished = tempfile::Builder::new().prefix("unpacking").tempdir_in(parent)?;
-    unpack_within(archive, unfinished.path(), MAX_BYTES)?;
+    unpack_within(archive, unfinished.path(), MAX_BYTES, Modes::Ours)?;
     fs::rename(unfinished.keep(), folder)?;
     Ok(())
 }
 
-fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64) -> Result<(), ArchiveError> {
+/// Unpacks a layer over those below it. Links and devices are refused, and so is what takes files of a lower layer away.
+pub(super) fn unpack_layer(layer: &[u8], folder: &Path) -> Result<(), ArchiveError> {
+    unpack_within(layer, folder, MAX_BYTES, Modes::TheArchives)
+}
+
+/// Whose permissions files get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Modes {
+    Ours,
+    /// Without those that change who runs it.
+    TheArchives,
+}
+
+fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64, modes: Modes) -> Result<(), ArchiveError> {
     let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut left = max_bytes;
     for (index, entry) in archive.entries()?.enumerate() {
@@ -50,6 +67,10 @@ fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64) -> Result<(), Ar
             continue;
         }
         let Some(inside) = inside(&path) else { return Err(ArchiveError::Entry(path)) };
+        let takes_away = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(WHITEOUT));
+        if modes == Modes::TheArchives && takes_away {
+            return Err(ArchiveError::Entry(path));
+        }
         let target = folder.join(inside);
         match kind {
             EntryType::Directory => fs::create_dir_all(&target)?,
@@ -58,6 +79,11 @@ fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64) -> Result<(), Ar
                 // Reading one byte more than is left tells a full archive from one that goes on.
                 let written = io::copy(&mut (&mut entry).take(left + 1), &mut File::create(&target)?)?;
                 left = left.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
+                if modes == Modes::TheArchives {
+                    let mode = entry.header().mode()? & 0o777;
+                    // Readable by us, whatever it says: it is we who run it.
+                    fs::set_permissions(&target, fs::Permissions::from_mode(mode | 0o400))?;
+                }
             }
             _ => return Err(ArchiveError::Entry(path)),
         }
@@ -159,7 +185,31 @@ mod tests {
         let bytes = gzip.finish().unwrap();
         assert!(bytes.len() < 4096);
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(unpack_within(&bytes, dir.path(), 1 << 16), Err(ArchiveError::TooLarge)));
-        assert!(unpack_within(&bytes, dir.path(), 1 << 20).is_ok());
+        assert!(matches!(unpack_within(&bytes, dir.path(), 1 << 16, Modes::Ours), Err(ArchiveError::TooLarge)));
+        assert!(unpack_within(&bytes, dir.path(), 1 << 20, Modes::Ours).is_ok());
+    }
+
+    #[test]
+    fn a_layer_keeps_its_permissions_and_takes_nothing_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut header = tar::Header::new_ustar();
+        header.set_size(2);
+        header.set_mode(0o4755);
+        builder.append_data(&mut header, "serve", &b"#!"[..]).unwrap();
+        let layer = builder.into_inner().unwrap().finish().unwrap();
+        unpack_layer(&layer, dir.path()).unwrap();
+        assert_eq!(fs::metadata(dir.path().join("serve")).unwrap().permissions().mode() & 0o7777, 0o755);
+        for (path, kind) in [
+            ("../x", EntryType::Regular),
+            ("/etc/x", EntryType::Regular),
+            ("x", EntryType::Symlink),
+            ("x", EntryType::Link),
+            ("x", EntryType::Char),
+            (".wh.serve", EntryType::Regular),
+        ] {
+            let refused = unpack_layer(&archive(&[(path, kind, b"")]), dir.path());
+            assert!(matches!(refused, Err(ArchiveError::Entry(_))), "{path} {kind:?}");
+        }
     }
 }

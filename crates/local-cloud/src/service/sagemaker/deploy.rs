@@ -10,6 +10,7 @@ use futures::future::{join_all, try_join_all};
 use tokio::time::{sleep, timeout};
 
 use super::archive::unpack;
+use super::container::{self, Program};
 use super::fleet::Running;
 use super::image::Image;
 use super::model::bucket_and_key;
@@ -18,6 +19,7 @@ use super::server_process::{Launch, Log, Server, kill_left_over, variable_of};
 use super::{PRINCIPAL, runtime};
 use crate::Cloud;
 use crate::call::Refusal;
+use crate::service::s3;
 
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
@@ -230,12 +232,10 @@ enum Proof {
 /// Starts a fleet and waits for its first pings. The error is a `FailureReason`.
 async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, proof: Proof) -> Result<Running, String> {
     let prepared = fleet.variants.iter().map(|variant| prepare(cloud, endpoint, fleet, variant));
-    let folders = try_join_all(prepared).await?;
-    let mut command = cloud.config.model_server.clone();
-    command.push("serve".into());
-    let start = |(variant, folder): (&Variant, PathBuf)| {
+    let prepared = try_join_all(prepared).await?;
+    let start = |(variant, (folder, program)): (&Variant, (PathBuf, Program))| {
         let launch = Launch {
-            command: command.clone(),
+            program,
             folder,
             environment: variant.container.environment.clone(),
             startup_limit: Duration::from_secs(variant.startup_limit_s),
@@ -246,7 +246,7 @@ async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, proof: Proof)
         };
         Server::start(launch, &cloud.sagemaker.tasks)
     };
-    let servers: Vec<Server> = fleet.variants.iter().zip(folders).map(start).collect();
+    let servers: Vec<Server> = fleet.variants.iter().zip(prepared).map(start).collect();
     let up = join_all(servers.iter().map(Server::port)).await;
     let failed = fleet.variants.iter().zip(up).find(|(_, port)| port.is_none());
     if let Some((variant, _)) = failed {
@@ -260,14 +260,23 @@ async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, proof: Proof)
     Ok(Running::new(fleet, servers))
 }
 
-/// Fetches as the role what a variant serves, and unpacks it. A folder that is there from before a restart is kept.
-async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Variant) -> Result<PathBuf, String> {
+/// Fetches as the role what a variant runs and serves, and unpacks it. A folder that is there from before a restart is
+/// kept.
+async fn prepare(
+    cloud: &Arc<Cloud>,
+    endpoint: &str,
+    fleet: &Fleet,
+    variant: &Variant,
+) -> Result<(PathBuf, Program), String> {
     let folder = folder(cloud, endpoint, fleet).join(&variant.name);
     let model = folder.join("model");
-    if model.exists() {
-        return Ok(folder);
+    if !model.exists() {
+        may_pull(cloud, variant)?;
     }
-    may_pull(cloud, variant)?;
+    let program = container::program(cloud, variant, &folder, &log(cloud, endpoint, variant)).await?;
+    if model.exists() {
+        return Ok((folder, program));
+    }
     let archive = match &variant.container.model_data_url {
         Some(url) => Some((fetch(cloud, variant.role.as_deref(), url)?, url)),
         None => None,
@@ -280,7 +289,7 @@ async fn prepare(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, variant: &Va
         None => Ok(fs::create_dir_all(&model)?),
     });
     let error: Box<dyn std::error::Error> = match unpacked.await {
-        Ok(Ok(())) => return Ok(folder),
+        Ok(Ok(())) => return Ok((folder, program)),
         Ok(Err(error)) => Box::new(error),
         Err(error) => Box::new(error),
     };
@@ -301,11 +310,7 @@ fn may_pull(cloud: &Cloud, variant: &Variant) -> Result<(), String> {
     }
     let rest = [("ecr:GetDownloadUrlForLayer", repository.as_str()), ("ecr:GetAuthorizationToken", "*")];
     if rest.iter().any(|(action, on)| cloud.iam.authorize(role, action, on).is_err()) {
-        return Err(format!(
-            "Please make sure all images included in the model for the production variant {} exist, and that the \
-             execution role used to create the model has permissions to access them.",
-            variant.name
-        ));
+        return Err(container::unavailable(variant));
     }
     Ok(())
 }
@@ -315,7 +320,7 @@ fn fetch(cloud: &Cloud, role: Option<&str>, url: &str) -> Result<Bytes, String> 
     let object = bucket_and_key(url).and_then(|(bucket, key)| {
         let allowed = role.is_none_or(|role| {
             cloud.iam.may_assume(role, PRINCIPAL, &names.source_arn())
-                && cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+                && s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
         });
         if allowed { cloud.s3.object(bucket, key) } else { None }
     });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::container;
 use super::deploy;
 use super::endpoint_config::{self, fleet};
 use super::quota;
@@ -161,24 +162,24 @@ pub(super) fn describe(cloud: &Cloud, request: &Members) -> Result<Value, Refusa
         answer["FailureReason"] = reason.as_str().into();
     }
     if let Some(serving) = &endpoint.serving {
-        answer["ProductionVariants"] = serving.variants.iter().map(|v| summary(v, serving.started)).collect();
+        answer["ProductionVariants"] = serving.variants.iter().map(|v| summary(cloud, v, serving.started)).collect();
     }
     if let Some(pending) = endpoint.pending.as_ref().filter(|_| endpoint.status != Status::Failed) {
         answer["PendingDeploymentSummary"] = json!({
             "EndpointConfigName": pending.config_name,
             "StartTime": pending.started,
             "ProductionVariants":
-                pending.variants.iter().map(|v| pending_summary(v, pending.started)).collect::<Vec<_>>(),
+                pending.variants.iter().map(|v| pending_summary(cloud, v, pending.started)).collect::<Vec<_>>(),
         });
     }
     Ok(answer)
 }
 
-fn summary(variant: &Variant, since: f64) -> Value {
+fn summary(cloud: &Cloud, variant: &Variant, since: f64) -> Value {
     let image = &variant.container.image;
     let mut summary = json!({
         "VariantName": variant.name,
-        "DeployedImages": [{ "SpecifiedImage": image, "ResolvedImage": resolved(image), "ResolutionTime": since }],
+        "DeployedImages": [{ "SpecifiedImage": image, "ResolvedImage": resolved(cloud, image), "ResolutionTime": since }],
         "CurrentWeight": variant.current_weight,
         "DesiredWeight": variant.desired_weight,
         "CurrentInstanceCount": variant.current_count,
@@ -191,20 +192,21 @@ fn summary(variant: &Variant, since: f64) -> Value {
     summary
 }
 
-fn pending_summary(variant: &Variant, since: f64) -> Value {
-    let mut summary = summary(variant, since);
+fn pending_summary(cloud: &Cloud, variant: &Variant, since: f64) -> Value {
+    let mut summary = summary(cloud, variant, since);
     summary["CurrentInstanceCount"] = 0.into();
     summary["VariantStatus"] = json!([{ "Status": "Creating", "StartTime": since }]);
     summary
 }
 
-/// The image by digest. There is no registry to ask, so the digest is one of the name.
-fn resolved(image: &str) -> String {
+/// The image by digest. Other registries than this account's cannot be asked, so theirs is a digest of the name.
+fn resolved(cloud: &Cloud, image: &str) -> String {
     if image.contains('@') {
         return image.to_owned();
     }
     let repository = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
-    format!("{repository}@sha256:{}", hex::encode(Sha256::digest(image)))
+    let made_up = || format!("sha256:{}", hex::encode(Sha256::digest(image)));
+    format!("{repository}@{}", container::digest(cloud, image).unwrap_or_else(made_up))
 }
 
 /// The endpoint and the config that a request names.

@@ -7,6 +7,8 @@ pub(super) struct Image<'a> {
     pub(super) registry: &'a str,
     pub(super) region: &'a str,
     pub(super) repository: &'a str,
+    /// The digest where there is one, or else the tag.
+    pub(super) reference: &'a str,
 }
 
 impl<'a> Image<'a> {
@@ -23,7 +25,8 @@ impl<'a> Image<'a> {
             (None, None) => false,
             (tag, digest) => tag.is_none_or(is_tag) && digest.is_none_or(is_digest),
         };
-        (named && version).then_some(Self { registry, region, repository })
+        let reference = digest.or(tag).unwrap_or_default();
+        (named && version).then_some(Self { registry, region, repository, reference })
     }
 
     /// Whether it names AWS's `XGBoost` image in an account where AWS does not keep it.

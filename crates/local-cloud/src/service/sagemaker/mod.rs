@@ -1,6 +1,7 @@
 //! `SageMaker`: models, configs, endpoints and the inference servers behind them; training jobs and their processes.
 
 mod archive;
+mod container;
 mod deploy;
 mod endpoint;
 mod endpoint_config;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::container;
 use super::image::Image;
 use super::record::{Container, Names, Record, absent, invalid, now, taken};
 use super::validate::{Faults, Members, flag, inner, list, structure, text};
 use crate::Cloud;
 use crate::call::Refusal;
+use crate::service::s3;
 
 /// What AWS calls it in messages.
 pub(super) const NOUN: &str = "model";
@@ -61,6 +63,7 @@ pub(super) fn create(cloud: &Cloud, request: &Members) -> Result<Value, Refusal>
     if image.is_prebuilt_elsewhere() {
         return Err(repository_refused(&container.image));
     }
+    container::must_be_usable(cloud, &container.image, &image)?;
     let record =
         Record { name: name.to_owned(), arn: arn.clone(), created: now(), given: pick(request, MEMBERS), tags };
     sagemaker.memory.write(|memory| {
@@ -185,7 +188,7 @@ fn check_access(cloud: &Cloud, role: &str, container: &Container) -> Result<(), 
     must_be_assumable(cloud, role)?;
     let Some(url) = &container.model_data_url else { return Ok(()) };
     let readable = bucket_and_key(url).is_some_and(|(bucket, key)| {
-        cloud.iam.authorize(role, "s3:GetObject", &names.object_arn(bucket, key)).is_ok()
+        s3::may(cloud, role, "s3:GetObject", &names.object_arn(bucket, key), &[])
             && cloud.s3.object(bucket, key).is_some()
     });
     if readable {

@@ -4,7 +4,6 @@
 //! and a folder of their own by environment variables.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HttpClient;
+use super::container::Program;
 use crate::Cloud;
 
 /// How often a server is asked whether it is up.
@@ -46,8 +46,7 @@ pub(super) const PID_FILE: &str = "pid";
 /// What a server needs to start, and to start again.
 #[derive(Debug)]
 pub(super) struct Launch {
-    /// Program and arguments, `serve` included.
-    pub(super) command: Vec<OsString>,
+    pub(super) program: Program,
     /// Holds the unpacked model as `model`.
     pub(super) folder: PathBuf,
     /// The model's own variables.
@@ -205,7 +204,7 @@ async fn run(launch: &Launch, health: &watch::Sender<Health>, stop: &Cancellatio
     let (port, mut child) = match spawn(launch) {
         Ok(started) => started,
         Err(error) => {
-            launch.log.append(&format!("could not start the model server: {error}"));
+            launch.log.append(&launch.program.not_started(&error));
             return Ending::NeverUp { retry: true };
         }
     };
@@ -251,12 +250,17 @@ fn exit_line(status: io::Result<ExitStatus>) -> String {
 
 fn spawn(launch: &Launch) -> io::Result<(Port, Child)> {
     let port = launch.ports.take()?;
-    let (program, arguments) = launch.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let (program, arguments) = launch.program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let number = port.0.to_string();
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(dir) = &launch.program.working_dir {
+        command.current_dir(dir);
+    }
+    let mut child = command
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .envs(&launch.program.environment)
         .envs(&launch.environment)
         .env("MODEL_DIR", launch.folder.join("model"))
         .env("BIND_ADDRESS", "127.0.0.1")

@@ -2,6 +2,7 @@
 
 mod fake;
 mod lifecycle;
+mod own_image;
 mod permissions;
 mod refusals;
 mod runtime;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::request::{Asked, Channel};
 use crate::Cloud;
+use crate::service::s3;
 
 /// Name of the one host that stands for all instances.
 const HOST: &str = "algo-1";
@@ -41,7 +42,7 @@ pub(super) fn download(cloud: &Cloud, asked: &Asked, folder: &Path, stop: &Cance
 fn fetch(cloud: &Cloud, asked: &Asked, channel: &Channel, key: &str, folder: &Path) -> Result<(), String> {
     let uri = format!("s3://{}/{key}", channel.bucket);
     let object = cloud.sagemaker.names.object_arn(&channel.bucket, key);
-    if cloud.iam.authorize(&asked.role, "s3:GetObject", &object).is_err() {
+    if !s3::may(cloud, &asked.role, "s3:GetObject", &object, &[]) {
         return Err(format!(
             "ClientError: Data download failed:Unable to download object {uri} (AccessDenied: Access Denied)"
         ));

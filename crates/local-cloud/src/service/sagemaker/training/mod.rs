@@ -30,6 +30,7 @@ use super::validate::{Faults, Members, text};
 use crate::Cloud;
 use crate::call::Refusal;
 use crate::cloud::Config;
+use crate::service::s3;
 use crate::state::StateError;
 
 /// Group of every job's log. It is nobody's, and history like the jobs.
@@ -178,7 +179,7 @@ fn must_have_objects(cloud: &Cloud, role: &str, channel: &Channel) -> Result<(),
     let names = &cloud.sagemaker.names;
     let (bucket, prefix) = (&channel.bucket, &channel.prefix);
     let context = [("s3:prefix", prefix.as_str())];
-    let may_list = cloud.iam.authorize_with(role, "s3:ListBucket", &names.bucket_arn(bucket), &context).is_ok();
+    let may_list = s3::may(cloud, role, "s3:ListBucket", &names.bucket_arn(bucket), &context);
     if may_list && cloud.s3.keys(bucket, prefix).is_some_and(|keys| !keys.is_empty()) {
         return Ok(());
     }

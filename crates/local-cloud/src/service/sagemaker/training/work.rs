@@ -18,6 +18,7 @@ use super::record::{Job, JobStatus, Secondary};
 use super::request::Asked;
 use super::{CUT_OFF, data};
 use crate::Cloud;
+use crate::service::s3;
 
 /// Longest text of a `FailureReason`.
 const MAX_REASON: usize = 1024;
@@ -208,7 +209,7 @@ async fn upload(cloud: &Arc<Cloud>, key: &str, job: &str, asked: &Asked, failed:
         let refused = |why: &str| format!("ClientError: Artifact upload failed:Unable to upload object {uri} ({why})");
         let Some(archive) = packed.map_err(|error| refused(&error.to_string()))? else { continue };
         let arn = cloud.sagemaker.names.object_arn(&asked.output.0, &object);
-        if cloud.iam.authorize(&asked.role, "s3:PutObject", &arn).is_err() {
+        if !s3::may(cloud, &asked.role, "s3:PutObject", &arn, &[]) {
             return Err(refused("AccessDenied: Access Denied"));
         }
         let put = cloud.s3.put_file(&asked.output.0, &object, &archive).await;
