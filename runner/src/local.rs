@@ -56,6 +56,7 @@ impl Address {
             region: self.region.clone(),
             access_key_id: self.access_key_id.clone(),
             secret_access_key: self.secret_access_key.clone(),
+            session_token: None,
         }
     }
 }

@@ -13,7 +13,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
-use crate::{Cache, Clients};
+use crate::create_role::Explained;
+use crate::doctor::Quota;
+use crate::{Cache, Clients, Right};
 
 /// One thing that should exist, and how to read and write it.
 #[async_trait]
@@ -36,6 +38,13 @@ pub trait Resource: Send + Sync {
     }
     /// What whoever deploys it should know: money, openness, what AWS would not tell. Pure.
     fn warnings(&self) -> Vec<String> {
+        vec![]
+    }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure, and the
+    /// same whatever the data and the model are.
+    fn rights(&self) -> Vec<Right>;
+    /// What it uses of the account's quotas. Pure.
+    fn quotas(&self) -> Vec<Quota> {
         vec![]
     }
     /// Describes what is true, in the same words. Never writes.
@@ -74,6 +83,8 @@ pub trait Check: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure.
+    fn rights(&self) -> Vec<Right>;
     /// What can be seen before it is tried, for the plan. Never writes.
     async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
         Ok(Facts::default())
@@ -108,6 +119,9 @@ pub enum StageError {
     /// A gate or a smoke test said no.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Any of the others, and what a role lacks that the pipeline file gives it.
+    #[error(transparent)]
+    Explained(#[from] Box<Explained>),
     /// The data, the model or a file on this machine cannot be used.
     #[error("{what}")]
     Here {

@@ -27,7 +27,7 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ),
     ("sagemaker", "ResourceInUse", "The training job arn is in status InProgress.", Meaning::Other),
     ("sagemaker", "ValidationException", "2 validation errors detected: Value 'v' at 'modelName'", Meaning::Other),
-    ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::Other),
+    ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::OverQuota),
     ("sagemaker", "AccessDeniedException", "User: u is not authorized to perform: iam:PassRole", Meaning::Refused),
     ("sagemaker", "ThrottlingException", "Rate exceeded", Meaning::Throttled),
     ("apigateway", "BadRequestException", "Insufficient permissions to enable logging", Meaning::NotYet),
@@ -79,6 +79,7 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("iam", "DeleteConflict", "Cannot delete entity, must delete policies first.", Meaning::Busy),
     ("iam", "ConcurrentModification", "The request was rejected because multiple requests", Meaning::Busy),
     ("iam", "MalformedPolicyDocument", "This policy contains invalid Json", Meaning::Other),
+    ("iam", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role r", Meaning::OverQuota),
     ("iam", "Throttling", "Rate exceeded", Meaning::Throttled),
     (
         "s3",

@@ -13,7 +13,7 @@ use spec::RollbackOn;
 use super::endpoint_config::CONFIG_NAME;
 use super::{STAGE, VARIANT};
 use crate::cloud_error::{Explain, Meaning, if_present};
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// Where SageMaker counts what endpoints are asked.
 const NAMESPACE: &str = "AWS/SageMaker";
@@ -120,6 +120,17 @@ impl Resource for Alarm {
             .field("without_data", NO_DATA)
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:TagResource",
+            "cloudwatch:ListTagsForResource",
+            "cloudwatch:DeleteAlarms",
+        ];
+        let arn = self.names.site.arn("cloudwatch", &format!("alarm:{}", self.name));
+        vec![Right::new("RollbackAlarms", &actions, arn), right_to_describe()]
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         match self.look(clients).await {
             // Who may not look has not made it.
@@ -217,6 +228,11 @@ impl Alarm {
         .await?;
         Ok(Outputs::new())
     }
+}
+
+/// To look at alarms, by whatever name. Source: `DescribeAlarms`, which lists composite ones only to who may see all.
+pub(super) fn right_to_describe() -> Right {
+    Right::new("NoResource", &["cloudwatch:DescribeAlarms"], "*")
 }
 
 /// Alarms of those names, of any type.

@@ -15,7 +15,7 @@ use super::STAGE;
 use super::endpoint::{ENDPOINT, ENDPOINT_ARN, Endpoint};
 use super::registered::{self, Registered};
 use crate::cloud_error::Meaning;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, smoke_test, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, smoke_test, tags};
 
 /// What scales the endpoint.
 pub const AUTOSCALING: ResourceId = ResourceId::new("create-endpoint/autoscaling");
@@ -60,6 +60,10 @@ impl Resource for Scaling {
 
     fn after(&self) -> Vec<ResourceId> {
         vec![ENDPOINT, smoke_test::REQUEST]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        registered::rights(&self.names)
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

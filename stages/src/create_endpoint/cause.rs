@@ -35,8 +35,14 @@ impl Endpoint {
             None => None,
         };
         let streams = new.as_deref().map_or(Streams::All, Streams::Named);
-        let lines = log_group::last_lines(ctx.clients, &group, streams, READ).await;
-        explain(endpoint.failure_reason(), &ringing.unwrap_or_default(), &lines)
+        let reason = endpoint.failure_reason();
+        match log_group::last_lines(ctx.clients, &group, streams, READ).await {
+            Ok(lines) => explain(reason, &ringing.unwrap_or_default(), &lines),
+            Err(error) => {
+                let text = explain(reason, &ringing.unwrap_or_default(), &[]);
+                format!("{text}\nthe log of the container cannot be read: {}", error.message())
+            }
+        }
     }
 }
 

@@ -49,6 +49,15 @@ impl Endpoint {
         config: &str,
         before: Option<&DescribeEndpointOutput>,
     ) -> Result<Outputs, StageError> {
+        self.served(ctx, config, before).await.map_err(|error| self.lacks.explain(error))
+    }
+
+    async fn served(
+        &self,
+        ctx: &Ctx<'_>,
+        config: &str,
+        before: Option<&DescribeEndpointOutput>,
+    ) -> Result<Outputs, StageError> {
         let settled = self.watch(ctx).await?.ok_or_else(|| self.gone())?;
         let live = &settled.endpoint;
         let serves = live.endpoint_config_name().unwrap_or_default();

@@ -6,7 +6,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// The repository.
 pub const REPOSITORY: ResourceId = ResourceId::new("upload/repository");
@@ -41,6 +41,21 @@ impl Resource for Repository {
         Facts::default()
             .fixed("encryption", EncryptionType::Aes256.as_str())
             .field("tags", ImageTagMutability::Immutable.as_str())
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "ecr:DescribeRepositories",
+            "ecr:ListTagsForResource",
+            "ecr:CreateRepository",
+            "ecr:TagResource",
+            "ecr:PutImageTagMutability",
+        ];
+        let arn = self.names.repository_arn();
+        vec![
+            Right::new("Repository", &actions, arn.as_str()),
+            Right::new("Repository", &["ecr:DeleteRepository"], arn).to_delete(),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

@@ -7,17 +7,17 @@ use super::{Case, each_is_answered_as_on_aws};
 
 const CASES: &[Case] = &[
     ("PutScalingPolicy/DeregisterScalableTarget", "target not registered", |b| {
-        let said = ask(b, "DeregisterScalableTarget", json!({}));
+        let said = ask(b, "DeregisterScalableTarget", &json!({}));
         let metric = json!({ "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance" });
         let tracking = json!({ "TargetValue": 100.0, "PredefinedMetricSpecification": metric });
         let policy = json!({
             "PolicyName": "p", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": tracking,
         });
-        assert_eq!(ask(b, "PutScalingPolicy", policy).to_string(), said.to_string());
+        assert_eq!(ask(b, "PutScalingPolicy", &policy).to_string(), said.to_string());
         said
     }),
     ("RegisterScalableTarget", "endpoint or variant absent / not in service", |b| {
-        ask(b, "RegisterScalableTarget", json!({ "MinCapacity": 1, "MaxCapacity": 2 }))
+        ask(b, "RegisterScalableTarget", &json!({ "MinCapacity": 1, "MaxCapacity": 2 }))
     }),
 ];
 
@@ -27,7 +27,7 @@ fn autoscaling_answers_as_on_aws() {
 }
 
 /// A call about an endpoint that is not there.
-fn ask(b: &Bench, operation: &str, more: Json) -> Said {
+fn ask(b: &Bench, operation: &str, more: &Json) -> Said {
     let dimension = "sagemaker:variant:DesiredInstanceCount";
     let mut body = json!({
         "ServiceNamespace": "sagemaker", "ResourceId": "endpoint/none/variant/main", "ScalableDimension": dimension,

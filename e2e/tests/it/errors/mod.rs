@@ -94,10 +94,7 @@ fn fits(template: &str, message: &str) -> bool {
     }
     let template = template.replace("4xx", "{status}");
     let mut parts = template.split('{');
-    let mut rest = match message.strip_prefix(parts.next().unwrap_or_default()) {
-        Some(rest) => rest,
-        None => return false,
-    };
+    let Some(mut rest) = message.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let mut open = false;
     for part in parts {
         let literal = part.split_once('}').map_or(part, |(_, literal)| literal);

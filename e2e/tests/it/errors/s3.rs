@@ -118,7 +118,7 @@ fn of_bare(b: &Bench, part: &str) -> Said {
 
 fn tag(b: &Bench, tags: &[(&str, &str)]) -> Said {
     create(b, "labelled");
-    let tags: String =
-        tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")).collect();
+    let tags = tags.iter().map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>"));
+    let tags = tags.collect::<Vec<_>>().concat();
     b.s3("PUT", "/labelled?tagging=", &[], &format!("<Tagging><TagSet>{tags}</TagSet></Tagging>"))
 }

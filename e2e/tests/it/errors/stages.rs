@@ -72,7 +72,7 @@ fn one_after_the_other(rows: &[Row], called: &BTreeSet<(String, String)>) -> Vec
 
 /// Runs a command that is refused in every way that passes; it must do what it does without.
 fn survives(scene: &Scene, command: &[&str], called: &BTreeSet<(String, String)>) {
-    let passing: Vec<Row> = rows().filter(|row| passes(row)).collect();
+    let passing: Vec<Row> = rows().filter(passes).collect();
     let rules = one_after_the_other(&passing, called);
     note(&format!("{command:?} is refused {} times", rules.len()));
     assert!(rules.len() >= 5, "{command:?} is hardly refused: {rules:#?}");

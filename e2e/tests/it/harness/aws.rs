@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use super::http::{Answer, Http};
 use super::peer::{KEY, REGION};
 
+/// Part of the names of roles that `deployer-policy` makes.
+const DEPLOYER: &str = "-deployer-";
+
 /// A running local cloud.
 pub(crate) struct Aws {
     http: Http,
@@ -27,6 +30,19 @@ pub(crate) struct Aws {
 
 /// Names of everything in the account, by kind; old versions of objects are a kind of their own.
 pub(crate) type Inventory = BTreeSet<(&'static str, String)>;
+
+/// What IAM was asked about a role or one of its sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    /// ARN of who asked.
+    pub(crate) caller: String,
+    /// For example `s3:GetObject`.
+    pub(crate) action: String,
+    /// ARN, or `*`.
+    pub(crate) resource: String,
+    /// What was decided.
+    pub(crate) allowed: bool,
+}
 
 /// Which side of a write's effect fails. After it every write is refused, as if the network had gone.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +105,11 @@ impl Aws {
         self.put_faults(&json!([{ "match": calls, "fault": { "outcome": outcome } }]));
     }
 
+    /// Sets quotas by name.
+    pub(crate) fn put_quotas(&self, quotas: &Json) {
+        self.local("PUT", "quotas", &quotas.to_string());
+    }
+
     /// Ends all faults.
     pub(crate) fn clear_faults(&self) {
         self.local("DELETE", "faults", "");
@@ -101,7 +122,8 @@ impl Aws {
             let text = |name: &str| entry[name].as_str().unwrap().to_owned();
             format!("{}:{} {}", text("service"), text("operation"), text("resource"))
         };
-        log.as_array().unwrap().iter().map(line).collect()
+        // What `runner` sets up for itself in the local cloud is nobody's deployment.
+        log.as_array().unwrap().iter().map(line).filter(|line| !line.contains(DEPLOYER)).collect()
     }
 
     /// Requests since the log was cleared, with their statuses.
@@ -144,7 +166,8 @@ impl Aws {
         }
         add("bucket", buckets);
         let roles = self.iam("ListRoles", &[]).text;
-        add("role", between(&roles, "<RoleName>", "</RoleName>"));
+        let roles = between(&roles, "<RoleName>", "</RoleName>").into_iter();
+        add("role", roles.filter(|name| !name.contains(DEPLOYER)).collect());
         let of_sagemaker = [
             ("model", "Models", "ModelName"),
             ("endpoint-config", "EndpointConfigs", "EndpointConfigName"),
@@ -185,11 +208,45 @@ impl Aws {
 
     /// A call of IAM's query protocol.
     pub(crate) fn ask_iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
-        let mut body = format!("Action={action}&Version=2010-05-08");
+        self.query("iam", "2010-05-08", action, members)
+    }
+
+    /// Credentials of a session of a role, as the environment of a program has them.
+    pub(crate) fn assume(&self, role_arn: &str) -> Vec<(&'static str, String)> {
+        let members = [("RoleArn", role_arn), ("RoleSessionName", "run")];
+        let answer = self.query("sts", "2011-06-15", "AssumeRole", &members).good("AssumeRole").text;
+        let named = |name: &str| between(&answer, &format!("<{name}>"), &format!("</{name}>")).remove(0);
+        vec![
+            ("AWS_ACCESS_KEY_ID", named("AccessKeyId")),
+            ("AWS_SECRET_ACCESS_KEY", named("SecretAccessKey")),
+            ("AWS_SESSION_TOKEN", named("SessionToken")),
+        ]
+    }
+
+    /// What IAM was asked about roles and their sessions.
+    pub(crate) fn decisions(&self) -> Vec<Decided> {
+        let log = self.local("GET", "decisions", "").json();
+        let text = |entry: &Json, name: &str| entry[name].as_str().unwrap().to_owned();
+        let decided = |entry: &Json| Decided {
+            caller: text(entry, "caller"),
+            action: text(entry, "action"),
+            resource: text(entry, "resource"),
+            allowed: entry["allowed"].as_bool().unwrap(),
+        };
+        log.as_array().unwrap().iter().map(decided).collect()
+    }
+
+    /// Forgets the decisions so far.
+    pub(crate) fn forget_decisions(&self) {
+        self.local("DELETE", "decisions", "");
+    }
+
+    fn query(&self, service: &str, version: &str, action: &str, members: &[(&str, &str)]) -> Answer {
+        let mut body = format!("Action={action}&Version={version}");
         for (name, value) in members {
             body = format!("{body}&{name}={}", percent_encoded(value));
         }
-        self.ask("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
+        self.ask(service, "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], body)
     }
 
     /// A call of CloudWatch Logs that must succeed.

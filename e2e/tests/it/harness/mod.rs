@@ -13,7 +13,7 @@ mod signers;
 mod tools;
 pub(crate) mod web;
 
-pub(crate) use aws::{Aws, Inventory, Side, percent_encoded};
+pub(crate) use aws::{Aws, Decided, Inventory, Side, percent_encoded};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use issuer::Issuer;
 pub(crate) use load::ask_during;

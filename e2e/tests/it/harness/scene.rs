@@ -151,10 +151,14 @@ impl Scene {
         let ran =
             Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stderr.contains("panicked at"), "{}", ran.stderr);
+        if arguments.first() == Some(&"apply") && ran.code == 0 {
+            self.lend_zips();
+        }
         ran
     }
 
     /// Starts the local cloud without a pipeline, told how long things take in it and which region it is.
+    #[expect(clippy::zombie_processes, reason = "it lives until the scene ends, which ends it by its process id")]
     pub(crate) fn serve(&self, flags: &[&str]) -> Aws {
         let mut command = Command::new(&tools().runner);
         command.args(["local", "serve", "--state", ".runner/local"]).args(flags).current_dir(self.folder.path());
@@ -172,9 +176,7 @@ impl Scene {
     /// Applies; it must succeed.
     #[track_caller]
     pub(crate) fn apply(&self) -> Ran {
-        let ran = self.runner(&["apply"]).exits(0);
-        self.lend_zips();
-        ran
+        self.runner(&["apply"]).exits(0)
     }
 
     /// Plans; nothing may be left to do.

@@ -6,7 +6,7 @@ use spec::Auth;
 
 use super::{API, HttpApi};
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::{Ctx, StageError, tags};
+use crate::{Ctx, Right, StageError, tags};
 
 /// `$default` answers without a stage in the path.
 pub(super) const NAME: &str = "$default";
@@ -31,6 +31,23 @@ const LOGGED: [(&str, &str); 15] = [
     ("error", "error.message"),
     ("agent", "identity.userAgent"),
 ];
+
+/// What turning access logs on needs: the gateway sets up the delivery in the caller's name, and none of it is about a
+/// group. Source: "Configure logging for HTTP APIs".
+pub(super) fn right_to_log() -> Right {
+    let actions = [
+        "logs:CreateLogDelivery",
+        "logs:CreateLogGroup",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ];
+    Right::new("NoResource", &actions, "*").to_write()
+}
 
 pub(super) fn observed(api: &Api, stage: Option<&Stage>) -> String {
     match stage {

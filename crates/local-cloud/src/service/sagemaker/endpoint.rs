@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 use super::container;
 use super::deploy;
 use super::endpoint_config::{self, fleet};
+use super::quota;
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
 use super::rollout::{Deployment, Rollout, Stage};
 use super::validate::{Faults, Members, flag, inner, integer, list, number, structure, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
+use crate::permission::Permission;
 use crate::service::autoscaling;
 
 /// What AWS calls it in messages.
@@ -37,6 +39,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         if let Some(given) = given {
             Rollout::read(cloud, given, &pending)?;
         }
+        quota::check_fleet(cloud, memory, &pending)?;
         let endpoint = Endpoint {
             name: target.name.clone(),
             arn: target.arn.clone(),
@@ -83,6 +86,7 @@ pub(super) fn update(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         let last = endpoint.last_deployment.as_ref().and_then(Value::as_object).filter(|_| again);
         let given = inner(request, "DeploymentConfig")?.or(last).cloned();
         let rollout = given.as_ref().map(|given| Rollout::read(cloud, given, &pending)).transpose()?;
+        quota::check_fleet(cloud, memory, &pending)?;
         if let Some(endpoint) = memory.endpoints.get_mut(&target.key) {
             endpoint.status = Status::Updating;
             endpoint.failure_reason = None;
@@ -108,6 +112,7 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         faults.finish()?;
     }
     sagemaker.memory.write(|memory| {
+        let before = memory.clone();
         let endpoint = memory.endpoints.get_mut(&key).ok_or_else(|| absent(NOUN, &arn))?;
         must_be_settled(endpoint)?;
         for (index, wanted) in wanted.iter().enumerate() {
@@ -147,7 +152,8 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         endpoint.failure_reason = None;
         endpoint.deployment = Deployment::default();
         endpoint.modified = now();
-        Ok(())
+        let (old, new) = (before.endpoints.get(&key).and_then(|it| it.serving.as_ref()), endpoint.serving.as_ref());
+        quota::check_growth(cloud, &before, old, new)
     })?;
     deploy::spawn(cloud, key);
     Ok(json!({ "EndpointArn": arn }))
@@ -351,7 +357,7 @@ fn may_deregister(cloud: &Cloud, call: &Call, key: &str) -> Result<(), Refusal> 
         return Ok(());
     }
     let action = "application-autoscaling:DeregisterScalableTarget";
-    cloud.iam.authorize_caller(&call.caller, action, "*", &[]).map_err(|_| {
+    cloud.iam.ask(&call.caller, &Permission::new(action, "*")).map_err(|_| {
         invalid(
             "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used \
              to invoke DeleteEndpoint does not have application-autoscaling:DeregisterScalableTarget permission to \

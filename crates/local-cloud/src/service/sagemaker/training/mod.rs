@@ -22,7 +22,8 @@ pub(super) use self::record::{Job, JobStatus};
 use self::request::{Asked, Channel};
 use super::deploy::remove_folder;
 use super::image::Image;
-use super::model::{may_pass, must_be_assumable, pick, repository_refused};
+use super::model::{must_be_assumable, pick, repository_refused};
+use super::quota;
 use super::record::{invalid, now};
 use super::server_process::kill_left_over;
 use super::validate::{Faults, Members, text};
@@ -93,7 +94,6 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
     }
     let image = Image::parse(&asked.image);
     let image = image.ok_or_else(|| invalid(format!("ECR image \"{}\" is invalid.", asked.image)))?;
-    may_pass(cloud, call, &asked.role)?;
     must_be_assumable(cloud, &asked.role)?;
     if image.is_prebuilt_elsewhere() {
         return Err(repository_refused(&asked.image));
@@ -106,6 +106,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         if memory.training_jobs.contains_key(&key) {
             return Err(taken(&arn));
         }
+        quota::check_training(cloud, memory, &asked.instance_type, asked.instance_count)?;
         memory.training_jobs.insert(key.clone(), job);
         Ok(())
     })?;

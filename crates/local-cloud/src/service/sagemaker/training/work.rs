@@ -183,11 +183,8 @@ fn launch(cloud: &Arc<Cloud>, key: &str, job: &Job, asked: &Asked, metrics: Arc<
     environment.insert("TRAINING_JOB_NAME".to_owned(), job.name.clone());
     environment.insert("TRAINING_JOB_ARN".to_owned(), job.arn.clone());
     environment.insert("AWS_REGION".to_owned(), cloud.config.region.clone());
-    let log = Log {
-        cloud: Arc::downgrade(cloud),
-        group: super::LOG_GROUP.to_owned(),
-        stream: format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second()),
-    };
+    let stream = format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second());
+    let log = Log::new(cloud, Some(&asked.role), super::LOG_GROUP.to_owned(), stream);
     Launch { command, folder: cloud.sagemaker.training.folder(key), environment, log, metrics, deadline }
 }
 

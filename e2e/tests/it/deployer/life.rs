@@ -1,0 +1,213 @@
+//! A deployment's whole life on an AWS target, under a policy of the deployer, and everything that can happen to it.
+
+use std::fs;
+use std::io::{Cursor, Write};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value as Json, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::harness::{Aws, Decided, Pipeline, Ran, Scene};
+
+const FILE: &str = "pipeline.yaml";
+const ROLE: &str = "ci";
+const BUCKET: &str = "fraud-000000000000-us-east-1";
+const FUNCTION: &str = "fraud-proxy";
+/// A proxy that may write its log and not ask the endpoint.
+const SILENT: &str = r#"{ proxy: { policy: [{ Effect: Allow, Action: "logs:*", Resource: "*" }] } }"#;
+/// An endpoint that may read its model and not pull its image.
+const BARE: &str = r#"{ sagemaker: { policy: [{ Effect: Allow, Action: ["s3:*", "logs:*"], Resource: "*" }] } }"#;
+
+/// A deployer with a role of its own in a local cloud that the pipeline file calls AWS.
+pub(super) struct Deployer {
+    pub(super) scene: Scene,
+    pub(super) aws: Aws,
+    /// What `runner policy` prints.
+    pub(super) policy: Json,
+    pipeline: Pipeline,
+    /// Value of `train:` for so many trees.
+    train: fn(u32) -> String,
+    session: Vec<(&'static str, String)>,
+    target: String,
+}
+
+/// A step that did not end as it should.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    pub(super) step: &'static str,
+    pub(super) ran: Ran,
+}
+
+impl Deployer {
+    /// With what `runner policy` prints for this pipeline, which trains models like this.
+    pub(super) fn of(pipeline: &Pipeline, train: fn(u32) -> String) -> Self {
+        let scene = started();
+        let aws = scene.aws();
+        let target = format!(
+            "  prod: {{ region: us-east-1, account: \"000000000000\", endpoint-url: \"{}\" }}\nstages:\n",
+            aws.base()
+        );
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "AWS": "000000000000" }, "Action": "sts:AssumeRole"
+        }] });
+        aws.iam("CreateRole", &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust.to_string())]);
+        let session = aws.assume(&format!("arn:aws:iam::000000000000:role/{ROLE}"));
+        let local = "{ iam-propagation-ms: 0 }".to_owned();
+        let pipeline = Pipeline { local, train: train(5), ..pipeline.clone() };
+        let mut deployer = Self { scene, aws, policy: Json::Null, pipeline, train, session, target };
+        deployer.write(|_| ());
+        let printed = deployer.scene.runner(&["policy", "--target", "prod"]).exits(0);
+        deployer.policy = printed.json();
+        deployer.allow(&deployer.policy);
+        deployer
+    }
+
+    /// Gives the role this policy instead of the one it had.
+    pub(super) fn allow(&self, policy: &Json) {
+        let members = [("RoleName", ROLE), ("PolicyName", "deploy"), ("PolicyDocument", &*policy.to_string())];
+        self.aws.iam("PutRolePolicy", &members);
+    }
+
+    /// What IAM was asked about the deployer.
+    pub(super) fn decisions(&self) -> Vec<Decided> {
+        let all = self.aws.decisions();
+        all.into_iter().filter(|decided| decided.caller.contains(&format!(":assumed-role/{ROLE}/"))).collect()
+    }
+
+    /// Everything that a deployer does, until a step does not end as it should.
+    pub(super) fn lives(&self) -> Result<(), Box<Stopped>> {
+        self.write(|_| ());
+        self.step("the first look", &["plan"], 0)?;
+        self.step("the first deployment", &["apply", "--yes"], 0)?;
+        self.step("nothing to do", &["plan", "--detailed-exitcode"], 0)?;
+        self.disturb();
+        self.write(|pipeline| self.change(pipeline));
+        self.step("a new model, a larger function, and what others changed", &["apply", "--yes"], 0)?;
+        self.step("nothing to do again", &["plan", "--detailed-exitcode"], 0)?;
+        self.write(|pipeline| {
+            self.change(pipeline);
+            SILENT.clone_into(&mut pipeline.create_role);
+        });
+        let failed = self.step("a function that may not ask the model", &["apply", "--yes"], 3)?;
+        if !failed.stderr.contains("its log says: ") {
+            return Err(Box::new(Stopped { step: "the log of a function that may not ask the model", ran: failed }));
+        }
+        if (self.train)(7).contains("on: sagemaker") {
+            self.write(|pipeline| {
+                pipeline.train = (self.train)(7);
+                BARE.clone_into(&mut pipeline.create_role);
+            });
+            self.tells_why("a job that may not pull its image", 1)?;
+        }
+        self.write(|pipeline| {
+            self.change(pipeline);
+            BARE.clone_into(&mut pipeline.create_role);
+            let serverless = pipeline.create_endpoint.contains("serverless");
+            let other = if serverless { "{ serverless: { memory-mb: 3072 } }" } else { "{ instances: { count: 2 } }" };
+            other.clone_into(&mut pipeline.create_endpoint);
+        });
+        self.tells_why("an endpoint that may not pull its image", 4)?;
+        let upload = format!("/{BUCKET}/models/unfinished?uploads=");
+        self.aws.signed("s3", "POST", &upload, &[], "");
+        self.step("the teardown", &["teardown", "--yes"], 0)?;
+        Ok(())
+    }
+
+    /// Applies what cannot work; the log of what failed must be read.
+    fn tells_why(&self, step: &'static str, code: i32) -> Result<(), Box<Stopped>> {
+        let ran = self.step(step, &["apply", "--yes"], code)?;
+        if ran.stderr.contains("cannot be read") { Err(Box::new(Stopped { step, ran })) } else { Ok(()) }
+    }
+
+    /// Removes what is left, as the owner of the account.
+    pub(super) fn clean(&self) {
+        self.scene.runner(&["teardown"]).exits(0);
+    }
+
+    /// Writes the pipeline file.
+    pub(super) fn write(&self, change: impl FnOnce(&mut Pipeline)) {
+        let mut pipeline = self.pipeline.clone();
+        change(&mut pipeline);
+        fs::write(self.scene.path(FILE), pipeline.text().replacen("stages:\n", &self.target, 1)).unwrap();
+    }
+
+    /// Runs a command with the session's credentials, and with these variables.
+    pub(super) fn runs(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
+        let arguments = [arguments, &["--target", "prod"]].concat();
+        let session = self.session.iter().map(|(name, value)| (*name, value.as_str()));
+        self.scene.runner_with(&arguments, &session.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// Runs a command with the session's credentials, as a step of a life.
+    pub(super) fn step(&self, step: &'static str, arguments: &[&str], code: i32) -> Result<Ran, Box<Stopped>> {
+        let ran = self.runs(arguments, &[]);
+        if ran.code == code { Ok(ran) } else { Err(Box::new(Stopped { step, ran })) }
+    }
+
+    /// What the second deployment brings.
+    fn change(&self, pipeline: &mut Pipeline) {
+        pipeline.train = (self.train)(6);
+        "{ memory-mb: 512 }".clone_into(&mut pipeline.deploy_proxy);
+    }
+
+    /// Changes by hand whatever `runner` owns and can mend, beyond what a first deployment writes anyway.
+    fn disturb(&self) {
+        let aws = &self.aws;
+        let everything = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "s3:*", "Resource": "*"
+        }] })
+        .to_string();
+        let policy = "arn:aws:iam::000000000000:policy/theirs";
+        if !aws.iam("ListPolicies", &[]).text.contains(policy) {
+            aws.iam("CreatePolicy", &[("PolicyName", "theirs"), ("PolicyDocument", &everything)]);
+        }
+        for service in ["sagemaker", "lambda"] {
+            let name = if service == "lambda" { "fraud-us-east-1-proxy" } else { "fraud-us-east-1-sagemaker" };
+            let role = ("RoleName", name);
+            aws.iam("PutRolePolicy", &[role, ("PolicyName", "theirs"), ("PolicyDocument", &everything)]);
+            aws.iam("AttachRolePolicy", &[role, ("PolicyArn", policy)]);
+            let trust = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": format!("{service}.amazonaws.com") },
+                "Action": "sts:AssumeRole"
+            }] });
+            aws.iam("UpdateAssumeRolePolicy", &[role, ("PolicyDocument", &trust.to_string())]);
+        }
+
+        let code = json!({ "ZipFile": BASE64_STANDARD.encode(other_code()) }).to_string();
+        aws.signed("lambda", "PUT", &format!("/2015-03-31/functions/{FUNCTION}/code"), &[], &code);
+
+        let apis = aws.signed("apigateway", "GET", "/v2/apis", &[], "").json();
+        let api = apis["items"][0]["apiId"].as_str().unwrap().to_owned();
+        let stage =
+            json!({ "defaultRouteSettings": { "throttlingBurstLimit": 1, "throttlingRateLimit": 1 } }).to_string();
+        aws.signed("apigateway", "PATCH", &format!("/v2/apis/{api}/stages/$default"), &[], &stage);
+
+        let open = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": format!("arn:aws:s3:::{BUCKET}")
+        }] });
+        aws.signed("s3", "PUT", &format!("/{BUCKET}?policy="), &[], open.to_string());
+    }
+}
+
+/// A folder whose local cloud runs and holds nothing: its deployment stopped at the gate.
+fn started() -> Scene {
+    let train = "{ data: { generate: { rows: 2000, seed: 42 } }, require: { average-precision: 1.0, roc-auc: 1.0 }, \
+                 algorithm: { gradient-boosting: { trees: 1, depth: 1 } } }";
+    let scene = Scene::new(&Pipeline {
+        local: "{ iam-propagation-ms: 0 }".to_owned(),
+        train: train.to_owned(),
+        ..Pipeline::default()
+    });
+    scene.runner(&["apply"]).exits(3);
+    scene
+}
+
+fn other_code() -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
+    zip.write_all(b"#!/bin/sh\nexit 1\n").unwrap();
+    zip.finish().unwrap().into_inner()
+}

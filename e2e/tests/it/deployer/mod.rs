@@ -1,0 +1,192 @@
+//! The policy that `runner policy` prints: it is enough for everything that a deployer does, and nothing in it is idle.
+
+mod doctor;
+mod life;
+mod tried;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Pipeline, note};
+
+use life::Deployer;
+
+const NOTHING: [&str; 0] = [];
+
+/// One action of one statement.
+#[derive(Clone, Debug)]
+struct Grant {
+    sid: String,
+    action: String,
+    resources: Vec<String>,
+}
+
+/// A member that is a text or a list of texts.
+fn texts(value: &Json) -> Vec<String> {
+    match value {
+        Json::Array(list) => list.iter().map(|item| item.as_str().unwrap().to_owned()).collect(),
+        one => vec![one.as_str().unwrap().to_owned()],
+    }
+}
+
+fn statements(policy: &Json) -> &Vec<Json> {
+    policy["Statement"].as_array().unwrap()
+}
+
+fn grants(policy: &Json) -> Vec<Grant> {
+    let of = |statement: &Json| {
+        let sid = statement["Sid"].as_str().unwrap().to_owned();
+        let resources = texts(&statement["Resource"]);
+        let grant = |action| Grant { sid: sid.clone(), action, resources: resources.clone() };
+        texts(&statement["Action"]).into_iter().map(grant).collect::<Vec<_>>()
+    };
+    statements(policy).iter().flat_map(of).collect()
+}
+
+/// The policy without one action of one statement.
+fn without(policy: &Json, grant: &Grant) -> Json {
+    let kept = statements(policy).iter().filter_map(|statement| {
+        let mut statement = statement.clone();
+        if statement["Sid"] == grant.sid.as_str() {
+            let mut actions = texts(&statement["Action"]);
+            actions.retain(|action| *action != grant.action);
+            if actions.is_empty() {
+                return None;
+            }
+            statement["Action"] = json!(actions);
+        }
+        Some(statement)
+    });
+    json!({ "Version": "2012-10-17", "Statement": kept.collect::<Vec<_>>() })
+}
+
+/// Whether an ARN is one of those that a pattern of IAM means.
+fn matches(pattern: &str, arn: &str) -> bool {
+    match pattern.chars().next() {
+        None => arn.is_empty(),
+        Some('*') => {
+            let ends = arn.char_indices().map(|(at, _)| at).chain([arn.len()]);
+            ends.into_iter().any(|at| matches(&pattern[1..], &arn[at..]))
+        }
+        Some(c) => arn.chars().next().is_some_and(|found| {
+            (c == '?' || c == found) && matches(&pattern[c.len_utf8()..], &arn[found.len_utf8()..])
+        }),
+    }
+}
+
+#[test]
+fn what_the_policy_allows_is_enough_and_all_of_it_is_used() {
+    assert_eq!(idle(&Deployer::of(&Pipeline::default(), trained)), NOTHING);
+}
+
+#[test]
+fn what_the_policy_allows_is_enough_for_a_serverless_endpoint() {
+    let create_endpoint = "{ serverless: { memory-mb: 2048, max-concurrency: 2 } }".to_owned();
+    assert_eq!(idle(&Deployer::of(&Pipeline { create_endpoint, ..Pipeline::default() }, trained)), NOTHING);
+}
+
+#[test]
+fn what_the_policy_allows_is_enough_for_training_by_a_job() {
+    let train = |trees| trained(trees).replacen('{', "{ on: sagemaker,", 1);
+    let jobs = "arn:aws:sagemaker:us-east-1:000000000000:training-job/fraud-????????????";
+    // What a job needs that is begun again after a failure, or that is cut short.
+    let idle = idle(&Deployer::of(&Pipeline::default(), train));
+    assert_eq!(
+        idle,
+        [
+            format!("TrainingJobs: sagemaker:AddTags on {jobs}-*"),
+            format!("TrainingJobs: sagemaker:CreateTrainingJob on {jobs}-*"),
+            format!("TrainingJobs: sagemaker:ListTags on {jobs}-*"),
+            format!("TrainingJobs: sagemaker:StopTrainingJob on {jobs}"),
+            format!("TrainingJobs: sagemaker:StopTrainingJob on {jobs}-*"),
+            "Training: s3:AbortMultipartUpload on arn:aws:s3:::fraud-000000000000-us-east-1/training/*".to_owned(),
+        ]
+    );
+}
+
+fn trained(trees: u32) -> String {
+    Pipeline::trees(trees).train
+}
+
+/// Lives a deployment's life and sees nothing denied; what of the policy was not used.
+fn idle(deployer: &Deployer) -> Vec<String> {
+    let before = deployer.aws.inventory();
+    deployer.lives().unwrap();
+    let mut after = deployer.aws.inventory();
+    // What every job of an account writes its log to is nobody's.
+    after.retain(|(_, name)| name != "/aws/sagemaker/TrainingJobs");
+    assert_eq!(after, before);
+    let decisions = deployer.decisions();
+    let denied: Vec<_> = decisions.iter().filter(|decided| !decided.allowed).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+    let used = |action: &str, resource: &str| {
+        decisions.iter().any(|decided| decided.action == action && matches(resource, &decided.resource))
+    };
+    let mut idle = vec![];
+    for Grant { sid, action, resources } in grants(&deployer.policy) {
+        for resource in &resources {
+            // CloudWatch Logs asks some actions for a group and some for what is in it: either will do.
+            let group = resource.strip_suffix(":*").unwrap_or(resource);
+            let other = if group == resource { format!("{group}:*") } else { group.to_owned() };
+            let either = resources.contains(&other) && used(&action, &other);
+            if !either && !used(&action, resource) {
+                idle.push(format!("{sid}: {action} on {resource}"));
+            }
+        }
+    }
+    idle
+}
+
+/// Takes away one action after the other, of those whose number leaves this remainder, and sees that each is missed.
+fn each_is_missed(remainder: usize) {
+    let deployer = Deployer::of(&Pipeline::default(), trained);
+    let all = grants(&deployer.policy);
+    assert!(all.len() > 60, "{}", all.len());
+    let mut idle = vec![];
+    let mut steps = BTreeSet::new();
+    for grant in all.iter().skip(remainder).step_by(PARTS) {
+        deployer.allow(&without(&deployer.policy, grant));
+        deployer.aws.forget_decisions();
+        let began = std::time::Instant::now();
+        let stopped = deployer.lives();
+        let Err(stopped) = stopped else {
+            idle.push(format!("{}: {}", grant.sid, grant.action));
+            continue;
+        };
+        note(&format!("{}: {} stops {} after {:?}", grant.sid, grant.action, stopped.step, began.elapsed()));
+        steps.insert(stopped.step);
+        let Grant { sid, action, resources } = grant;
+        let missed = deployer.decisions().into_iter().any(|decided| {
+            let meant = resources.iter().any(|resource| matches(resource, &decided.resource));
+            !decided.allowed && decided.action == *action && meant
+        });
+        assert!(missed, "{sid}: {action} was not asked for, but {stopped:#?}");
+        assert!(stopped.ran.stderr.contains(action), "{action} is not named: {}", stopped.ran.stderr);
+        deployer.clean();
+    }
+    assert_eq!(idle, NOTHING, "nothing failed without these");
+    assert!(steps.len() > 2, "{steps:?}");
+}
+
+const PARTS: usize = 4;
+
+#[test]
+fn each_action_is_missed_when_it_is_taken_away_1_of_4() {
+    each_is_missed(0);
+}
+
+#[test]
+fn each_action_is_missed_when_it_is_taken_away_2_of_4() {
+    each_is_missed(1);
+}
+
+#[test]
+fn each_action_is_missed_when_it_is_taken_away_3_of_4() {
+    each_is_missed(2);
+}
+
+#[test]
+fn each_action_is_missed_when_it_is_taken_away_4_of_4() {
+    each_is_missed(3);
+}
