@@ -128,8 +128,12 @@ fn everything_that_is_asked_for_is_there_stays_there_and_goes() {
     scene.answers(OURS);
     let bucket = "fraud-000000000000-us-east-1";
     until(|| of_kind(&aws, "object").iter().any(|key| key.starts_with(&format!("{bucket}/captures/fraud/main/"))));
+    aws.clear_requests();
     scene.runner(&["teardown"]).exits(0);
     assert_eq!(aws.inventory(), [("bucket", "theirs".to_owned())].into());
+    let writes = aws.writes();
+    let at = |name: &str| writes.iter().position(|write| write.contains(name)).expect(name);
+    assert!(at("DeregisterScalableTarget") < at("DeleteEndpoint"), "{writes:?}");
 }
 
 #[test]
