@@ -8,7 +8,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use super::endpoint_config::CONFIG_NAME;
 use super::{LOGS, foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::create_role::Lacks;
+use crate::create_role::{self, Lacks};
 use crate::resource::outputs;
 use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, log_group};
 
@@ -49,8 +49,9 @@ impl Resource for Endpoint {
             .field("status", EndpointStatus::InService.as_str())
     }
 
+    /// What it may do must be written before its containers start, also where the model that names the role is kept.
     fn after(&self) -> Vec<ResourceId> {
-        vec![LOGS]
+        vec![LOGS, create_role::EXECUTION]
     }
 
     /// Making and switching it is asked about its config as well.
