@@ -149,7 +149,13 @@ pub(crate) async fn last_lines(
 /// What reading the lines of a group needs.
 pub(crate) fn rights_to_read(names: &Names, group: &str) -> Right {
     let [all, group] = names.log_group_arns(group);
-    Right::new("ReadLogs", &["logs:DescribeLogStreams", "logs:FilterLogEvents"], all).and(group)
+    Right::new("ReadLogs", &["logs:FilterLogEvents"], all).and(group)
+}
+
+/// What finding the streams of a group needs.
+pub(crate) fn rights_to_find_streams(names: &Names, group: &str) -> Right {
+    let [all, group] = names.log_group_arns(group);
+    Right::new("ReadLogs", &["logs:DescribeLogStreams"], all).and(group)
 }
 
 /// Names of the streams of a log group that were made at that time or later; none when they cannot be listed.

@@ -186,6 +186,8 @@ pub struct Limits {
     pub slowest_poll: Duration,
     /// For a new role or policy to be seen by a service; about 5 to 15 s on AWS.
     pub propagation: Duration,
+    /// For API Gateway to be able to write access logs. A deployer who lacks a right to is told the same.
+    pub log_delivery: Duration,
     /// For a function to settle; 1 to 5 s on AWS.
     pub function: Duration,
     /// For an endpoint to settle; 3 to 8 minutes on AWS, a crash-looping container about 24.
@@ -202,6 +204,7 @@ impl Limits {
         first_poll: Duration::from_secs(1),
         slowest_poll: Duration::from_secs(10),
         propagation: Duration::from_mins(2),
+        log_delivery: Duration::from_mins(2),
         function: Duration::from_mins(2),
         endpoint: Duration::from_hours(1),
         alarms: Duration::from_mins(5),
@@ -212,6 +215,7 @@ impl Limits {
         first_poll: Duration::from_millis(10),
         slowest_poll: Duration::from_millis(250),
         propagation: Duration::from_mins(2),
+        log_delivery: Duration::from_secs(10),
         function: Duration::from_secs(30),
         endpoint: Duration::from_mins(2),
         alarms: Duration::from_secs(30),

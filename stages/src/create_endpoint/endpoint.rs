@@ -9,9 +9,9 @@ use spec::{Capacity, CreateEndpoint};
 use super::alarm::Watch;
 use super::endpoint_config::CONFIG_NAME;
 use super::watched::WATCHED;
-use super::{LOGS, autoscaling, deployment, foreign, progress, rights_to_tag, sagemaker_tags};
+use super::{LOGS, autoscaling, deployment, foreign, progress, registered, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::create_role::Lacks;
+use crate::create_role::{self, Lacks};
 use crate::resource::outputs;
 use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, log_group};
 
@@ -66,11 +66,12 @@ impl Resource for Endpoint {
         facts.field("status", EndpointStatus::InService.as_str())
     }
 
+    /// What it may do must be written before its containers start, also where the model that names the role is kept.
     fn after(&self) -> Vec<ResourceId> {
         let rollback = &self.wanted.rollback_on;
         let ours = Watch::ALL.into_iter().filter(|watch| watch.threshold(rollback).is_some()).map(Watch::id);
         let theirs = (!rollback.alarms.is_empty()).then_some(WATCHED);
-        [LOGS].into_iter().chain(ours).chain(theirs).collect()
+        [LOGS, create_role::EXECUTION].into_iter().chain(ours).chain(theirs).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -81,13 +82,18 @@ impl Resource for Endpoint {
     fn rights(&self) -> Vec<Right> {
         let arn = self.names.endpoint_arn();
         let config = self.names.versions_arn("endpoint-config");
+        let group = self.names.endpoint_log_group();
         let mut rights = vec![
             Right::new("Endpoint", &["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"], arn.as_str()).and(config),
             Right::new("Endpoint", &["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], arn.as_str()),
             Right::new("Endpoint", &["sagemaker:UpdateEndpointWeightsAndCapacities"], arn.as_str()),
             rights_to_tag(&arn),
-            log_group::rights_to_read(&self.names, &self.names.endpoint_log_group()),
+            log_group::rights_to_read(&self.names, &group),
+            log_group::rights_to_find_streams(&self.names, &group),
         ];
+        if self.wanted.capacity.can_be_scaled() {
+            rights.extend(registered::rights_to_look(&self.names));
+        }
         rights.extend(self.wanted.kms_key.as_deref().map(|key| right_to_grant(&self.names, key)));
         rights
     }

@@ -55,18 +55,27 @@ pub(super) fn rights(names: &Names) -> Vec<Right> {
         "application-autoscaling:PutScalingPolicy",
         "application-autoscaling:DeleteScalingPolicy",
         "application-autoscaling:TagResource",
-        "application-autoscaling:ListTagsForResource",
     ];
-    let looks = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"];
     let of_endpoint = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"];
     let alarms = site.arn("cloudwatch", &format!("alarm:TargetTracking-{}-*", resource(names)));
     let role = format!("arn:{}:iam::{}:role/aws-service-role/{ROLE_SERVICE}/{ROLE}", site.partition(), site.account);
-    vec![
-        Right::new("NoResource", &looks, "*"),
+    let mut rights = rights_to_look(names);
+    rights.extend([
         Right::new("Autoscaling", &of_targets, site.arn("application-autoscaling", "scalable-target/*")),
         Right::new("AutoscalingAlarms", &["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], alarms),
         Right::new("Endpoint", &of_endpoint, names.endpoint_arn()),
         Right::new("AutoscalingRole", &["iam:CreateServiceLinkedRole"], role).when("iam:AWSServiceName", ROLE_SERVICE),
+    ]);
+    rights
+}
+
+/// To look at who scales.
+pub(super) fn rights_to_look(names: &Names) -> Vec<Right> {
+    let looks = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"];
+    let targets = names.site.arn("application-autoscaling", "scalable-target/*");
+    vec![
+        Right::new("NoResource", &looks, "*"),
+        Right::new("Autoscaling", &["application-autoscaling:ListTagsForResource"], targets),
     ]
 }
 

@@ -27,12 +27,13 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Apis": "Allow apigateway:GET, apigateway:POST on arn:aws:apigateway:us-east-1::/apis",
       "Bucket": "Allow s3:CreateBucket, s3:DeleteBucket, s3:GetBucketPolicy, s3:GetBucketPublicAccessBlock, s3:GetBucketTagging, s3:GetBucketVersioning, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket, s3:ListBucketMultipartUploads, s3:ListBucketVersions, s3:PutBucketPolicy, s3:PutBucketPublicAccessBlock, s3:PutBucketVersioning, s3:PutEncryptionConfiguration, s3:PutLifecycleConfiguration, s3:TagResource on arn:aws:s3:::fraud-123456789012-us-east-1",
       "Configs": "Allow sagemaker:AddTags, sagemaker:CreateEndpointConfig, sagemaker:DeleteEndpointConfig, sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
-      "Endpoint": "Allow sagemaker:AddTags, sagemaker:DeleteEndpoint, sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
+      "Endpoint": "Allow sagemaker:AddTags, sagemaker:DeleteEndpoint, sagemaker:DescribeEndpoint, sagemaker:ListTags, sagemaker:UpdateEndpointWeightsAndCapacities on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "Endpoint2": "Allow sagemaker:CreateEndpoint, sagemaker:UpdateEndpoint on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????, arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:AddPermission, lambda:CreateFunction, lambda:DeleteFunction, lambda:GetFunction, lambda:GetPolicy, lambda:ListTags, lambda:RemovePermission, lambda:TagResource, lambda:UpdateFunctionCode, lambda:UpdateFunctionConfiguration on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
-      "LogGroups": "Allow logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
-      "LogGroups2": "Allow logs:DeleteLogGroup, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
+      "LogGroups": "Allow logs:DeleteLogGroup, logs:DescribeLogStreams, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
+      "LogGroups2": "Allow logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*",
+      "LogGroups3": "Allow logs:DeleteLogGroup, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:DeleteObject, s3:GetObject, s3:PutObject, s3:PutObjectTagging on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:AddTags, sagemaker:CreateModel, sagemaker:DeleteModel, sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
       "NoResource": "Allow logs:CreateLogDelivery, logs:CreateLogGroup, logs:DeleteLogDelivery, logs:DescribeLogGroups, logs:DescribeResourcePolicies, logs:GetLogDelivery, logs:ListLogDeliveries, logs:PutResourcePolicy, logs:UpdateLogDelivery, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
@@ -57,8 +58,9 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Endpoint": "Allow sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
       "FindRoles": "Allow iam:GetRole on arn:aws:iam::123456789012:role/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/fraud-us-east-1-sagemaker",
       "Function": "Allow lambda:GetFunction, lambda:GetPolicy, lambda:ListTags on arn:aws:lambda:us-east-1:123456789012:function:fraud-proxy",
-      "LogGroups": "Allow logs:FilterLogEvents, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
-      "LogGroups2": "Allow logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
+      "LogGroups": "Allow logs:DescribeLogStreams, logs:FilterLogEvents, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*",
+      "LogGroups2": "Allow logs:FilterLogEvents, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*",
+      "LogGroups3": "Allow logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
       "NoResource": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
@@ -119,7 +121,8 @@ fn an_image_of_our_own_needs_its_repository_and_no_other() {
 #[test]
 fn access_logs_need_their_delivery_and_their_group() {
     insta::assert_snapshot!(beside_the_default("- deploy-proxy: { access-logs: false }\n"), @"
-    LogGroups: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
+    LogGroups: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:DescribeLogStreams, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
+    LogGroups2: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*
     NoResource: Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *
     ");
 }
@@ -152,7 +155,9 @@ fn another_pipeline_whose_name_begins_with_ours_is_not_meant() {
 #[test]
 fn every_call_that_a_stage_names_is_somebodys_right() {
     let everything = fixture(
-        "- train: { on: sagemaker, data: s3://rows/all.csv }\n- create-endpoint: { container: model-server }\n\
+        "- train: { on: sagemaker, data: s3://rows/all.csv }\n- create-endpoint: { container: model-server, \
+         instances: { type: ml.m5.large }, autoscaling: { max: 2, invocations-per-instance: 100 }, \
+         rollback-on: { errors-per-minute: 5 } }\n\
          - deploy-proxy: { auth: { jwt: { issuer: https://a.example, audience: [a] } } }\n",
     );
     let mut allowed = actions(&Deployer::with_doctor(&everything.declared(), &everything.names.site, false));

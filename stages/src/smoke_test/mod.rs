@@ -16,7 +16,7 @@ use spec::{Auth, DeployProxy, SmokeTest};
 
 use self::way::Way;
 use crate::cloud_error::Explain;
-use crate::create_role::{Lacks, Roles};
+use crate::create_role::{self, Lacks, Roles};
 use crate::log_group::Streams;
 use crate::signature::signed;
 use crate::train::Known;
@@ -89,8 +89,9 @@ impl Check for Request {
         if self.test.expect.is_empty() { facts } else { facts.field("expect", json!(self.test.expect)) }
     }
 
+    /// A function that is kept may have a role that changes.
     fn after(&self) -> Vec<ResourceId> {
-        vec![create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
+        vec![create_role::PROXY, create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
     }
 
     fn rights(&self) -> Vec<Right> {

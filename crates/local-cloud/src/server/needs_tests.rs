@@ -227,8 +227,8 @@ async fn alarms_and_autoscaling_ask_about_tags_endpoints_and_the_services_role()
     cloudwatch:PutMetricData on *
     application-autoscaling:RegisterScalableTarget on arn:aws:application-autoscaling:R:A:scalable-target/*, application-autoscaling:TagResource on arn:aws:application-autoscaling:R:A:scalable-target/*, sagemaker:DescribeEndpoint on arn:aws:sagemaker:R:A:endpoint/e, sagemaker:UpdateEndpointWeightsAndCapacities on arn:aws:sagemaker:R:A:endpoint/e, iam:CreateServiceLinkedRole on arn:aws:iam::A:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint
     application-autoscaling:DescribeScalableTargets on *
-    application-autoscaling:PutScalingPolicy on arn:aws:application-autoscaling:R:A:scalable-target/*, cloudwatch:PutMetricAlarm on arn:aws:cloudwatch:R:A:alarm:TargetTracking-*
-    application-autoscaling:DeregisterScalableTarget on arn:aws:application-autoscaling:R:A:scalable-target/*, cloudwatch:DeleteAlarms on arn:aws:cloudwatch:R:A:alarm:TargetTracking-*
+    application-autoscaling:PutScalingPolicy on arn:aws:application-autoscaling:R:A:scalable-target/*, cloudwatch:PutMetricAlarm on arn:aws:cloudwatch:R:A:alarm:TargetTracking-endpoint/e/variant/main-*
+    application-autoscaling:DeregisterScalableTarget on arn:aws:application-autoscaling:R:A:scalable-target/*, cloudwatch:DeleteAlarms on arn:aws:cloudwatch:R:A:alarm:TargetTracking-endpoint/e/variant/main-*
     application-autoscaling:TagResource on arn:x
     ");
 }

@@ -9,11 +9,13 @@ use serde_json::{Value as Json, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::harness::{Aws, Decided, Pipeline, Ran, Scene};
+use crate::harness::{Aws, Decided, Pipeline, Ran, Scene, static_model_server};
 
 const FILE: &str = "pipeline.yaml";
 const ROLE: &str = "ci";
 const BUCKET: &str = "fraud-000000000000-us-east-1";
+/// Name of the program of an image of our own, in the scene's folder.
+pub(super) const PROGRAM: &str = "model-server";
 const FUNCTION: &str = "fraud-proxy";
 /// A proxy that may write its log and not ask the endpoint.
 const SILENT: &str = r#"{ proxy: { policy: [{ Effect: Allow, Action: "logs:*", Resource: "*" }] } }"#;
@@ -56,6 +58,9 @@ impl Deployer {
         let session = aws.assume(&format!("arn:aws:iam::000000000000:role/{ROLE}"));
         let local = "{ iam-propagation-ms: 0 }".to_owned();
         let pipeline = Pipeline { local, train: train(5), ..pipeline.clone() };
+        if !pipeline.package.is_empty() {
+            fs::copy(static_model_server(), scene.path(PROGRAM)).unwrap();
+        }
         let mut deployer = Self { scene, aws, policy: Json::Null, pipeline, train, session, target };
         deployer.write(|_| ());
         let printed = deployer.scene.runner(&["policy", "--target", "prod"]).exits(0);
@@ -83,6 +88,7 @@ impl Deployer {
         self.step("the first deployment", &["apply", "--yes"], 0)?;
         self.step("nothing to do", &["plan", "--detailed-exitcode"], 0)?;
         self.disturb();
+        self.change_program();
         self.write(|pipeline| self.change(pipeline));
         self.step("a new model, a larger function, and what others changed", &["apply", "--yes"], 0)?;
         self.step("nothing to do again", &["plan", "--detailed-exitcode"], 0)?;
@@ -105,8 +111,9 @@ impl Deployer {
             self.change(pipeline);
             BARE.clone_into(&mut pipeline.create_role);
             let serverless = pipeline.create_endpoint.contains("serverless");
-            let other = if serverless { "{ serverless: { memory-mb: 3072 } }" } else { "{ instances: { count: 2 } }" };
-            other.clone_into(&mut pipeline.create_endpoint);
+            let other = if serverless { "serverless: { memory-mb: 3072 }" } else { "instances: { count: 2 }" };
+            let container = if pipeline.package.is_empty() { "" } else { "container: model-server, " };
+            pipeline.create_endpoint = format!("{{ {container}{other} }}");
         });
         self.tells_why("an endpoint that may not pull its image", 4)?;
         let upload = format!("/{BUCKET}/models/unfinished?uploads=");
@@ -149,7 +156,18 @@ impl Deployer {
     /// What the second deployment brings.
     fn change(&self, pipeline: &mut Pipeline) {
         pipeline.train = (self.train)(6);
-        "{ memory-mb: 512 }".clone_into(&mut pipeline.deploy_proxy);
+        let others = pipeline.deploy_proxy.trim_start_matches('{').trim_end_matches('}').trim();
+        let comma = if others.is_empty() { "" } else { ", " };
+        pipeline.deploy_proxy = format!("{{ memory-mb: 512{comma}{others} }}");
+    }
+
+    /// Makes another program of the one that serves, where there is one: what stands behind an executable's last section
+    /// is never looked at.
+    fn change_program(&self) {
+        if let Ok(mut bytes) = fs::read(self.scene.path(PROGRAM)) {
+            bytes.extend(b"another");
+            fs::write(self.scene.path(PROGRAM), bytes).unwrap();
+        }
     }
 
     /// Changes by hand whatever `runner` owns and can mend, beyond what a first deployment writes anyway.
@@ -189,6 +207,11 @@ impl Deployer {
             "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": format!("arn:aws:s3:::{BUCKET}")
         }] });
         aws.signed("s3", "PUT", &format!("/{BUCKET}?policy="), &[], open.to_string());
+
+        if !self.pipeline.package.is_empty() {
+            let moving = json!({ "repositoryName": "runner/fraud", "imageTagMutability": "MUTABLE" });
+            aws.ecr("PutImageTagMutability", &moving);
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn a_policy_in_a_file_is_held_to_and_what_it_lacks_is_named() {
 
 #[test]
 fn a_file_that_is_no_policy_is_underlined() {
-    let scene = Scene::new(&tried());
+    let scene = Scene::bare(&tried());
     let told = |text: Option<&str>| {
         if let Some(text) = text {
             fs::write(scene.path(POLICY), text).unwrap();

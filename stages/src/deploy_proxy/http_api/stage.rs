@@ -133,7 +133,7 @@ impl HttpApi {
         let client = &ctx.clients.apigateway;
         let what = format!("API Gateway to be able to write the access log of {}", self.subject());
         let Some(existing) = existing else {
-            ctx.settled(&what, ctx.limits.propagation, || async {
+            ctx.settled(&what, ctx.limits.log_delivery, || async {
                 let request = client.create_stage().api_id(id).stage_name(NAME).auto_deploy(true);
                 let request = request.default_route_settings(self.route_settings());
                 let request = request.set_access_log_settings(self.access_log_settings());
@@ -147,7 +147,7 @@ impl HttpApi {
         let other_log = self.observed_access_log(Some(existing)) != self.access_log_words();
         let other_settings = existing.auto_deploy() != Some(true) || observed_throttle(Some(existing)) != wanted;
         if other_settings || other_log && self.access_log {
-            ctx.settled(&what, ctx.limits.propagation, || async {
+            ctx.settled(&what, ctx.limits.log_delivery, || async {
                 let request = client.update_stage().api_id(id).stage_name(NAME).auto_deploy(true);
                 let request = request.default_route_settings(self.route_settings());
                 let answer = request.set_access_log_settings(self.access_log_settings()).send().await;
