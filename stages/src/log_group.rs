@@ -158,20 +158,22 @@ pub(crate) fn rights_to_find_streams(names: &Names, group: &str) -> Right {
     Right::new("ReadLogs", &["logs:DescribeLogStreams"], all).and(group)
 }
 
-/// Names of the streams of a log group that were made at that time or later; none when they cannot be listed.
-pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64) -> Option<Vec<String>> {
+/// Names of the streams of a log group that were made at that time or later.
+pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64) -> Result<Vec<String>, CloudError> {
     let request = clients.logs.describe_log_streams().log_group_name(group);
     let request = request.order_by(OrderBy::LastEventTime).descending(true);
     let mut pages = request.into_paginator().send();
     let mut names = vec![];
     for _ in 0..STREAM_PAGES {
         let Some(page) = pages.next().await else { break };
-        let new = page.ok()?.log_streams.unwrap_or_default().into_iter();
+        let page = if_present(page.about("logs:DescribeLogStreams", format!("log group `{group}`")))?;
+        // Without a group nobody has written anything yet.
+        let new = page.and_then(|page| page.log_streams).unwrap_or_default().into_iter();
         let new = new.filter(|stream| stream.creation_time().is_some_and(|made_ms| made_ms >= since_ms));
         names.extend(new.filter_map(|stream| stream.log_stream_name));
     }
     names.truncate(MOST_STREAMS);
-    Some(names)
+    Ok(names)
 }
 
 impl LogGroup {

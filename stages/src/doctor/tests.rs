@@ -1,6 +1,6 @@
 use super::*;
-use crate::fixture::Fixture;
 use crate::Declared;
+use crate::fixture::Fixture;
 
 fn declared(stages: &str) -> Declared {
     Fixture::with(stages).declared()

@@ -92,6 +92,13 @@ impl Deployer {
         self.write(|pipeline| self.change(pipeline));
         self.step("a new model, a larger function, and what others changed", &["apply", "--yes"], 0)?;
         self.step("nothing to do again", &["plan", "--detailed-exitcode"], 0)?;
+        self.scale();
+        self.step("a count that somebody changed", &["apply", "--yes"], 0)?;
+        if self.pipeline.create_endpoint.contains("ml.m5") && !self.is_scaled() {
+            self.scale_by_others();
+            self.step("a count that somebody else's autoscaling changed", &["plan", "--detailed-exitcode"], 0)?;
+            self.scale_no_more();
+        }
         self.write(|pipeline| {
             self.change(pipeline);
             SILENT.clone_into(&mut pipeline.create_role);
@@ -107,15 +114,18 @@ impl Deployer {
             });
             self.tells_why("a job that may not pull its image", 1)?;
         }
+        let ours = !self.pipeline.package.is_empty();
         self.write(|pipeline| {
             self.change(pipeline);
-            BARE.clone_into(&mut pipeline.create_role);
-            let serverless = pipeline.create_endpoint.contains("serverless");
-            let other = if serverless { "serverless: { memory-mb: 3072 }" } else { "instances: { count: 2 }" };
-            let container = if pipeline.package.is_empty() { "" } else { "container: model-server, " };
-            pipeline.create_endpoint = format!("{{ {container}{other} }}");
+            if ours {
+                BARE.clone_into(&mut pipeline.create_role);
+            }
+            pipeline.create_endpoint = self.other_machines();
         });
-        self.tells_why("an endpoint that may not pull its image", 4)?;
+        // An image of our own is what it is; any other one is made to end.
+        self.scene.serve_after("echo 'no model is here'\nexit 3\n");
+        self.tells_why(if ours { "an endpoint that may not pull its image" } else { "a container that ends" }, 4)?;
+        self.scene.serve_after("");
         let upload = format!("/{BUCKET}/models/unfinished?uploads=");
         self.aws.signed("s3", "POST", &upload, &[], "");
         self.step("the teardown", &["teardown", "--yes"], 0)?;
@@ -130,6 +140,7 @@ impl Deployer {
 
     /// Removes what is left, as the owner of the account.
     pub(super) fn clean(&self) {
+        self.scene.serve_after("");
         self.scene.runner(&["teardown"]).exits(0);
     }
 
@@ -168,6 +179,53 @@ impl Deployer {
             bytes.extend(b"another");
             fs::write(self.scene.path(PROGRAM), bytes).unwrap();
         }
+    }
+
+    /// What is deployed, on other machines.
+    fn other_machines(&self) -> String {
+        let asked = &self.pipeline.create_endpoint;
+        if asked.contains("ml.m5.large") {
+            return asked.replace("ml.m5.large", "ml.m5.xlarge");
+        }
+        let other =
+            if asked.contains("serverless") { "serverless: { memory-mb: 3072 }" } else { "instances: { count: 2 }" };
+        let container = if self.pipeline.package.is_empty() { "" } else { "container: model-server, " };
+        format!("{{ {container}{other} }}")
+    }
+
+    fn is_scaled(&self) -> bool {
+        self.pipeline.create_endpoint.contains("autoscaling")
+    }
+
+    /// Changes how much of the endpoint there is, where nothing else says that.
+    fn scale(&self) {
+        let serverless = self.pipeline.create_endpoint.contains("serverless");
+        let (member, wanted) = if serverless {
+            ("ServerlessUpdateConfig", json!({ "MaxConcurrency": 5 }))
+        } else {
+            ("DesiredInstanceCount", json!(3))
+        };
+        let wanted = json!([{ "VariantName": "main", member: wanted }]);
+        let body = json!({ "EndpointName": "fraud", "DesiredWeightsAndCapacities": wanted });
+        self.aws.sagemaker("UpdateEndpointWeightsAndCapacities", &body);
+        let settled = || self.aws.sagemaker("DescribeEndpoint", &json!({ "EndpointName": "fraud" })).json();
+        for _ in 0..600 {
+            if settled()["EndpointStatus"] == "InService" {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("it is not scaled: {}", settled());
+    }
+
+    /// Has somebody else's autoscaling change the count.
+    fn scale_by_others(&self) {
+        self.aws.autoscaling("RegisterScalableTarget", &of_variant(&json!({ "MinCapacity": 1, "MaxCapacity": 4 })));
+        self.scale();
+    }
+
+    fn scale_no_more(&self) {
+        self.aws.autoscaling("DeregisterScalableTarget", &of_variant(&json!({})));
     }
 
     /// Changes by hand whatever `runner` owns and can mend, beyond what a first deployment writes anyway.
@@ -212,14 +270,32 @@ impl Deployer {
             let moving = json!({ "repositoryName": "runner/fraud", "imageTagMutability": "MUTABLE" });
             aws.ecr("PutImageTagMutability", &moving);
         }
+        if self.is_scaled() {
+            let metric = json!({ "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance" });
+            let tracking = json!({ "TargetValue": 100_000.0, "PredefinedMetricSpecification": metric });
+            let policy = json!({
+                "PolicyName": "theirs", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": tracking,
+            });
+            aws.autoscaling("PutScalingPolicy", &of_variant(&policy));
+        }
     }
+}
+
+/// Members of a call of autoscaling about the endpoint's machines.
+fn of_variant(more: &Json) -> Json {
+    let mut body = json!({
+        "ServiceNamespace": "sagemaker", "ResourceId": "endpoint/fraud/variant/main",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
 }
 
 /// A folder whose local cloud runs and holds nothing: its deployment stopped at the gate.
 fn started() -> Scene {
     let train = "{ data: { generate: { rows: 2000, seed: 42 } }, require: { average-precision: 1.0, roc-auc: 1.0 }, \
                  algorithm: { gradient-boosting: { trees: 1, depth: 1 } } }";
-    let scene = Scene::new(&Pipeline {
+    let scene = Scene::with_script(&Pipeline {
         local: "{ iam-propagation-ms: 0 }".to_owned(),
         train: train.to_owned(),
         ..Pipeline::default()

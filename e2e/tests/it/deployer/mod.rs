@@ -13,6 +13,9 @@ use crate::harness::{Issuer, Pipeline, note};
 use life::{Deployer, PROGRAM};
 
 const NOTHING: [&str; 0] = [];
+/// What of an earlier file is looked for by whoever may.
+const LOOKED_FOR: [&str; 3] =
+    ["ecr:DescribeRepositories", "cloudwatch:DescribeAlarms", "application-autoscaling:DescribeScalableTargets"];
 
 /// One action of one statement.
 #[derive(Clone, Debug)]
@@ -107,7 +110,10 @@ fn what_the_policy_allows_is_enough_for_training_by_a_job() {
 
 #[test]
 fn what_the_policy_allows_is_enough_for_an_image_of_our_own_behind_a_closed_api() {
-    assert_eq!(idle(&Deployer::of(&signed(), trained)), NOTHING);
+    let logs = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/fraud";
+    // It never ends, so its last words are never read.
+    let read = |rest: &str| format!("LogGroups: logs:FilterLogEvents on {logs}{rest}");
+    assert_eq!(idle(&Deployer::of(&signed(), trained)), [read(""), read(":*")]);
 }
 
 #[test]
@@ -120,6 +126,31 @@ fn what_the_policy_allows_is_enough_where_no_token_is_at_hand() {
 fn what_the_policy_allows_is_enough_without_access_logs() {
     let deploy_proxy = "{ access-logs: false }".to_owned();
     assert_eq!(idle(&Deployer::of(&Pipeline { deploy_proxy, ..Pipeline::default() }, trained)), NOTHING);
+}
+
+#[test]
+fn what_the_policy_allows_is_enough_on_machines_that_others_may_scale() {
+    assert_eq!(idle(&Deployer::of(&scalable(), trained)), NOTHING);
+}
+
+#[test]
+fn what_the_policy_allows_is_enough_for_autoscaling_alarms_captures_keys_and_networks() {
+    assert_eq!(idle(&Deployer::of(&guarded(), trained)), NOTHING);
+}
+
+/// Machines that autoscaling can be made for, by whomever.
+fn scalable() -> Pipeline {
+    Pipeline { create_endpoint: "{ instances: { type: ml.m5.large } }".to_owned(), ..Pipeline::default() }
+}
+
+/// All that an endpoint can be asked to have beside its machines. It never scales by itself while a test lasts.
+fn guarded() -> Pipeline {
+    let create_endpoint = "{ instances: { type: ml.m5.large }, \
+                           autoscaling: { max: 4, invocations-per-instance: 100000, scale-in: false }, \
+                           data-capture: { share: 1.0 }, kms-key: alias/ml, \
+                           vpc: { subnets: [subnet-0a], security-groups: [sg-0a] }, \
+                           rollback-on: { errors-per-minute: 1000 } }";
+    Pipeline { create_endpoint: create_endpoint.to_owned(), ..Pipeline::default() }
 }
 
 /// An image of our own, and an API that is asked with signatures.
@@ -146,8 +177,8 @@ fn idle(deployer: &Deployer) -> Vec<String> {
     assert_eq!(after, before);
     let decisions = deployer.decisions();
     // What an earlier file may have made is looked for; whoever may not look cannot have made it.
-    let own_image = grants(&deployer.policy).iter().any(|grant| grant.sid == "Repository");
-    let looked_for = |action: &str| !own_image && action == "ecr:DescribeRepositories";
+    let granted: BTreeSet<String> = grants(&deployer.policy).into_iter().map(|grant| grant.action).collect();
+    let looked_for = |action: &str| LOOKED_FOR.contains(&action) && !granted.contains(action);
     let denied = decisions.iter().filter(|decided| !decided.allowed && !looked_for(&decided.action));
     let denied: Vec<_> = denied.collect();
     assert!(denied.is_empty(), "{denied:#?}");
@@ -224,6 +255,12 @@ const PARTS: usize = 4;
 #[test]
 fn each_action_for_an_image_of_our_own_and_a_signed_api_is_missed() {
     assert_eq!(what_is_more_is_missed(&signed()), 15);
+}
+
+#[test]
+fn each_action_for_what_an_endpoint_has_beside_its_machines_is_missed() {
+    assert_eq!(what_is_more_is_missed(&scalable()), 3);
+    assert_eq!(what_is_more_is_missed(&guarded()), 17);
 }
 
 #[test]
