@@ -9,6 +9,7 @@ mod conformance;
 mod data_sources;
 mod delays;
 mod deployer;
+mod documents;
 mod errors;
 mod harness;
 mod judgement;

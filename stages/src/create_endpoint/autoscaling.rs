@@ -183,13 +183,14 @@ pub(super) async fn resume(ctx: &Ctx<'_>, paused: &[Registered], capacity: &Capa
     Ok(())
 }
 
-/// Whether somebody else scales the endpoint. Who may not look is told of nobody.
-pub(super) async fn is_others(clients: &Clients, names: &Names) -> Result<bool, CloudError> {
-    match registered::of(clients, &registered::resource(names)).await {
-        Ok(live) => Ok(live.iter().any(|live| live.foreign(names).is_some())),
-        Err(error) if error.meaning() == Meaning::Refused => Ok(false),
-        Err(error) => Err(error),
+/// Whether somebody else scales an endpoint of this capacity. Who may not look is told so: taking nobody to scale it would
+/// undo what autoscaling did.
+pub(super) async fn is_others(clients: &Clients, names: &Names, capacity: &Capacity) -> Result<bool, CloudError> {
+    if !capacity.can_be_scaled() {
+        return Ok(false);
     }
+    let live = registered::of(clients, &registered::resource(names)).await?;
+    Ok(live.iter().any(|live| live.foreign(names).is_some()))
 }
 
 fn dimension(capacity: &Capacity) -> ScalableDimension {

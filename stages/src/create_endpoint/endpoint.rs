@@ -270,7 +270,8 @@ impl Endpoint {
             (None, None) => None,
         };
         let differs = self.scale().is_some() && found != self.scale();
-        if differs && self.wanted.autoscaling.is_none() && autoscaling::is_others(clients, &self.names).await? {
+        let unasked = differs && self.wanted.autoscaling.is_none();
+        if unasked && autoscaling::is_others(clients, &self.names, &self.wanted.capacity).await? {
             return Ok(self.scale());
         }
         Ok(found)

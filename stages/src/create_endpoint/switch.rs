@@ -120,7 +120,8 @@ impl Endpoint {
     /// What of the variant is retained but for what is listed; none where the config says all. Somebody scales the
     /// machines, so their number is theirs.
     async fn retained(&self, ctx: &Ctx<'_>) -> Result<Option<Vec<VariantProperty>>, StageError> {
-        let scaled = self.wanted.autoscaling.is_some() || autoscaling::is_others(ctx.clients, &self.names).await?;
+        let scaled = self.wanted.autoscaling.is_some()
+            || autoscaling::is_others(ctx.clients, &self.names, &self.wanted.capacity).await?;
         if !scaled || self.is_serverless() {
             return Ok(None);
         }

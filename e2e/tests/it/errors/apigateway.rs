@@ -58,6 +58,14 @@ const CASES: &[Case] = &[
         call(b, "POST", &path, &json!({ "stageName": "$default" }));
         call(b, "POST", &path, &json!({ "stageName": "$default" }))
     }),
+    ("CreateStage/UpdateStage", "log delivery not permitted or log resource policy full", |b| {
+        let path = format!("apis/{}/stages", create(b));
+        let group = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/vendedlogs/apis/fraud";
+        let stage = json!({
+            "stageName": "$default", "accessLogSettings": { "destinationArn": group, "format": "$context.requestId" },
+        });
+        call(&b.asked_by("not-delivering", &["apigateway:*"]), "POST", &path, &stage)
+    }),
     ("DeleteIntegration", "route still targets it", |b| {
         let api = create(b);
         let function = "arn:aws:lambda:us-east-1:000000000000:function:f";

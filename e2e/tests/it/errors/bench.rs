@@ -1,6 +1,7 @@
 //! A local cloud with a deployment in it, and calls whose answers are looked at whatever they are.
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
@@ -70,22 +71,35 @@ impl Said {
 
 /// A cloud to ask.
 pub(super) struct Bench {
-    pub(super) scene: Scene,
+    pub(super) scene: Rc<Scene>,
     pub(super) aws: Aws,
 }
 
 impl Bench {
     /// With the default pipeline applied.
     pub(super) fn deployed() -> Self {
-        let scene = Scene::new(&Pipeline::default());
+        let scene = Rc::new(Scene::new(&Pipeline::default()));
         scene.apply();
         Self { aws: scene.aws(), scene }
     }
 
     /// With nothing in it, told how long things take and which region it is.
     pub(super) fn empty(flags: &[&str]) -> Self {
-        let scene = Scene::new(&Pipeline::default());
+        let scene = Rc::new(Scene::new(&Pipeline::default()));
         Self { aws: scene.serve(flags), scene }
+    }
+
+    /// The same cloud, asked by a role that may do these actions.
+    pub(super) fn asked_by(&self, role: &str, actions: &[&str]) -> Self {
+        let document = |statement: Json| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        let trust = document(json!({
+            "Effect": "Allow", "Principal": { "AWS": "000000000000" }, "Action": "sts:AssumeRole"
+        }));
+        let policy = document(json!({ "Effect": "Allow", "Action": actions, "Resource": "*" }));
+        self.aws.iam("CreateRole", &[("RoleName", role), ("AssumeRolePolicyDocument", &trust)]);
+        self.aws.iam("PutRolePolicy", &[("RoleName", role), ("PolicyName", "all"), ("PolicyDocument", &policy)]);
+        let aws = self.aws.as_session(&format!("arn:aws:iam::000000000000:role/{role}"));
+        Self { scene: Rc::clone(&self.scene), aws }
     }
 
     /// The same cloud, in which things now take as long as is told.

@@ -33,6 +33,13 @@ const CASES: &[Case] = &[
         put(b, "used", &policy(1));
         b.iam("DeleteRole", &[("RoleName", "used")])
     }),
+    ("DeleteRole", "managed policies attached", |b| {
+        create(b, "attached");
+        b.aws.iam("CreatePolicy", &[("PolicyName", "managed"), ("PolicyDocument", &policy(1))]);
+        let arn = "arn:aws:iam::000000000000:policy/managed";
+        b.aws.iam("AttachRolePolicy", &[("RoleName", "attached"), ("PolicyArn", arn)]);
+        b.iam("DeleteRole", &[("RoleName", "attached")])
+    }),
     ("PutRolePolicy", "inline quota 10,240", |b| {
         create(b, "wordy");
         put(b, "wordy", &policy(400))

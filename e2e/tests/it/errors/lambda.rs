@@ -20,6 +20,9 @@ const SLOW: [&str; 4] = ["--region", "us-east-1", "--lambda-settle-ms", "600000"
 
 const CASES: &[Case] = &[
     ("CreateFunction", "name already used", |b| create(b, &json!({ "FunctionName": "fraud-proxy" }))),
+    ("CreateFunction", "caller lacks iam:PassRole", |b| {
+        create(&b.asked_by("not-passing", &["lambda:*"]), &json!({ "FunctionName": "passed" }))
+    }),
     ("CreateFunction", "role not assumable", |b| create(b, &json!({ "Role": ROLE_ARN }))),
     ("CreateFunction", "role ARN malformed", |b| create(b, &json!({ "Role": "fraud" }))),
     ("CreateFunction", "runtime unknown", |b| create(b, &json!({ "Runtime": "rust1.95" }))),

@@ -13,6 +13,9 @@ use super::{image, sagemaker};
 
 const RUNTIME: &[Case] = &[
     ("InvokeEndpoint", "endpoint absent or not in service", |b| invoke(b, "none", "1")),
+    ("InvokeEndpoint", "identity policy", |b| {
+        invoke(&b.asked_by("not-invoking", &["sagemaker:DescribeEndpoint"]), "fraud", "1")
+    }),
     ("InvokeEndpoint", "container 5xx", |b| invoke(b, failing(b), "500")),
     ("InvokeEndpoint", "container 5xx, body unreadable", |b| invoke(b, failing(b), "cut")),
     ("InvokeEndpoint", "container 4xx", |b| invoke(b, "fraud", "a,b,c\n1,2,3\n")),

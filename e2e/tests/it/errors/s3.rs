@@ -4,6 +4,7 @@ use super::bench::{Bench, Said};
 use super::{Case, each_is_answered_as_on_aws};
 
 const CASES: &[Case] = &[
+    ("GetObject", "key absent and no s3:ListBucket", unlisted),
     ("CreateBucket", "owned by caller, us-east-1, no tags sent", |b| {
         create(b, "plain");
         b.s3("PUT", "/plain", &[], "")
@@ -114,6 +115,11 @@ fn create(b: &Bench, name: &str) {
 fn of_bare(b: &Bench, part: &str) -> Said {
     create(b, "bare");
     b.s3("GET", &format!("/bare?{part}="), &[], "")
+}
+
+fn unlisted(b: &Bench) -> Said {
+    create(b, "unlisted");
+    b.asked_by("not-listing", &["s3:GetObject"]).s3("GET", "/unlisted/none", &[], "")
 }
 
 fn tag(b: &Bench, tags: &[(&str, &str)]) -> Said {

@@ -63,6 +63,26 @@ const CASES: &[Case] = &[
         b.aws.sagemaker("CreateEndpointConfig", &serverless);
         b.sagemaker("UpdateEndpoint", &endpoint("fraud", "serverless"))
     }),
+    ("CreateEndpoint", "instance quota", |b| {
+        b.aws.put_quotas(&json!({ "ml.t2.medium for endpoint usage": 1 }));
+        let said = b.sagemaker("CreateEndpoint", &endpoint("one-too-many", &b.config()));
+        b.aws.put_quotas(&json!({ "ml.t2.medium for endpoint usage": 100 }));
+        said
+    }),
+    ("UpdateEndpoint", "caller lacks right on endpoint-config ARN", |b| {
+        let actions = &["sagemaker:DescribeEndpoint"];
+        let asked = b.asked_by("of-endpoints-alone", actions);
+        let arn = "arn:aws:sagemaker:us-east-1:000000000000:endpoint/fraud";
+        let statement = json!({ "Effect": "Allow", "Action": "sagemaker:UpdateEndpoint", "Resource": arn });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        let more = [("RoleName", "of-endpoints-alone"), ("PolicyName", "more"), ("PolicyDocument", &*policy)];
+        b.aws.iam("PutRolePolicy", &more);
+        asked.sagemaker("UpdateEndpoint", &endpoint("fraud", &b.config()))
+    }),
+    ("CreateModel", "caller lacks iam:PassRole", |b| {
+        let asked = b.asked_by("not-passing", &["sagemaker:*"]);
+        asked.sagemaker("CreateModel", &model("passed", ROLE_ARN, IMAGE, &data(b)))
+    }),
     ("CreateModel", "execution role not assumable yet", |b| {
         let role = role(b, "of-lambda", "lambda.amazonaws.com", "*");
         b.sagemaker("CreateModel", &model("other", &role, IMAGE, &data(b)))

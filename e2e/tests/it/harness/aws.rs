@@ -25,6 +25,8 @@ pub(crate) struct Aws {
     region: String,
     key: String,
     secret: String,
+    /// Of a session.
+    token: Option<String>,
     has_sagemaker: bool,
 }
 
@@ -64,6 +66,7 @@ impl Aws {
             region: text("region"),
             key: text("access_key_id"),
             secret: text("secret_access_key"),
+            token: None,
             has_sagemaker: true,
         }
     }
@@ -71,7 +74,7 @@ impl Aws {
     /// Of a server that takes any key. It has no routes of the local cloud's own.
     pub(super) fn of_peer(port: u16, has_sagemaker: bool) -> Self {
         let [region, key, secret] = [REGION, KEY, KEY].map(ToOwned::to_owned);
-        Self { http: Http::new(), port, pid: 0, region, key, secret, has_sagemaker }
+        Self { http: Http::new(), port, pid: 0, region, key, secret, token: None, has_sagemaker }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -223,6 +226,22 @@ impl Aws {
         ]
     }
 
+    /// The same cloud, asked in a session of a role.
+    pub(crate) fn as_session(&self, role_arn: &str) -> Self {
+        let [(_, key), (_, secret), (_, token)] = self.assume(role_arn).try_into().unwrap();
+        let Self { port, pid, has_sagemaker, .. } = *self;
+        Self {
+            http: Http::new(),
+            port,
+            pid,
+            region: self.region.clone(),
+            key,
+            secret,
+            token: Some(token),
+            has_sagemaker,
+        }
+    }
+
     /// What IAM was asked about roles and their sessions.
     pub(crate) fn decisions(&self) -> Vec<Decided> {
         let log = self.local("GET", "decisions", "").json();
@@ -334,6 +353,7 @@ impl Aws {
         let payload = hex::encode(Sha256::digest(body));
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         all.extend([("host", &*host), ("x-amz-date", &time), ("x-amz-content-sha256", &payload)]);
+        all.extend(self.token.as_deref().map(|token| ("x-amz-security-token", token)));
         all.sort_unstable();
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
