@@ -215,7 +215,7 @@ impl Limits {
         first_poll: Duration::from_millis(10),
         slowest_poll: Duration::from_millis(250),
         propagation: Duration::from_mins(2),
-        log_delivery: Duration::from_secs(10),
+        log_delivery: Duration::from_secs(3),
         function: Duration::from_secs(30),
         endpoint: Duration::from_mins(2),
         alarms: Duration::from_secs(30),

@@ -268,7 +268,9 @@ fn rights(declared: &Declared) -> Vec<Right> {
             Item::Check(check) => (check.id(), check.rights()),
         };
         let (kept, wanted) = (declared.keeps(&id), declared.is_wanted(&id));
-        rights.into_iter().filter(move |right| wanted && !(kept && right.only_to_delete))
+        let rights = rights.into_iter().filter(move |right| !(kept && right.only_to_delete));
+        // What an earlier file may have asked for is looked for, and deleted.
+        rights.filter_map(move |right| if wanted || right.only_to_delete { Some(right) } else { right.reading() })
     };
     declared.items().iter().flat_map(of).collect()
 }

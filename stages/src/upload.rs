@@ -71,10 +71,10 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         inputs: Arc::clone(wanted.inputs),
     });
     if wanted.inputs.image.is_some() {
-        declared.resource(repository::Repository { names: names.clone(), unwanted: false });
+        declared.resource(repository::Repository { names: names.clone() });
         declared.resource(image::Pushed { names: names.clone(), inputs: Arc::clone(wanted.inputs) });
     } else {
-        declared.unwanted(repository::Repository { names: names.clone(), unwanted: true });
+        declared.unwanted(repository::Repository { names: names.clone() });
     }
 }
 

@@ -40,6 +40,7 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Objects": "Allow s3:AbortMultipartUpload, s3:DeleteObjectVersion on arn:aws:s3:::fraud-123456789012-us-east-1/*",
       "PassToLambda": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy if iam:PassedToService StringEquals lambda.amazonaws.com",
       "PassToSageMaker": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker if iam:PassedToService StringEquals sagemaker.amazonaws.com",
+      "Repository": "Allow ecr:DeleteRepository, ecr:DescribeRepositories, ecr:ListTagsForResource on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud",
       "Roles": "Allow iam:CreateRole, iam:DeleteRole, iam:DeleteRolePolicy, iam:DetachRolePolicy, iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies, iam:PutRolePolicy, iam:TagRole, iam:UpdateAssumeRolePolicy on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker",
       "StageTags": "Allow apigateway:TagResource on arn:aws:apigateway:us-east-1::/apis/*/stages"
     }
@@ -64,6 +65,7 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "ModelFiles": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
       "NoResource": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
+      "Repository": "Allow ecr:DescribeRepositories, ecr:ListTagsForResource on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud",
       "Roles": "Allow iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker"
     }
     "#);

@@ -234,6 +234,31 @@ async fn alarms_and_autoscaling_ask_about_tags_endpoints_and_the_services_role()
 }
 
 /// A role that the account trusts, with this statement as its policy.
+#[tokio::test]
+async fn ecr_asks_about_the_repository_and_about_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = open(dir.path()).await;
+    let ecr = |operation: &str, body: Value| asked(&cloud, Service::Ecr, &call(Method::POST, "/", operation, body));
+    let told = [
+        ecr("CreateRepository", json!({ "repositoryName": "r", "tags": [{ "Key": "a", "Value": "b" }] })),
+        ecr("CreateRepository", json!({ "repositoryName": "r" })),
+        ecr("DescribeRepositories", json!({ "repositoryNames": ["r", "s"] })),
+        ecr("DescribeRepositories", json!({})),
+        ecr("PutImage", json!({ "repositoryName": "r" })),
+        ecr("TagResource", json!({ "resourceArn": "arn:aws:ecr:eu-west-1:123456789012:repository/r" })),
+        ecr("GetAuthorizationToken", json!({})),
+    ];
+    insta::assert_snapshot!(told.join("\n"), @"
+    ecr:CreateRepository on arn:aws:ecr:R:A:repository/r, ecr:TagResource on arn:aws:ecr:R:A:repository/r
+    ecr:CreateRepository on arn:aws:ecr:R:A:repository/r
+    ecr:DescribeRepositories on arn:aws:ecr:R:A:repository/r, ecr:DescribeRepositories on arn:aws:ecr:R:A:repository/s
+    ecr:DescribeRepositories on arn:aws:ecr:R:A:repository/*
+    ecr:PutImage on arn:aws:ecr:R:A:repository/r
+    ecr:TagResource on arn:aws:ecr:R:A:repository/r
+    ecr:GetAuthorizationToken on *
+    ");
+}
+
 async fn role(cloud: &Arc<Cloud>, statement: Value) -> Caller {
     let trust = json!({ "Statement": { "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": "123456789012" } } });
     let policy = json!({ "Statement": statement });

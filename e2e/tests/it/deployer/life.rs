@@ -262,12 +262,17 @@ impl Deployer {
         aws.signed("apigateway", "PATCH", &format!("/v2/apis/{api}/stages/$default"), &[], &stage);
 
         let open = json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": format!("arn:aws:s3:::{BUCKET}")
+            "Effect": "Deny", "Principal": "*", "Action": "s3:PutBucketWebsite", "Resource": format!("arn:aws:s3:::{BUCKET}")
         }] });
         aws.signed("s3", "PUT", &format!("/{BUCKET}?policy="), &[], open.to_string());
 
-        if !self.pipeline.package.is_empty() {
-            let moving = json!({ "repositoryName": "runner/fraud", "imageTagMutability": "MUTABLE" });
+        // An image of our own is asked for now, or was by an earlier file; so it is with access logs.
+        let repository = "runner/fraud";
+        if self.pipeline.package.is_empty() {
+            let tags = json!([{ "Key": "runner:pipeline", "Value": "fraud" }]);
+            aws.ecr("CreateRepository", &json!({ "repositoryName": repository, "tags": tags }));
+        } else {
+            let moving = json!({ "repositoryName": repository, "imageTagMutability": "MUTABLE" });
             aws.ecr("PutImageTagMutability", &moving);
         }
         if self.is_scaled() {
@@ -277,6 +282,10 @@ impl Deployer {
                 "PolicyName": "theirs", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": tracking,
             });
             aws.autoscaling("PutScalingPolicy", &of_variant(&policy));
+        }
+        if self.pipeline.deploy_proxy.contains("access-logs: false") {
+            let tags = json!({ "runner:pipeline": "fraud" });
+            aws.logs("CreateLogGroup", &json!({ "logGroupName": "/aws/vendedlogs/apis/fraud", "tags": tags }));
         }
     }
 }
@@ -295,11 +304,12 @@ fn of_variant(more: &Json) -> Json {
 fn started() -> Scene {
     let train = "{ data: { generate: { rows: 2000, seed: 42 } }, require: { average-precision: 1.0, roc-auc: 1.0 }, \
                  algorithm: { gradient-boosting: { trees: 1, depth: 1 } } }";
-    let scene = Scene::with_script(&Pipeline {
+    let scene = Scene::bare(&Pipeline {
         local: "{ iam-propagation-ms: 0 }".to_owned(),
         train: train.to_owned(),
         ..Pipeline::default()
-    });
+    })
+    .scripted();
     scene.runner(&["apply"]).exits(3);
     scene
 }

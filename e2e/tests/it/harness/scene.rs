@@ -80,17 +80,16 @@ impl Scene {
         scene
     }
 
-    /// The same as `new`, where models are served by a script that first does what [`Self::serve_after`] says.
-    pub(crate) fn with_script(pipeline: &Pipeline) -> Self {
-        let mut scene = Self::new(pipeline);
-        let (script, first) = (scene.path("serve.sh"), scene.path("first.sh"));
+    /// The same, where models are served by a script that first does what [`Self::serve_after`] says.
+    pub(crate) fn scripted(mut self) -> Self {
+        let (script, first) = (self.path("serve.sh"), self.path("first.sh"));
         let runner = tools().runner.display();
         let text = format!("#!/bin/sh\n. '{}'\nexec '{runner}' model-server \"$@\"\n", first.display());
         fs::write(&script, text).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        scene.serve_after("");
-        scene.server = Some(script);
-        scene
+        self.serve_after("");
+        self.server = Some(script);
+        self
     }
 
     /// What model servers that are started from now on do before they serve, in words of the shell.
