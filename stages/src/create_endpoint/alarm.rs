@@ -12,7 +12,7 @@ use spec::RollbackOn;
 
 use super::endpoint_config::CONFIG_NAME;
 use super::{STAGE, VARIANT};
-use crate::cloud_error::{Explain, Meaning, if_present};
+use crate::cloud_error::{Explain, if_present};
 use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// Where SageMaker counts what endpoints are asked.
@@ -121,22 +121,17 @@ impl Resource for Alarm {
     }
 
     fn rights(&self) -> Vec<Right> {
-        let actions = [
-            "cloudwatch:PutMetricAlarm",
-            "cloudwatch:TagResource",
-            "cloudwatch:ListTagsForResource",
-            "cloudwatch:DeleteAlarms",
-        ];
         let arn = self.names.site.arn("cloudwatch", &format!("alarm:{}", self.name));
-        vec![Right::new("RollbackAlarms", &actions, arn), right_to_describe()]
+        let actions = ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:ListTagsForResource"];
+        vec![
+            Right::new("RollbackAlarms", &actions, arn.as_str()),
+            Right::new("RollbackAlarms", &["cloudwatch:DeleteAlarms"], arn.as_str()).to_delete(),
+            right_to_describe(),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        match self.look(clients).await {
-            // Who may not look has not made it.
-            Err(error) if !self.is_wanted() && error.meaning() == Meaning::Refused => Ok(Observation::Absent),
-            other => Ok(other?),
-        }
+        Ok(self.look(clients).await?)
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {

@@ -14,7 +14,6 @@ use spec::{Autoscaling, Capacity, CreateEndpoint, ScalingTarget};
 use super::STAGE;
 use super::endpoint::{ENDPOINT, ENDPOINT_ARN, Endpoint};
 use super::registered::{self, Registered};
-use crate::cloud_error::Meaning;
 use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, smoke_test, tags};
 
 /// What scales the endpoint.
@@ -67,11 +66,7 @@ impl Resource for Scaling {
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        match self.look(clients).await {
-            // Who may not look has not made it.
-            Err(error) if !self.is_wanted() && error.meaning() == Meaning::Refused => Ok(Observation::Absent),
-            other => Ok(other?),
-        }
+        Ok(self.look(clients).await?)
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {

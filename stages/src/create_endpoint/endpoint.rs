@@ -9,7 +9,7 @@ use spec::{Capacity, CreateEndpoint};
 use super::alarm::Watch;
 use super::endpoint_config::CONFIG_NAME;
 use super::watched::WATCHED;
-use super::{LOGS, autoscaling, deployment, foreign, progress, registered, rights_to_tag, sagemaker_tags};
+use super::{LOGS, autoscaling, deployment, foreign, progress, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::{self, Lacks};
 use crate::resource::outputs;
@@ -91,9 +91,6 @@ impl Resource for Endpoint {
             log_group::rights_to_read(&self.names, &group),
             log_group::rights_to_find_streams(&self.names, &group),
         ];
-        if self.wanted.capacity.can_be_scaled() {
-            rights.extend(registered::rights_to_look(&self.names));
-        }
         rights.extend(self.wanted.kms_key.as_deref().map(|key| right_to_grant(&self.names, key)));
         rights
     }

@@ -57,12 +57,15 @@ pub(super) fn rights(names: &Names) -> Vec<Right> {
         "application-autoscaling:TagResource",
     ];
     let of_endpoint = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"];
+    let targets = site.arn("application-autoscaling", "scalable-target/*");
     let alarms = site.arn("cloudwatch", &format!("alarm:TargetTracking-{}-*", resource(names)));
     let role = format!("arn:{}:iam::{}:role/aws-service-role/{ROLE_SERVICE}/{ROLE}", site.partition(), site.account);
     let mut rights = rights_to_look(names);
     rights.extend([
-        Right::new("Autoscaling", &of_targets, site.arn("application-autoscaling", "scalable-target/*")),
-        Right::new("AutoscalingAlarms", &["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], alarms),
+        Right::new("Autoscaling", &of_targets, targets.as_str()),
+        Right::new("Autoscaling", &["application-autoscaling:DeregisterScalableTarget"], targets.as_str()).to_delete(),
+        Right::new("AutoscalingAlarms", &["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], alarms.as_str()),
+        Right::new("AutoscalingAlarms", &["cloudwatch:DeleteAlarms"], alarms.as_str()).to_delete(),
         Right::new("Endpoint", &of_endpoint, names.endpoint_arn()),
         Right::new("AutoscalingRole", &["iam:CreateServiceLinkedRole"], role).when("iam:AWSServiceName", ROLE_SERVICE),
     ]);

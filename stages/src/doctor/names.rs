@@ -43,12 +43,6 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
             }
         }
     }
-    findings.insert(
-        0,
-        Finding::fine(
-            CHECK,
-            format!("{ours} things are there and ours, {free} are not there yet and their names free"),
-        ),
-    );
+    findings.insert(0, Finding::fine(CHECK, format!("{free} names are free, and behind {ours} stands what is ours")));
     findings
 }

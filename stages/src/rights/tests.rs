@@ -25,6 +25,8 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "Api": "Allow apigateway:DELETE, apigateway:GET, apigateway:PATCH, apigateway:POST on arn:aws:apigateway:us-east-1::/apis/*",
       "ApiTags": "Allow apigateway:POST on arn:aws:apigateway:us-east-1::/tags/*",
       "Apis": "Allow apigateway:GET, apigateway:POST on arn:aws:apigateway:us-east-1::/apis",
+      "Autoscaling": "Allow application-autoscaling:DeregisterScalableTarget, application-autoscaling:ListTagsForResource on arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*",
+      "AutoscalingAlarms": "Allow cloudwatch:DeleteAlarms on arn:aws:cloudwatch:us-east-1:123456789012:alarm:TargetTracking-endpoint/fraud/variant/main-*",
       "Bucket": "Allow s3:CreateBucket, s3:DeleteBucket, s3:GetBucketPolicy, s3:GetBucketPublicAccessBlock, s3:GetBucketTagging, s3:GetBucketVersioning, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket, s3:ListBucketMultipartUploads, s3:ListBucketVersions, s3:PutBucketPolicy, s3:PutBucketPublicAccessBlock, s3:PutBucketVersioning, s3:PutEncryptionConfiguration, s3:PutLifecycleConfiguration, s3:TagResource on arn:aws:s3:::fraud-123456789012-us-east-1",
       "Configs": "Allow sagemaker:AddTags, sagemaker:CreateEndpointConfig, sagemaker:DeleteEndpointConfig, sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
       "Endpoint": "Allow sagemaker:AddTags, sagemaker:DeleteEndpoint, sagemaker:DescribeEndpoint, sagemaker:ListTags, sagemaker:UpdateEndpointWeightsAndCapacities on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
@@ -36,24 +38,26 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "LogGroups3": "Allow logs:DeleteLogGroup, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:DeleteObject, s3:GetObject, s3:PutObject, s3:PutObjectTagging on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:AddTags, sagemaker:CreateModel, sagemaker:DeleteModel, sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
-      "NoResource": "Allow logs:CreateLogDelivery, logs:CreateLogGroup, logs:DeleteLogDelivery, logs:DescribeLogGroups, logs:DescribeResourcePolicies, logs:GetLogDelivery, logs:ListLogDeliveries, logs:PutResourcePolicy, logs:UpdateLogDelivery, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
+      "NoResource": "Allow application-autoscaling:DescribeScalableTargets, application-autoscaling:DescribeScalingPolicies, cloudwatch:DescribeAlarms, logs:CreateLogDelivery, logs:CreateLogGroup, logs:DeleteLogDelivery, logs:DescribeLogGroups, logs:DescribeResourcePolicies, logs:GetLogDelivery, logs:ListLogDeliveries, logs:PutResourcePolicy, logs:UpdateLogDelivery, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "Objects": "Allow s3:AbortMultipartUpload, s3:DeleteObjectVersion on arn:aws:s3:::fraud-123456789012-us-east-1/*",
       "PassToLambda": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy if iam:PassedToService StringEquals lambda.amazonaws.com",
       "PassToSageMaker": "Allow iam:PassRole on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker if iam:PassedToService StringEquals sagemaker.amazonaws.com",
       "Repository": "Allow ecr:DeleteRepository, ecr:DescribeRepositories, ecr:ListTagsForResource on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud",
       "Roles": "Allow iam:CreateRole, iam:DeleteRole, iam:DeleteRolePolicy, iam:DetachRolePolicy, iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies, iam:PutRolePolicy, iam:TagRole, iam:UpdateAssumeRolePolicy on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker",
+      "RollbackAlarms": "Allow cloudwatch:DeleteAlarms, cloudwatch:ListTagsForResource on arn:aws:cloudwatch:us-east-1:123456789012:alarm:fraud-errors, arn:aws:cloudwatch:us-east-1:123456789012:alarm:fraud-latency",
       "StageTags": "Allow apigateway:TagResource on arn:aws:apigateway:us-east-1::/apis/*/stages"
     }
     "#);
     assert!(
-        deployer.chars() < 6144,
-        "a managed policy has at most 6,144 characters, and this has {}",
+        deployer.chars() < 10_240,
+        "a role's own policies have at most 10,240 characters, and this has {}",
         deployer.chars()
     );
     let reading = Deployer::reading(&fixture("- train: {}\n").declared());
     insta::assert_snapshot!(words(&reading), @r#"
     {
       "Apis": "Allow apigateway:GET on arn:aws:apigateway:us-east-1::/apis, arn:aws:apigateway:us-east-1::/apis/*",
+      "Autoscaling": "Allow application-autoscaling:ListTagsForResource on arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*",
       "Bucket": "Allow s3:GetBucketPolicy, s3:GetBucketPublicAccessBlock, s3:GetBucketTagging, s3:GetBucketVersioning, s3:GetEncryptionConfiguration, s3:GetLifecycleConfiguration, s3:ListBucket, s3:ListBucketMultipartUploads, s3:ListBucketVersions on arn:aws:s3:::fraud-123456789012-us-east-1",
       "Configs": "Allow sagemaker:DescribeEndpointConfig, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/fraud-????????????",
       "Endpoint": "Allow sagemaker:DescribeEndpoint, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud",
@@ -64,9 +68,10 @@ fn the_deployer_of_the_default_pipeline_may_do_this_and_no_more() {
       "LogGroups3": "Allow logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*",
       "ModelFiles": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*",
       "Models": "Allow sagemaker:DescribeModel, sagemaker:ListTags on arn:aws:sagemaker:us-east-1:123456789012:model/fraud-????????????",
-      "NoResource": "Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
+      "NoResource": "Allow application-autoscaling:DescribeScalableTargets, application-autoscaling:DescribeScalingPolicies, cloudwatch:DescribeAlarms, logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *",
       "Repository": "Allow ecr:DescribeRepositories, ecr:ListTagsForResource on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud",
-      "Roles": "Allow iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker"
+      "Roles": "Allow iam:GetRole, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:ListRolePolicies on arn:aws:iam::123456789012:role/runner/fraud-us-east-1-proxy, arn:aws:iam::123456789012:role/runner/fraud-us-east-1-sagemaker",
+      "RollbackAlarms": "Allow cloudwatch:ListTagsForResource on arn:aws:cloudwatch:us-east-1:123456789012:alarm:fraud-errors, arn:aws:cloudwatch:us-east-1:123456789012:alarm:fraud-latency"
     }
     "#);
 }
@@ -125,7 +130,8 @@ fn access_logs_need_their_delivery_and_their_group() {
     insta::assert_snapshot!(beside_the_default("- deploy-proxy: { access-logs: false }\n"), @"
     LogGroups: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:DescribeLogStreams, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
     LogGroups2: Allow logs:CreateLogGroup, logs:DeleteLogGroup, logs:FilterLogEvents, logs:ListTagsForResource, logs:PutRetentionPolicy, logs:TagResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy, arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/fraud-proxy:*
-    NoResource: Allow logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *
+    LogGroups3: Allow logs:DeleteLogGroup, logs:ListTagsForResource on arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/apis/fraud:*
+    NoResource: Allow application-autoscaling:DescribeScalableTargets, application-autoscaling:DescribeScalingPolicies, cloudwatch:DescribeAlarms, logs:DescribeLogGroups, sagemaker:ListEndpointConfigs, sagemaker:ListModels on *
     ");
 }
 

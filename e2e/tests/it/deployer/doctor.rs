@@ -35,16 +35,16 @@ fn all_is_well_and_nothing_is_written() {
     let (credentials, told): (Vec<_>, Vec<_>) = told.lines().partition(|line| line.contains("credentials"));
     assert!(credentials[0].contains("from environment variables; a session that does not say when it ends"));
     insta::assert_snapshot!(told.join("\n"), @"
-    fine     pipeline     `fraud` declares 20 things; names and limits fit
+    fine     pipeline     `fraud` declares 23 things; names and limits fit
     warning  pipeline     upload: bucket `fraud-000000000000-us-east-1` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands TLS would lock this program out
     warning  pipeline     deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
     fine     clock        this machine's clock is right
     fine     account      account 000000000000, region us-east-1, as `arn:aws:sts::000000000000:assumed-role/ci/run`
     fine     inputs       data generated, 2000 rows, seed 42; algorithm gradient boosting, 5 trees, learning rate 0.3, depth 6
     fine     proxy        `<lambda-proxy>` runs on Lambda: x86_64, no newer glibc than there
-    fine     rights       `arn:aws:iam::000000000000:role/ci` may do all 94 things that a deployment does
+    fine     rights       `arn:aws:iam::000000000000:role/ci` may do all 109 things that a deployment does
     fine     quotas       `ml.t2.medium for endpoint usage` is 200; needed: 2 at most
-    fine     names        0 things are there and ours, 18 are not there yet and their names free
+    fine     names        21 names are free, and behind 0 stands what is ours
     ");
     deployer.step("a deployment", &["apply", "--yes"], 0).unwrap();
     deployer.aws.clear_requests();
@@ -66,7 +66,7 @@ fn rights_that_are_missing_are_named() {
     let grant = |sid: &str, action: &str| Grant { sid: sid.to_owned(), action: action.to_owned(), resources: vec![] };
     let lacking = without(&whole, &grant("Bucket", "s3:PutBucketVersioning"));
     let lacking = without(&lacking, &grant("Endpoint2", "sagemaker:UpdateEndpoint"));
-    insta::assert_snapshot!(examined(&lacking, 3), @"failed rights `arn:aws:iam::000000000000:role/ci` may not do 2 of 94 things: s3:PutBucketVersioning (`Bucket`), sagemaker:UpdateEndpoint (`Endpoint2`); `runner policy` prints the statements");
+    insta::assert_snapshot!(examined(&lacking, 3), @"failed rights `arn:aws:iam::000000000000:role/ci` may not do 2 of 109 things: s3:PutBucketVersioning (`Bucket`), sagemaker:UpdateEndpoint (`Endpoint2`); `runner policy` prints the statements");
 
     // The right to pass a role counts only with the service that it is passed to.
     let mut passing = whole.clone();
@@ -75,7 +75,7 @@ fn rights_that_are_missing_are_named() {
             statement["Condition"]["StringEquals"]["iam:PassedToService"] = json!("ec2.amazonaws.com");
         }
     }
-    insta::assert_snapshot!(examined(&passing, 3), @"failed rights `arn:aws:iam::000000000000:role/ci` may not do 1 of 94 things: iam:PassRole (`PassToSageMaker`); `runner policy` prints the statements");
+    insta::assert_snapshot!(examined(&passing, 3), @"failed rights `arn:aws:iam::000000000000:role/ci` may not do 1 of 109 things: iam:PassRole (`PassToSageMaker`); `runner policy` prints the statements");
     // Whoever may not simulate and not see quotas is told so, and is not ill for it.
     insta::assert_snapshot!(examined(&deployer.policy, 0), @"
     unknown rights User: arn:aws:sts::000000000000:assumed-role/ci/run is not authorized to perform: iam:SimulatePrincipalPolicy on resource: arn:aws:iam::000000000000:role/ci because no identity-based policy allows the iam:SimulatePrincipalPolicy action; `runner policy --doctor` prints a policy with the right to simulate

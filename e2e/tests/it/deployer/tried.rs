@@ -122,8 +122,11 @@ fn the_policy_is_printed_without_credentials_and_with_what_to_do_with_it() {
     assert_eq!(policy["Version"], "2012-10-17");
     let counted = policy.to_string().chars().filter(|c| !c.is_whitespace()).count();
     assert!(printed.stderr.contains(&format!(", {counted} characters without white space")), "{}", printed.stderr);
-    assert!(counted < 6144, "{counted}");
-    for told in ["for account 123456789012, region eu-west-1;", "aws iam create-policy --policy-name fraud-deployer"] {
+    assert!(counted < 10_240, "{counted}");
+    for told in [
+        "for account 123456789012, region eu-west-1;",
+        "aws iam put-role-policy --role-name ROLE --policy-name fraud-deployer",
+    ] {
         assert!(printed.stderr.contains(told), "no `{told}` in {}", printed.stderr);
     }
     assert!(printed.stdout.contains("arn:aws:iam::123456789012:role/runner/fraud-eu-west-1-proxy"));

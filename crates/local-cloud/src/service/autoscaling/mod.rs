@@ -63,10 +63,13 @@ impl Autoscaling {
         self.memory.read(|memory| memory.targets.is_empty())
     }
 
-    /// Whether the instances of a variant are scaled.
-    pub(crate) fn scales(&self, endpoint: &str, variant: &str) -> bool {
+    /// ARN of the target as which a variant is scaled; none when it is not.
+    pub(crate) fn target_of(&self, endpoint: &str, variant: &str) -> Option<String> {
         let wanted = format!("endpoint/{endpoint}/variant/{variant}");
-        self.memory.read(|memory| memory.targets.values().any(|target| target.resource_id == wanted))
+        let of = |memory: &Memory| {
+            memory.targets.values().find(|target| target.resource_id == wanted).map(|it| it.arn.clone())
+        };
+        self.memory.read(of)
     }
 
     fn arn(&self, resource: &str) -> String {

@@ -352,12 +352,11 @@ fn refuse_conversion(serving: &Fleet, pending: &Fleet) -> Result<(), Refusal> {
 fn may_deregister(cloud: &Cloud, call: &Call, key: &str) -> Result<(), Refusal> {
     let endpoint = cloud.sagemaker.memory.read(|memory| memory.endpoints.get(key).cloned());
     let Some(endpoint) = endpoint else { return Ok(()) };
-    let variants = endpoint.serving.iter().flat_map(|fleet| &fleet.variants);
-    if !variants.into_iter().any(|variant| cloud.autoscaling.scales(&endpoint.name, &variant.name)) {
-        return Ok(());
-    }
+    let mut variants = endpoint.serving.iter().flat_map(|fleet| &fleet.variants);
+    let target = variants.find_map(|variant| cloud.autoscaling.target_of(&endpoint.name, &variant.name));
+    let Some(target) = target else { return Ok(()) };
     let action = "application-autoscaling:DeregisterScalableTarget";
-    cloud.iam.ask(&call.caller, &Permission::new(action, "*")).map_err(|_| {
+    cloud.iam.ask(&call.caller, &Permission::new(action, target)).map_err(|_| {
         invalid(
             "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used \
              to invoke DeleteEndpoint does not have application-autoscaling:DeregisterScalableTarget permission to \
@@ -372,7 +371,7 @@ fn refuse_registered(cloud: &Cloud, name: &str, arn: &str, serving: &Fleet, pend
     for old in &serving.variants {
         let new = pending.variants.iter().find(|new| new.name == old.name);
         let same = new.is_some_and(|new| new.instance_type == old.instance_type);
-        if !same && cloud.autoscaling.scales(name, &old.name) {
+        if !same && cloud.autoscaling.target_of(name, &old.name).is_some() {
             return Err(invalid(format!(
                 "Cannot change the instance type of variant \"{}\" of endpoint \"{arn}\" while it is a target of \
                  automatic scaling. Deregister the variant from automatic scaling before you update the endpoint.",
