@@ -204,7 +204,7 @@ impl Answer {
             FaultKind::Busy => (503, "busy", "the model has no capacity at the moment"),
             FaultKind::Unavailable => (503, "unavailable", "the model's endpoint is unavailable at the moment"),
             FaultKind::TimedOut => (504, "timed-out", "the model did not answer in time"),
-            FaultKind::Denied => (502, "denied", "the model could not be asked"),
+            FaultKind::Denied => (502, "denied", "the function may not call the model's endpoint"),
             FaultKind::Failed => (502, "call-failed", "the model could not be asked"),
         };
         let mut answer = Self::failed(status, error, Failure { class, detail: fault.detail });
@@ -448,7 +448,7 @@ mod tests {
         503 busy          {"error": "the model has no capacity at the moment"} {"retry-after": "1"}
         503 unavailable   {"error": "the model's endpoint is unavailable at the moment"} {"retry-after": "1"}
         504 timed-out     {"error": "the model did not answer in time"} {}
-        502 denied        {"error": "the model could not be asked"} {}
+        502 denied        {"error": "the function may not call the model's endpoint"} {}
         502 call-failed   {"error": "the model could not be asked"} {}
         "#);
     }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write;
 
 use spec::{Complaint, Complaints};
+use stages::create_role::Lack;
+use stages::rights::Denial;
 use stages::{CloudError, Meaning, StageError};
 
 /// Exit code of wrong usage and of a wrong pipeline file, as `sysexits.h` numbers it.
@@ -20,6 +22,8 @@ pub(crate) enum Failure {
     Cloud(CloudError),
     /// A stage stopped, at a resource.
     Stage { stage: String, doing: String, error: Box<StageError>, others: usize },
+    /// One of the others, and what is known about how to mend it.
+    Advised { failure: Box<Failure>, advice: String },
     /// The plan cannot be applied.
     Blocked(String),
     /// The local cloud could not be used.
@@ -41,14 +45,23 @@ impl Failure {
         Self::Local { what: what.into(), source: source.into(), hint: None }
     }
 
+    /// What AWS said that somebody may not do, when that is why.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Stage { error, .. } if explanation(error).is_some() => None,
+            _ => Denial::find(&self.causes().join("\n")),
+        }
+    }
+
     /// As README and `design` number them.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Stage { error, .. } => match **error {
+            Self::Stage { error, .. } => match bare(error) {
                 StageError::Check(_) => 3,
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => 4,
                 _ => 1,
             },
+            Self::Advised { failure, .. } => failure.code(),
             Self::Cloud(_) | Self::Local { .. } => 1,
             Self::Blocked(_) => 6,
             Self::Pipeline(_) | Self::Usage(_) => USAGE,
@@ -62,6 +75,10 @@ impl Failure {
         let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         let text = match self {
             Self::Pipeline(complaints) => complaints.render(color),
+            Self::Stage { error, .. } => match explanation(error) {
+                Some(lack) => format!("{}\n{}", self.text(), lack.complaint().render(color)),
+                None => self.text(),
+            },
             _ => self.text(),
         };
         anstream::eprintln!("{}", text.trim_end());
@@ -86,6 +103,7 @@ impl Failure {
             Self::Stage { stage, doing, others, .. } => {
                 format!("stage `{stage}` could not {doing}, and {others} more failed, as told above")
             }
+            Self::Advised { failure, .. } => failure.heading(),
             Self::Usage(what) | Self::Blocked(what) | Self::Local { what, .. } => what.clone(),
             Self::Interrupted { pending } if pending.is_empty() => "interrupted; nothing is pending".to_owned(),
             Self::Interrupted { pending } => format!("interrupted; still to do: {}", pending.join(", ")),
@@ -97,6 +115,7 @@ impl Failure {
         match self {
             Self::Cloud(error) => chain(error),
             Self::Stage { error, .. } => chain(error.as_ref()),
+            Self::Advised { failure, .. } => failure.causes(),
             Self::Local { source, .. } | Self::Internal { source, .. } => chain(source.as_ref()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) | Self::Interrupted { .. } => vec![],
         }
@@ -109,6 +128,9 @@ impl Failure {
                 Some("nothing was changed; look at the network and at `endpoint-url`".to_owned())
             }
             Self::Cloud(error) => cloud_hint(error),
+            Self::Stage { error, .. } if explanation(error).is_some() => {
+                Some("write the statement that is named below, then run the same command again".to_owned())
+            }
             Self::Stage { error, .. } => match error.as_ref() {
                 StageError::Check(check) => check.hint.clone(),
                 StageError::Cloud(error) => cloud_hint(error).or_else(|| Some(again.to_owned())),
@@ -116,13 +138,31 @@ impl Failure {
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => {
                     Some("the version before still serves; mend the cause and apply again".to_owned())
                 }
-                StageError::Here { .. } | StageError::Failed { .. } => None,
+                StageError::Here { .. } | StageError::Failed { .. } | StageError::Explained(_) => None,
             },
+            Self::Advised { advice, .. } => Some(advice.clone()),
             Self::Local { hint, .. } => hint.clone(),
             Self::Interrupted { .. } => Some(again.to_owned()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) => None,
             Self::Internal { .. } => Some("this is a bug of `runner`; nothing was lost".to_owned()),
         }
+    }
+}
+
+/// What failed, without what explains it.
+fn bare(error: &StageError) -> &StageError {
+    match error {
+        StageError::Explained(explained) => bare(explained.error()),
+        other => other,
+    }
+}
+
+/// What a role lacks, when that is why it failed.
+fn explanation(error: &StageError) -> Option<&Lack> {
+    match error {
+        StageError::Explained(explained) => Some(explained.lack()),
+        StageError::SwitchedBack { source, .. } => explanation(source),
+        _ => None,
     }
 }
 
@@ -145,6 +185,9 @@ fn cloud_hint(error: &CloudError) -> Option<String> {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile by `targets: { …: { profile: … } }`"
         }
         Meaning::Refused => "the credentials may not do this; ask for the permission that is named",
+        Meaning::OverQuota => {
+            "the account's quota is too small: ask for more in Service Quotas; `runner doctor` compares them beforehand"
+        }
         Meaning::NoAnswer => "its effect is unknown; run the same command again, which looks first",
         Meaning::Throttled | Meaning::Busy => {
             "others are changing the same things; run the same command again in a minute"

@@ -56,6 +56,7 @@ impl Address {
             region: self.region.clone(),
             access_key_id: self.access_key_id.clone(),
             secret_access_key: self.secret_access_key.clone(),
+            session_token: None,
         }
     }
 }
@@ -233,6 +234,12 @@ pub(crate) struct Serve {
     /// Refuse management calls of API Gateway beyond 10 a second, as AWS does
     #[arg(long)]
     management_throttle: bool,
+    /// Milliseconds that a function takes to settle
+    #[arg(long, default_value_t = 0)]
+    lambda_settle_ms: u64,
+    /// Milliseconds that an endpoint takes to settle, beyond the work that is done
+    #[arg(long, default_value_t = 0)]
+    endpoint_settle_ms: u64,
     /// File to which every request is appended, whole, as a line of JSON
     #[arg(long, env = "RUNNER_LOCAL_RECORD")]
     record: Option<PathBuf>,
@@ -293,7 +300,8 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
             iam_propagation: Duration::from_millis(serve.iam_propagation_ms),
             second: Duration::from_millis(serve.second_ms),
             management_throttle: serve.management_throttle,
-            ..Delays::default()
+            lambda_settle: Duration::from_millis(serve.lambda_settle_ms),
+            endpoint_settle: Duration::from_millis(serve.endpoint_settle_ms),
         },
     })
     .await

@@ -2,6 +2,7 @@
 
 mod apply;
 mod cli;
+mod deployer;
 mod event;
 mod failure;
 mod local;

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::{Goal, Plan, World};
-use spec::{Auth, AwsTarget, Container, Spec, Target, Token};
+use spec::{Auth, AwsTarget, Complaint, Container, DeployerPolicy, LocalTarget, Spec, Target, Token};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
-use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Skip, Wanted};
+use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Skip, Wanted, create_role};
 
+use crate::deployer;
 use crate::event::ReadingBar;
 use crate::failure::Failure;
 use crate::local::{self, LocalCloud};
@@ -52,18 +53,10 @@ pub(crate) struct Wants<'a> {
 impl Session {
     /// Reads the file, finds the place, and declares.
     pub(crate) async fn open(wants: &Wants<'_>) -> Result<Self, Failure> {
-        let source = std::fs::read_to_string(wants.file)
-            .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", wants.file.display())))?;
-        let spec = Spec::parse(&source, wants.file)?;
+        let (spec, target) = pipeline(wants.file, wants.target)?;
         let base = wants.file.parent().unwrap_or(Path::new(""));
-        let target = spec.targets.get(wants.target).ok_or_else(|| unknown_target(&spec, wants.target))?.clone();
         let cache = Cache::new(base.join(".runner").join("cache"));
-        let tools = tools();
-        let read = |objects: &Objects| {
-            let reading = ReadingBar::default();
-            let place = inputs::Place { base, tools: &tools, cache: &cache, objects };
-            Inputs::read(&spec, &place, &mut |progress| reading.show(progress))
-        };
+        let read = |objects: &Objects| read_inputs(&spec, base, &cache, objects);
         // What is on this machine is found wrong before anything else is touched.
         let early = match wants.inputs {
             false => Some(Inputs::none(&spec)),
@@ -71,44 +64,9 @@ impl Session {
             true => Some(read(&Objects::new())?),
         };
 
-        let (clients, site, place, limits, local) = match &target {
-            Target::Local(target) => {
-                let home = LocalCloud::new(base.join(".runner").join("local"), target);
-                let running = if wants.start || home.has_state() {
-                    Some(home.ensure_running().await?)
-                } else {
-                    home.running().await
-                };
-                let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
-                let clients = match &running {
-                    Some(running) => Some(Clients::connect(&running.connection(), cache.clone()).await),
-                    None => None,
-                };
-                let place = match &running {
-                    Some(running) if spec.create_endpoint.container == Container::ModelServer => {
-                        format!("local cloud at {}", running.url())
-                    }
-                    Some(running) => {
-                        format!("local cloud at {}, where `model-server` stands in for AWS's image", running.url())
-                    }
-                    None => "local cloud, not started".to_owned(),
-                };
-                (clients, site, place, Limits::LOCAL, Some(home))
-            }
-            Target::Aws(target) => {
-                check_issuer(&spec, target)?;
-                let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
-                let site = clients.site().await?;
-                if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
-                    return Err(Failure::Blocked(format!(
-                        "target `{}` is account {account}, but the credentials are for account {}",
-                        wants.target, site.account
-                    )));
-                }
-                let place = format!("account {}, region {}", site.account, site.region);
-                let limits = if site.plain_http { Limits::LOCAL } else { Limits::AWS };
-                (Some(clients), site, place, limits, None)
-            }
+        let Place { clients, site, words: place, limits, local } = match &target {
+            Target::Local(target) => Box::pin(Place::local(target, wants, &spec, &cache)).await?,
+            Target::Aws(target) => Place::aws(target, wants.target, &spec, &cache).await?,
         };
         let inputs = match (early, &clients) {
             (Some(inputs), _) => inputs,
@@ -121,7 +79,9 @@ impl Session {
         let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
         let skip = Skip::new(wants.skip.iter().map(String::as_str));
-        let declared = Declared::of(&Wanted { spec: &spec, inputs: &inputs, names: &names, skip: &skip });
+        let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names, skip: &skip };
+        create_role::check(&wanted)?;
+        let declared = Declared::of(&wanted);
         if wants.inputs {
             declared.check_skips().map_err(|error| Failure::Usage(error.to_string()))?;
         }
@@ -158,6 +118,85 @@ impl Session {
     pub(crate) fn plan(&self, world: &World, goal: Goal) -> Result<Plan, Failure> {
         Ok(plan::plan(&self.declared.desired(goal), world, goal)?)
     }
+}
+
+/// Reads what the pipeline file points at, and shows how far it is.
+pub(crate) fn read_inputs(spec: &Spec, base: &Path, cache: &Cache, objects: &Objects) -> Result<Inputs, Complaint> {
+    let (tools, reading) = (tools(), ReadingBar::default());
+    let place = inputs::Place { base, tools: &tools, cache, objects };
+    Inputs::read(spec, &place, &mut |progress| reading.show(progress))
+}
+
+/// Where a command acts.
+pub(crate) struct Place {
+    pub(crate) clients: Option<Clients>,
+    site: Site,
+    /// For people.
+    pub(crate) words: String,
+    limits: Limits,
+    local: Option<LocalCloud>,
+}
+
+impl Place {
+    pub(crate) async fn local(
+        target: &LocalTarget,
+        wants: &Wants<'_>,
+        spec: &Spec,
+        cache: &Cache,
+    ) -> Result<Self, Failure> {
+        let base = wants.file.parent().unwrap_or(Path::new(""));
+        let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
+        let policy = target.deployer_policy.as_ref();
+        let document = policy.map(|policy| deployer::document(policy, spec, base, &site)).transpose()?;
+        let home = LocalCloud::new(base.join(".runner").join("local"), target);
+        let running =
+            if wants.start || home.has_state() { Some(home.ensure_running().await?) } else { home.running().await };
+        let (mut clients, mut words) = (None, "local cloud, not started".to_owned());
+        if let Some(running) = running {
+            words = format!("local cloud at {}", running.url());
+            if spec.create_endpoint.container != Container::ModelServer {
+                words.push_str(", where `model-server` stands in for AWS's image");
+            }
+            let mut all = Clients::connect(&running.connection(), cache.clone()).await;
+            if let Some(document) = &document {
+                let owner = (&all, running.connection());
+                let connection = deployer::connection(document, spec, owner, &site).await?;
+                all = Clients::connect(&connection, cache.clone()).await;
+            }
+            clients = Some(all);
+        }
+        let allows = |what: String| format!("{words}, and with what {what} allows");
+        let words = match policy {
+            Some(DeployerPolicy::Own) => allows("`runner policy`".to_owned()),
+            Some(DeployerPolicy::File(file)) => allows(format!("`{}`", file.display())),
+            None => words,
+        };
+        Ok(Self { clients, site, words, limits: Limits::LOCAL, local: Some(home) })
+    }
+
+    async fn aws(target: &AwsTarget, name: &str, spec: &Spec, cache: &Cache) -> Result<Self, Failure> {
+        check_issuer(spec, target)?;
+        let clients = Clients::connect(&Connection::Aws(target.clone()), cache.clone()).await;
+        let site = clients.site().await?;
+        if let Some(account) = target.account.as_ref().filter(|account| **account != site.account) {
+            return Err(Failure::Blocked(format!(
+                "target `{name}` is account {account}, but the credentials are for account {}",
+                site.account
+            )));
+        }
+        let words = format!("account {}, region {}", site.account, site.region);
+        let limits = if site.plain_http { Limits::LOCAL } else { Limits::AWS };
+        Ok(Self { clients: Some(clients), site, words, limits, local: None })
+    }
+}
+
+/// The pipeline file, and the target that is meant.
+pub(crate) fn pipeline(file: &Path, target: &str) -> Result<(Spec, Target), Failure> {
+    let source = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let spec = Spec::parse(&source, file)?;
+    let known = spec.targets.get(target).ok_or_else(|| unknown_target(&spec, target))?.clone();
+    Ok((spec, known))
 }
 
 /// A variable of the environment that the pipeline file names.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_apigatewayv2::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use spec::AwsTarget;
@@ -60,6 +60,8 @@ pub enum Connection {
         access_key_id: String,
         /// The secret of that key.
         secret_access_key: String,
+        /// When the key is a session's.
+        session_token: Option<String>,
     },
     /// AWS, or a server that speaks its protocols, with credentials found as every AWS tool finds them.
     Aws(AwsTarget),
@@ -70,8 +72,9 @@ impl Clients {
     #[expect(clippy::disallowed_methods, reason = "the one home of SDK configuration")]
     pub async fn connect(connection: &Connection, cache: Cache) -> Self {
         let config = match connection {
-            Connection::Local { url, region, access_key_id, secret_access_key } => {
-                let key = Credentials::new(access_key_id, secret_access_key, None, None, "runner-local");
+            Connection::Local { url, region, access_key_id, secret_access_key, session_token } => {
+                let token = session_token.clone();
+                let key = Credentials::new(access_key_id, secret_access_key, token, None, "runner-local");
                 SdkConfig::builder()
                     .behavior_version(BehaviorVersion::latest())
                     .region(Region::new(region.clone()))
@@ -109,11 +112,18 @@ impl Clients {
     /// Asks who we are: the account is part of every name.
     pub async fn site(&self) -> Result<Site, CloudError> {
         let identity = self.sts.get_caller_identity().send().await.about("sts:GetCallerIdentity", "the credentials")?;
-        Ok(Site {
-            account: identity.account().unwrap_or_default().to_owned(),
-            region: self.region.clone(),
-            plain_http: self.plain_http,
-        })
+        Ok(self.site_in(identity.account().unwrap_or_default()))
+    }
+
+    /// What requests are signed with, or why there is nothing.
+    pub(crate) async fn credentials(&self) -> Result<Credentials, String> {
+        let provider = self.credentials.as_ref().ok_or("no provider of credentials")?;
+        provider.provide_credentials().await.map_err(|error| crate::inputs::with_sources(&error))
+    }
+
+    /// The place in an account that is known.
+    pub fn site_in(&self, account: &str) -> Site {
+        Site { account: account.to_owned(), region: self.region.clone(), plain_http: self.plain_http }
     }
 
     fn from_config(config: &SdkConfig, cache: Cache) -> Self {

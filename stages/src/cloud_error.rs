@@ -21,6 +21,8 @@ struct Refusal {
     request_id: Option<String>,
     status: Option<u16>,
     no_credentials: bool,
+    /// Known to stay, whatever it would mean otherwise.
+    for_good: bool,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -43,6 +45,8 @@ pub enum Meaning {
     Refused,
     /// A condition of the call did not hold.
     Precondition,
+    /// The account may not have so much.
+    OverQuota,
     /// The call was never made: there is nothing to sign it with.
     NoCredentials,
     /// No answer came: the effect is unknown.
@@ -58,12 +62,36 @@ impl CloudError {
         if *no_credentials {
             return Meaning::NoCredentials;
         }
+        if self.0.for_good {
+            return Meaning::Refused;
+        }
         let service = operation.split(':').next().unwrap_or_default();
         let code = code.as_deref().unwrap_or_default();
         if code.is_empty() && status.is_none() {
             return Meaning::NoAnswer;
         }
         meaning(service, code, message.as_deref().unwrap_or_default(), *status)
+    }
+
+    /// A refusal that stands within an answer.
+    pub(crate) fn within(operation: &'static str, subject: String, code: &str, message: &str) -> Self {
+        Self(Box::new(Refusal {
+            operation,
+            subject,
+            code: Some(code.to_owned()),
+            message: Some(message.to_owned()),
+            request_id: None,
+            status: None,
+            no_credentials: false,
+            for_good: false,
+            source: message.to_owned().into(),
+        }))
+    }
+
+    /// Says that the same call would be refused again, however often.
+    pub(crate) fn for_good(mut self) -> Self {
+        self.0.for_good = true;
+        self
     }
 
     /// `<service>:<Operation>`, as IAM writes it.
@@ -92,7 +120,7 @@ impl Refusal {
 }
 
 /// The table: service, wire code (IAM's also without the suffix), and how the message begins where the code alone
-/// does not tell. Sources: `e2e/conformance/aws-errors.tsv`.
+/// does not tell. Sources: `e2e/aws-errors.tsv`.
 fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Meaning {
     let begins = |prefix: &str| message.starts_with(prefix);
     let contains = |part: &str| message.contains(part);
@@ -122,9 +150,13 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         {
             Meaning::NotYet
         }
+        ("lambda", "InvalidParameterValue") if contains("throttled by EC2") => Meaning::Busy,
         ("apigateway", "Conflict") if contains("already exists") => Meaning::AlreadyThere,
         ("apigateway", "BadRequest") if begins("Authorizer name must be unique") => Meaning::AlreadyThere,
         ("apigateway", "BadRequest") if begins("Insufficient permissions to enable logging") => Meaning::NotYet,
+        // Waiting changes nothing: another route stands in the way, or somebody put the role on a machine.
+        ("apigateway", "Conflict") if contains("conflicting variable") => Meaning::Other,
+        ("iam", "DeleteConflict") if contains("instance profile") => Meaning::Other,
         // An answer was lost, and the SDK has sent the call again.
         ("ecr", "UploadNotFound" | "InvalidLayerPart") => Meaning::BeginAnew,
         ("lambda", "ResourceConflict")
@@ -137,7 +169,8 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         | ("application-autoscaling", "ObjectNotFound")
         | (
             "s3",
-            "NoSuchTagSet"
+            "NoSuchUpload"
+            | "NoSuchTagSet"
             | "NoSuchBucketPolicy"
             | "NoSuchLifecycleConfiguration"
             | "NoSuchPublicAccessBlockConfiguration"
@@ -148,13 +181,23 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou")
         | ("ecr", "RepositoryAlreadyExists" | "LayerAlreadyExists" | "ImageAlreadyExists") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
+        ("sagemaker", "ResourceLimitExceeded")
+        | ("iam" | "logs", "LimitExceeded")
+        | ("lambda", "CodeStorageExceeded")
+        | ("s3", "TooManyBuckets") => Meaning::OverQuota,
         (
             _,
             "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" | "RequestThrottled",
         ) => Meaning::Throttled,
-        (_, "AccessDenied" | "Forbidden" | "BucketAlreadyExists" | "UnrecognizedClient" | "InvalidClientTokenId") => {
-            Meaning::Refused
-        }
+        (
+            _,
+            "AccessDenied"
+            | "Forbidden"
+            | "403"
+            | "BucketAlreadyExists"
+            | "UnrecognizedClient"
+            | "InvalidClientTokenId",
+        ) => Meaning::Refused,
         ("s3", "") if status == Some(404) => Meaning::Absent,
         ("s3", "") if status == Some(403) => Meaning::Refused,
         _ => Meaning::Other,
@@ -187,6 +230,7 @@ where
                 request_id,
                 status: error.raw_response().map(Status::status),
                 no_credentials: lacks_credentials(&error),
+                for_good: false,
                 source,
             }))
         })

@@ -47,9 +47,13 @@ impl Fixture {
         Self { skip: Skip::new(stages), ..self }
     }
 
-    pub(crate) fn declared(&self) -> Declared {
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
         let Self { spec, inputs, names, skip } = self;
-        Declared::of(&Wanted { spec, inputs, names, skip })
+        Wanted { spec, inputs, names, skip }
+    }
+
+    pub(crate) fn declared(&self) -> Declared {
+        Declared::of(&self.wanted())
     }
 
     pub(crate) fn desired(&self) -> Vec<Desired> {

@@ -11,6 +11,8 @@ pub mod cloud_error;
 pub mod create_endpoint;
 pub mod create_role;
 pub mod deploy_proxy;
+pub mod deployer;
+pub mod doctor;
 mod elf;
 #[cfg(test)]
 mod fixture;
@@ -22,6 +24,7 @@ mod objects;
 pub mod package;
 mod policy;
 pub mod resource;
+pub mod rights;
 mod signature;
 mod skip;
 pub mod smoke_test;
@@ -40,9 +43,11 @@ use plan::{Goal, ResourceId};
 pub use cache::Cache;
 pub use clients::Clients;
 pub use cloud_error::{CloudError, Meaning};
+pub use create_role::Explained;
 pub use inputs::Inputs;
 pub use names::{Names, Site};
 pub use resource::{Check, CheckError, Ctx, Evidence, Limits, Resource, StageError};
+pub use rights::{Deployer, Right};
 pub use skip::{Skip, SkipError};
 
 /// A named step of the pipeline: a pure function from what is wanted to resources.
@@ -161,6 +166,11 @@ impl Declared {
     /// Makes a resource survive a teardown.
     pub fn keep(&mut self, id: ResourceId) {
         self.kept.push(id);
+    }
+
+    /// Whether a teardown leaves it.
+    pub fn keeps(&self, id: &plan::ResourceId) -> bool {
+        self.kept.contains(id)
     }
 
     /// Everything, in declaration order.

@@ -5,7 +5,7 @@ use aws_sdk_cloudwatchlogs::types::OrderBy;
 use plan::{Facts, Observation, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::{Clients, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// Pages of the list of a log's streams that are read, of 50 each, the latest first.
 const STREAM_PAGES: usize = 4;
@@ -39,6 +39,18 @@ impl Resource for LogGroup {
 
     fn desired(&self) -> Facts {
         Facts::default().field("retention_days", self.retention_days)
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions =
+            ["logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource"];
+        let [all, group] = self.names.log_group_arns(&self.name);
+        vec![
+            Right::new("LogGroups", &actions, all.as_str()).and(group.as_str()),
+            Right::new("LogGroups", &["logs:DeleteLogGroup"], all).and(group).to_delete(),
+            // It is found in a list, which is about no group.
+            Right::new("NoResource", &["logs:DescribeLogGroups"], "*"),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -106,40 +118,62 @@ pub(crate) enum Streams<'a> {
 
 /// The last lines of streams of a log group, at most so many.
 ///
-/// None when they cannot be read: that is no reason to hide the failure that they are to explain.
-pub(crate) async fn last_lines(clients: &Clients, group: &str, streams: Streams<'_>, most: usize) -> Vec<String> {
+/// That they cannot be read is no reason to hide the failure that they are to explain.
+pub(crate) async fn last_lines(
+    clients: &Clients,
+    group: &str,
+    streams: Streams<'_>,
+    most: usize,
+) -> Result<Vec<String>, CloudError> {
     let request = clients.logs.filter_log_events().log_group_name(group);
     let request = match streams {
         Streams::All => request,
         Streams::Prefix(prefix) => request.log_stream_name_prefix(prefix),
-        Streams::Named([]) => return vec![],
+        Streams::Named([]) => return Ok(vec![]),
         Streams::Named(names) => request.set_log_stream_names(Some(names.to_vec())),
     };
     let mut pages = request.into_paginator().send();
     let mut lines: Vec<String> = vec![];
     // The oldest come first.
     for _ in 0..LOG_PAGES {
-        let Some(Ok(page)) = pages.next().await else { break };
+        let Some(page) = pages.next().await else { break };
+        let page = page.about("logs:FilterLogEvents", format!("log group `{group}`"));
+        // Without a group nobody has written anything yet.
+        let Some(page) = if_present(page)? else { break };
         lines.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| event.message));
         lines.drain(..lines.len().saturating_sub(most));
     }
-    lines
+    Ok(lines)
 }
 
-/// Names of the streams of a log group that were made at that time or later; none when they cannot be listed.
-pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64) -> Option<Vec<String>> {
+/// What reading the lines of a group needs.
+pub(crate) fn rights_to_read(names: &Names, group: &str) -> Right {
+    let [all, group] = names.log_group_arns(group);
+    Right::new("ReadLogs", &["logs:FilterLogEvents"], all).and(group)
+}
+
+/// What finding the streams of a group needs.
+pub(crate) fn rights_to_find_streams(names: &Names, group: &str) -> Right {
+    let [all, group] = names.log_group_arns(group);
+    Right::new("ReadLogs", &["logs:DescribeLogStreams"], all).and(group)
+}
+
+/// Names of the streams of a log group that were made at that time or later.
+pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64) -> Result<Vec<String>, CloudError> {
     let request = clients.logs.describe_log_streams().log_group_name(group);
     let request = request.order_by(OrderBy::LastEventTime).descending(true);
     let mut pages = request.into_paginator().send();
     let mut names = vec![];
     for _ in 0..STREAM_PAGES {
         let Some(page) = pages.next().await else { break };
-        let new = page.ok()?.log_streams.unwrap_or_default().into_iter();
+        let page = if_present(page.about("logs:DescribeLogStreams", format!("log group `{group}`")))?;
+        // Without a group nobody has written anything yet.
+        let new = page.and_then(|page| page.log_streams).unwrap_or_default().into_iter();
         let new = new.filter(|stream| stream.creation_time().is_some_and(|made_ms| made_ms >= since_ms));
         names.extend(new.filter_map(|stream| stream.log_stream_name));
     }
     names.truncate(MOST_STREAMS);
-    Some(names)
+    Ok(names)
 }
 
 impl LogGroup {

@@ -26,7 +26,12 @@ impl Site {
 
     /// An ARN in this account and region.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+        self.arn_of(service, &self.account, resource)
+    }
+
+    /// An ARN in this region, of whatever account.
+    pub(crate) fn arn_of(&self, service: &str, account: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{account}:{resource}", self.partition(), self.region)
     }
 }
 
@@ -121,6 +126,48 @@ impl Names {
         }
     }
 
+    /// A text of the pipeline file with its placeholders filled in.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let value = |placeholder: &str| match placeholder {
+            "partition" => self.site.partition().to_owned(),
+            "region" => self.site.region.clone(),
+            "account" => self.site.account.clone(),
+            "bucket" => self.bucket.clone(),
+            "endpoint" => self.endpoint.clone(),
+            "function" => self.function.clone(),
+            _ => self.pipeline.clone(),
+        };
+        // What is no placeholder was refused when the file was read.
+        spec::fill(text, value).unwrap_or_else(|_| text.to_owned())
+    }
+
+    /// ARN of every version of a model or an endpoint config: 12 characters follow the name, so that another pipeline
+    /// whose name begins with ours is not meant.
+    pub(crate) fn versions_arn(&self, kind: &str) -> String {
+        self.site.arn("sagemaker", &format!("{kind}/{}-{}", self.pipeline, "?".repeat(12)))
+    }
+
+    /// ARN of the endpoint.
+    pub(crate) fn endpoint_arn(&self) -> String {
+        self.site.arn("sagemaker", &format!("endpoint/{}", self.endpoint))
+    }
+
+    /// ARN of a log group, and the form in which most refusals have it.
+    pub(crate) fn log_group_arns(&self, group: &str) -> [String; 2] {
+        let arn = self.site.arn("logs", &format!("log-group:{group}"));
+        [format!("{arn}:*"), arn]
+    }
+
+    /// ARN of an object in the bucket.
+    pub(crate) fn object_arn(&self, key: &str) -> String {
+        format!("{}/{key}", self.bucket_arn())
+    }
+
+    /// ARN of the bucket.
+    pub(crate) fn bucket_arn(&self) -> String {
+        format!("arn:{}:s3:::{}", self.site.partition(), self.bucket)
+    }
+
     /// Where the model archive is.
     pub fn model_url(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.model_key)
@@ -129,6 +176,11 @@ impl Names {
     /// ARN of one of our roles.
     pub fn role_arn(&self, role: &str) -> String {
         format!("arn:{}:iam::{}:role{ROLE_PATH}{role}", self.site.partition(), self.site.account)
+    }
+
+    /// ARN of one of our roles as IAM guesses it while there is none: a path is told only when a role is made.
+    pub(crate) fn role_arn_without_path(&self, role: &str) -> String {
+        format!("arn:{}:iam::{}:role/{role}", self.site.partition(), self.site.account)
     }
 
     /// ARN of the function.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::cloud_error::{Explain, if_present};
 use crate::upload::incomplete;
-use crate::{Clients, Ctx, Names, StageError, package};
+use crate::{Clients, Ctx, Names, Right, StageError, package};
 
 /// Puts an object, whole and checked.
 pub(crate) async fn put(ctx: &Ctx<'_>, bucket: &str, key: &str, bytes: Bytes) -> Result<(), StageError> {
@@ -34,6 +34,15 @@ pub(crate) async fn folders(clients: &Clients, names: &Names, prefix: &str) -> R
         folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(ToOwned::to_owned)));
     }
     Ok(folders)
+}
+
+/// What [`empty`] needs; the keys may end in a wildcard.
+pub(crate) fn rights_to_empty(names: &Names, keys: &str) -> Vec<Right> {
+    let lists = ["s3:ListBucketVersions", "s3:ListBucketMultipartUploads"];
+    vec![
+        Right::new("Bucket", &lists, names.bucket_arn()),
+        Right::new("Objects", &["s3:DeleteObjectVersion", "s3:AbortMultipartUpload"], names.object_arn(keys)),
+    ]
 }
 
 /// Deletes every version of every object below a prefix, and every unfinished upload; absence is success.

@@ -14,10 +14,12 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::cloud_error::{Explain, if_present};
 use crate::inputs::{ProxyInput, ProxySource};
 use crate::resource::outputs;
-use crate::{Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, elf, tags, upload};
+use crate::{
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, deploy_proxy, elf, tags,
+    upload,
+};
 
 pub use image::IMAGE;
 pub(crate) use image::{IMAGE_FINGERPRINT, built_image};
@@ -90,6 +92,10 @@ impl Resource for Archive {
         Ok(if path.exists() { Some(self.present(hex::encode(sha256(&cache.read(&path)?)))) } else { None })
     }
 
+    fn rights(&self) -> Vec<Right> {
+        upload::rights_to_read(&self.names)
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         if let Some(seen) = self.cached(&clients.cache)? {
             return Ok(seen);
@@ -154,13 +160,16 @@ impl Resource for Proxy {
         Ok(cache.proxy_zip(&self.inputs.proxy.fingerprint).exists().then(|| self.present()))
     }
 
+    fn rights(&self) -> Vec<Right> {
+        deploy_proxy::rights_to_look(&self.names)
+    }
+
     /// Here, or running already: a machine that never built it need not build it again.
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         if let Some(seen) = self.cached(&clients.cache)? {
             return Ok(seen);
         }
-        let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
-        let live = if_present(answer.about("lambda:GetFunction", format!("function `{}`", self.names.function)))?;
+        let live = deploy_proxy::function(clients, &self.names).await?;
         let tag = live.as_ref().and_then(|function| function.tags()?.get(tags::FINGERPRINT));
         let same = tag == Some(&short(&self.inputs.proxy.fingerprint));
         Ok(if same { self.present() } else { Observation::Absent })
@@ -216,15 +225,21 @@ pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u
 
 /// The zip of an executable that Lambda can run, or why it cannot.
 fn pack(bootstrap: &[u8], architecture: spec::Architecture) -> Result<Vec<u8>, String> {
-    elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
-    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
-        return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
-    }
+    check(bootstrap, architecture)?;
     let zip = zip_of(bootstrap).map_err(|error| error.to_string())?;
     if zip.len() > ZIP_LIMIT_BYTES {
         return Err(format!("its zip has {} bytes, and Lambda's limit is {ZIP_LIMIT_BYTES}", zip.len()));
     }
     Ok(zip)
+}
+
+/// Whether Lambda can run an executable, or why it cannot.
+pub(crate) fn check(bootstrap: &[u8], architecture: spec::Architecture) -> Result<(), String> {
+    elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
+    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
+        return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
+    }
+    Ok(())
 }
 
 /// One executable file `bootstrap`, without a time.

@@ -1,10 +1,18 @@
 //! IAM policy documents in words that can be compared: one fact a statement, whatever the order and spelling.
 
+mod cover;
+
+pub(crate) use cover::{Question, Verdict, verdict};
 use serde_json::{Map, Value as Json, json};
 
 /// A policy document of the current version.
 pub(crate) fn document(statements: &[Json]) -> Json {
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// A document's size as quotas count it: without white space.
+pub(crate) fn quota_chars(document: &Json) -> usize {
+    document.to_string().chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// Statement id → what it says. String-or-list and the order of lists make no difference, as they make none to IAM.

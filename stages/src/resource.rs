@@ -13,7 +13,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud_error::{CloudError, Meaning};
-use crate::{Cache, Clients};
+use crate::create_role::Explained;
+use crate::doctor::Quota;
+use crate::{Cache, Clients, Right};
 
 /// One thing that should exist, and how to read and write it.
 #[async_trait]
@@ -36,6 +38,13 @@ pub trait Resource: Send + Sync {
     }
     /// What whoever deploys it should know: money, openness, what AWS would not tell. Pure.
     fn warnings(&self) -> Vec<String> {
+        vec![]
+    }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure, and the
+    /// same whatever the data and the model are.
+    fn rights(&self) -> Vec<Right>;
+    /// What it uses of the account's quotas. Pure.
+    fn quotas(&self) -> Vec<Quota> {
         vec![]
     }
     /// Describes what is true, in the same words. Never writes.
@@ -74,6 +83,8 @@ pub trait Check: Send + Sync {
     fn after(&self) -> Vec<ResourceId> {
         vec![]
     }
+    /// Every call to the cloud that the methods below can make, as what whoever deploys must be allowed. Pure.
+    fn rights(&self) -> Vec<Right>;
     /// What can be seen before it is tried, for the plan. Never writes.
     async fn look(&self, _: &Clients) -> Result<Facts, StageError> {
         Ok(Facts::default())
@@ -108,6 +119,9 @@ pub enum StageError {
     /// A gate or a smoke test said no.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Any of the others, and what a role lacks that the pipeline file gives it.
+    #[error(transparent)]
+    Explained(#[from] Box<Explained>),
     /// The data, the model or a file on this machine cannot be used.
     #[error("{what}")]
     Here {
@@ -172,6 +186,8 @@ pub struct Limits {
     pub slowest_poll: Duration,
     /// For a new role or policy to be seen by a service; about 5 to 15 s on AWS.
     pub propagation: Duration,
+    /// For API Gateway to be able to write access logs. A deployer who lacks a right to is told the same.
+    pub log_delivery: Duration,
     /// For a function to settle; 1 to 5 s on AWS.
     pub function: Duration,
     /// For an endpoint to settle; 3 to 8 minutes on AWS, a crash-looping container about 24.
@@ -188,6 +204,7 @@ impl Limits {
         first_poll: Duration::from_secs(1),
         slowest_poll: Duration::from_secs(10),
         propagation: Duration::from_mins(2),
+        log_delivery: Duration::from_mins(2),
         function: Duration::from_mins(2),
         endpoint: Duration::from_hours(1),
         alarms: Duration::from_mins(5),
@@ -198,6 +215,7 @@ impl Limits {
         first_poll: Duration::from_millis(10),
         slowest_poll: Duration::from_millis(250),
         propagation: Duration::from_mins(2),
+        log_delivery: Duration::from_secs(3),
         function: Duration::from_secs(30),
         endpoint: Duration::from_mins(2),
         alarms: Duration::from_secs(30),

@@ -199,13 +199,14 @@ mod tests {
         - deploy-proxy  lambda-permission  runner
         - deploy-proxy  http-api           fraud
         - deploy-proxy  lambda-function    fraud-proxy
+        - deploy-proxy  log-group          /aws/vendedlogs/apis/fraud
         - deploy-proxy  log-group          /aws/lambda/fraud-proxy
         - create-role   iam-role           fraud-us-east-1-proxy
         - create-role   iam-role           fraud-us-east-1-sagemaker
         - package       archive            proxy.zip
         - package       archive            model.tar.gz
         - train         model-file         3f9a0c123f9a
-        9 to delete.
+        10 to delete.
         ");
         let declared = fixture.declared();
         assert_eq!(declared.used_by_left_out(&crate::create_role::EXECUTION), Some(create_endpoint::MODEL));

@@ -24,13 +24,14 @@ use serde_json::json;
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
-pub(crate) use image::is_pushed;
+use crate::rights::Denial;
 pub use image::{IMAGE, IMAGE_URI};
+pub(crate) use image::{is_pushed, right_to_find_image};
 pub use repository::REPOSITORY;
 
 use crate::{
-    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, objects, package, policy,
-    tags, train,
+    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package,
+    policy, tags, train,
 };
 
 /// The stage.
@@ -70,10 +71,10 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         inputs: Arc::clone(wanted.inputs),
     });
     if wanted.inputs.image.is_some() {
-        declared.resource(repository::Repository { names: names.clone(), unwanted: false });
+        declared.resource(repository::Repository { names: names.clone() });
         declared.resource(image::Pushed { names: names.clone(), inputs: Arc::clone(wanted.inputs) });
     } else {
-        declared.unwanted(repository::Repository { names: names.clone(), unwanted: true });
+        declared.unwanted(repository::Repository { names: names.clone() });
     }
 }
 
@@ -105,6 +106,31 @@ impl Resource for Bucket {
             .field("policy", policy::words(&self.policy()))
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let names = &self.names;
+        let policy = if names.site.plain_http { "s3:DeleteBucketPolicy" } else { "s3:PutBucketPolicy" };
+        let made = [
+            "s3:CreateBucket",
+            "s3:TagResource",
+            "s3:ListBucket",
+            "s3:GetBucketTagging",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:GetEncryptionConfiguration",
+            "s3:PutEncryptionConfiguration",
+            "s3:GetBucketVersioning",
+            "s3:PutBucketVersioning",
+            "s3:GetLifecycleConfiguration",
+            "s3:PutLifecycleConfiguration",
+            "s3:GetBucketPolicy",
+            policy,
+        ];
+        let mut rights = vec![Right::new("Bucket", &made, names.bucket_arn())];
+        rights.push(Right::new("Bucket", &["s3:DeleteBucket"], names.bucket_arn()).to_delete());
+        rights.extend(objects::rights_to_empty(names, "*").into_iter().map(Right::to_delete));
+        rights
+    }
+
     fn warnings(&self) -> Vec<String> {
         let bucket = &self.names.bucket;
         let without = || {
@@ -120,14 +146,18 @@ impl Resource for Bucket {
         let (s3, bucket) = (&clients.s3, &self.names.bucket);
         let subject = self.subject();
         let head = s3.head_bucket().bucket(bucket).expected_bucket_owner(&self.names.site.account).send().await;
-        match head.about("s3:HeadBucket", &subject) {
+        let refused = match head.about("s3:ListBucket", &subject) {
             Err(error) if error.meaning() == Meaning::Absent => return Ok(Observation::Absent),
-            // The tags tell whose it is.
-            Err(error) if error.meaning() != Meaning::Refused => return Err(error.into()),
-            _ => {}
-        }
-        if let Some(owner) = foreign_bucket(clients, &self.names).await? {
-            return Ok(Observation::Foreign { owner });
+            // A HEAD does not say who refuses; the tags tell whose it is.
+            Err(error) if error.meaning() == Meaning::Refused => Some(error),
+            other => other.map(|_| None)?,
+        };
+        match (foreign_bucket(clients, &self.names).await?, refused) {
+            (Some(owner), Some(_)) if owner == OTHER_ACCOUNT => return Ok(Observation::Foreign { owner }),
+            // Of our own account, so it is the caller who may not look at it.
+            (_, Some(refused)) => return Err(refused.into()),
+            (Some(owner), None) => return Ok(Observation::Foreign { owner }),
+            (None, None) => {}
         }
         let (access, encryption, versioning, lifecycle, policy) = futures::join!(
             s3.get_public_access_block().bucket(bucket).send(),
@@ -318,6 +348,14 @@ impl Resource for Object {
         Facts::default().fixed("bucket", BUCKET_NAME.known(self.names.bucket.as_str())).field("sha256", sha256)
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let actions = ["s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"];
+        let models = self.names.object_arn(&format!("{MODELS}*"));
+        let mut rights = rights_to_read(&self.names);
+        rights.push(Right::new("ModelFiles", &actions, models));
+        rights
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(sha256) = object_sha256(clients, &self.names, &self.key).await? else {
             return Ok(Observation::Absent);
@@ -338,7 +376,7 @@ impl Resource for Object {
         while let Some(page) = pages.next().await {
             let page = match page.about("s3:ListBucket", format!("bucket `{}`", self.names.bucket)) {
                 Ok(page) => page,
-                Err(error) if matches!(error.meaning(), Meaning::Absent | Meaning::Refused) => break,
+                Err(error) if error.meaning() == Meaning::Absent => break,
                 Err(error) => return Err(error.into()),
             };
             let keys = page.contents().iter().filter_map(|object| object.key());
@@ -391,6 +429,14 @@ impl Object {
     }
 }
 
+/// What looking at models in the bucket needs: without the right to list, one that is absent looks forbidden.
+pub(crate) fn rights_to_read(names: &Names) -> Vec<Right> {
+    vec![
+        Right::new("Bucket", &["s3:ListBucket", "s3:GetBucketTagging"], names.bucket_arn()),
+        Right::new("ModelFiles", &["s3:GetObject"], names.object_arn(&format!("{MODELS}*"))),
+    ]
+}
+
 /// SHA-256 of a stored object in hexadecimal, as S3 computed it; none when it is absent or the bucket is not ours.
 pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -> Result<Option<String>, StageError> {
     if foreign_bucket(clients, names).await?.is_some() {
@@ -411,6 +457,9 @@ pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result
     Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
 }
 
+/// What is said of a bucket that may not be looked at.
+const OTHER_ACCOUNT: &str = "the name is taken by another account";
+
 /// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
 pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
     let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);
@@ -418,8 +467,9 @@ pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<O
     let tags = match answer.about("s3:GetBucketTagging", format!("bucket `{}`", names.bucket)) {
         Ok(answer) => answer.tag_set,
         Err(error) if error.meaning() == Meaning::Absent => vec![],
-        Err(error) if error.meaning() == Meaning::Refused => {
-            return Ok(Some("the name is taken by another account".to_owned()));
+        // S3 tells only its own account who lacks what: for a bucket of another it says no more than "Access Denied".
+        Err(error) if error.meaning() == Meaning::Refused && Denial::find(&error.message()).is_none() => {
+            return Ok(Some(OTHER_ACCOUNT.to_owned()));
         }
         Err(error) => return Err(error),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker};
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, quotas, s3, sagemaker};
 use crate::state::StateError;
 
 /// What a cloud is told when it starts.
@@ -31,6 +31,22 @@ pub struct Config {
     pub training_program: Vec<OsString>,
     /// How long things take that take long on AWS.
     pub delays: Delays,
+}
+
+impl Config {
+    /// `aws`, `aws-cn` or `aws-us-gov`, by the region.
+    pub fn partition(&self) -> &'static str {
+        match self.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if self.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    /// An ARN in this account and region.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+    }
 }
 
 /// Simulated waits. None by default.
@@ -63,6 +79,8 @@ pub struct Cloud {
     pub config: Config,
     /// Roles and who may do what.
     pub iam: iam::Iam,
+    /// How much of what the account may have.
+    pub quotas: quotas::Quotas,
     /// Buckets and objects.
     pub s3: s3::S3,
     /// Log groups and their lines.
@@ -86,6 +104,7 @@ impl Cloud {
     pub async fn open(config: Config) -> Result<Arc<Self>, StateError> {
         let cloud = Arc::new(Self {
             iam: iam::Iam::open(&config)?,
+            quotas: quotas::Quotas::open(&config)?,
             s3: s3::S3::open(&config)?,
             logs: logs::Logs::open(&config)?,
             ecr: ecr::Ecr::open(&config)?,

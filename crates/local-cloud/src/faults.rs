@@ -27,8 +27,8 @@ impl Rules {
             let fits = rule.r#match.service.as_deref() == Some("sagemaker") && outcome.fits(operation);
             (!fits).then(|| {
                 format!(
-                    "the outcome {} is one of `sagemaker`'s `UpdateEndpoint` or `CreateEndpoint` alone, and the rule's \
-                     `match` must say so",
+                    "the outcome {} is none of that operation of that service: it is one of `sagemaker`'s `CreateEndpoint`, \
+                     `UpdateEndpoint` or `CreateTrainingJob`, and the rule's `match` must say so",
                     serde_json::json!(outcome)
                 )
             })
@@ -92,12 +92,14 @@ pub enum Fault {
     Outcome(Outcome),
 }
 
-/// How what `CreateEndpoint` or `UpdateEndpoint` begins goes on, for which nothing here would be the cause.
+/// How what `CreateEndpoint`, `UpdateEndpoint` or `CreateTrainingJob` begins goes on, for which nothing here would be the cause.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// There are no such machines: a new endpoint fails, an update goes back.
+    /// There are no such machines: a new endpoint or a job fails, an update goes back.
     NoCapacity,
+    /// A job fails by no fault of its own.
+    ServiceFault,
     /// An update goes back, and no reason is given.
     SilentRollback,
     /// An update fails, and so does going back.
@@ -113,7 +115,9 @@ impl Outcome {
     fn fits(self, operation: &str) -> bool {
         match self {
             Self::SilentRollback | Self::RollbackFailed => operation == "UpdateEndpoint",
-            Self::NoCapacity | Self::SlowMs(_) | Self::MaintainedMs(_) => {
+            Self::ServiceFault => operation == "CreateTrainingJob",
+            Self::NoCapacity => matches!(operation, "CreateEndpoint" | "UpdateEndpoint" | "CreateTrainingJob"),
+            Self::SlowMs(_) | Self::MaintainedMs(_) => {
                 matches!(operation, "CreateEndpoint" | "UpdateEndpoint")
             }
         }
@@ -233,9 +237,13 @@ mod tests {
         };
         assert_eq!(rules("UpdateEndpoint", json!("silent-rollback")), None);
         assert_eq!(rules("CreateEndpoint", json!({"slow-ms": 5})), None);
-        for (operation, outcome) in
-            [("CreateEndpoint", "rollback-failed"), ("CreateModel", "no-capacity"), ("", "no-capacity")]
-        {
+        assert_eq!(rules("CreateTrainingJob", json!("service-fault")), None);
+        for (operation, outcome) in [
+            ("CreateEndpoint", "rollback-failed"),
+            ("CreateModel", "no-capacity"),
+            ("CreateTrainingJob", "silent-rollback"),
+            ("", "no-capacity"),
+        ] {
             assert!(rules(operation, json!(outcome)).is_some(), "{operation} {outcome}");
         }
     }

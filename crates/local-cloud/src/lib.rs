@@ -8,6 +8,7 @@
 pub mod call;
 pub mod cloud;
 pub mod faults;
+pub mod permission;
 pub mod server;
 pub mod service;
 pub mod signature;

@@ -8,6 +8,8 @@ mod requests;
 mod target;
 
 #[cfg(test)]
+mod needs_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +31,15 @@ use tokio_util::sync::CancellationToken;
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults, Outcome};
+use crate::permission::Permission;
 pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
-use crate::server::target::{Service, Target};
+pub(crate) use crate::server::target::Service;
+use crate::server::target::Target;
 use crate::service::cloudwatch::wire::Protocol;
-use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, s3, sagemaker, sts};
+use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, quotas, s3, sagemaker, sts};
 use crate::signature::{self, Unverified};
 
 /// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
@@ -286,8 +290,11 @@ fn call(service: Service, parts: Parts, body: Bytes, caller: Caller, id: &str) -
     }
 }
 
-async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
-    guard(cloud, service, call)?;
+/// Answers one call whose caller is known: asks IAM for everything that it needs, then has the service do it.
+pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
+    for need in needs(cloud, service, call) {
+        cloud.iam.ask(&call.caller, &need).map_err(|message| render::denied(service, message))?;
+    }
     match service {
         Service::Iam => iam::handle(cloud, call).await,
         Service::Sts => sts::handle(cloud, call).await,
@@ -299,6 +306,7 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
         Service::CloudWatch => Ok(cloudwatch::handle(cloud, call, Protocol::Json)),
         Service::CloudWatchCbor => Ok(cloudwatch::handle(cloud, call, Protocol::Cbor)),
         Service::Autoscaling => autoscaling::handle(cloud, call).await,
+        Service::Quotas => quotas::handle(cloud, call).await,
         Service::Ecr => ecr::handle(cloud, call).await,
         Service::S3 | Service::Other => {
             Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
@@ -306,16 +314,21 @@ async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) -> Reply {
     }
 }
 
-/// Lets role sessions into services that do not ask IAM themselves only by a statement about every resource.
-fn guard(cloud: &Cloud, service: Service, call: &Call) -> Result<(), Refusal> {
-    let action = match service {
-        Service::ApiGateway => format!("apigateway:{}", call.method),
-        Service::Lambda => {
-            let operation = operation::lambda(&call.method, &call.path);
-            format!("lambda:{}", if operation == "Invoke" { "InvokeFunction" } else { &operation })
-        }
-        _ => return Ok(()),
-    };
-    let allowed = cloud.iam.authorize_caller(&call.caller, &action, "*", &[]);
-    allowed.map_err(|message| Refusal::new(403, "AccessDeniedException", message))
+/// What a call needs to be allowed. S3 asks within `s3s`, which has read the request by then.
+fn needs(cloud: &Cloud, service: Service, call: &Call) -> Vec<Permission> {
+    match service {
+        Service::Iam => iam::needs(cloud, call),
+        Service::SageMaker => sagemaker::needs(cloud, call),
+        Service::Runtime => sagemaker::needs_of_invocation(cloud, call),
+        Service::Lambda => lambda::needs(cloud, call, &operation::lambda(&call.method, &call.path)),
+        Service::ApiGateway => apigateway::needs(cloud, call),
+        Service::Logs => logs::needs(cloud, call),
+        Service::Ecr => ecr::needs(cloud, call),
+        Service::Quotas => quotas::needs(call),
+        Service::CloudWatch => cloudwatch::needs(cloud, call, Protocol::Json),
+        Service::CloudWatchCbor => cloudwatch::needs(cloud, call, Protocol::Cbor),
+        Service::Autoscaling => autoscaling::needs(cloud, call),
+        // Whoever can sign may ask who they are; whether they may assume a role is for the role to say as well.
+        Service::Sts | Service::S3 | Service::Other => vec![],
+    }
 }

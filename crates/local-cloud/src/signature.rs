@@ -31,8 +31,17 @@ pub struct Key {
     pub secret_access_key: String,
     /// What `X-Amz-Security-Token` must say; none for the account's own key.
     pub session_token: Option<String>,
+    /// When it ends; none when it does not.
+    pub expires: Option<Timestamp>,
     /// Whom it stands for.
     pub caller: Caller,
+}
+
+impl Key {
+    /// Whether it is of a session that has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
 }
 
 /// Why a signature was not accepted. A protocol gives it code and status.
@@ -47,6 +56,9 @@ pub enum Unverified {
     /// Nobody has this key, or its session token is another's.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    /// The session has ended.
+    #[error("The security token included in the request is expired")]
+    Expired,
     /// Key known, signature wrong, stale or for another place.
     #[error("{0}")]
     Mismatch(String),
@@ -103,10 +115,11 @@ impl<'a> Authorization<'a> {
 pub fn secret_of(cloud: &Cloud, access_key_id: &str) -> Option<Key> {
     let config = &cloud.config;
     if access_key_id == config.access_key_id {
-        let arn = format!("arn:aws:iam::{}:user/local", config.account);
+        let arn = format!("arn:{}:iam::{}:user/local", config.partition(), config.account);
         return Some(Key {
             secret_access_key: config.secret_access_key.clone(),
             session_token: None,
+            expires: None,
             caller: Caller { arn, role: None },
         });
     }
@@ -124,6 +137,9 @@ fn verify_at(cloud: &Cloud, parts: &Parts, body: &Bytes, now: Timestamp) -> Resu
     let token = header(&parts.headers, "x-amz-security-token");
     if !same(token.unwrap_or_default(), key.session_token.as_deref().unwrap_or_default()) {
         return Err(Unverified::UnknownKey);
+    }
+    if key.has_ended(now) {
+        return Err(Unverified::Expired);
     }
     check_region(&authorization, &cloud.config.region)?;
     let date = signed_date(&parts.headers, &authorization, now)?;

@@ -20,11 +20,12 @@ pub(crate) struct SourceFile {
 #[error("{}:{}: {message}", file.path, self.position())]
 pub struct Complaint {
     message: String,
-    label: Option<String>,
+    label: Option<Box<str>>,
     help: Vec<String>,
     span: Range<usize>,
     also: Vec<(Range<usize>, String)>,
     file: Arc<SourceFile>,
+    is_note: bool,
 }
 
 impl Complaint {
@@ -36,6 +37,7 @@ impl Complaint {
             span,
             also: Vec::new(),
             file: Arc::clone(file),
+            is_note: false,
         }
     }
 
@@ -49,7 +51,14 @@ impl Complaint {
     /// Adds a few words right under the place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(printable(&label.into()));
+        self.label = Some(printable(&label.into()).into());
+        self
+    }
+
+    /// Makes it explain an error that was told before, and not be one of its own.
+    #[must_use]
+    pub fn note(mut self) -> Self {
+        self.is_note = true;
         self
     }
 
@@ -80,7 +89,8 @@ impl Complaint {
         let primary = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_deref());
         let context = self.also.iter().map(|(span, label)| AnnotationKind::Context.span(span.clone()).label(label));
         let snippet = Snippet::source(&self.file.text).path(&self.file.path).annotation(primary).annotations(context);
-        let report = Level::ERROR
+        let level = if self.is_note { Level::NOTE } else { Level::ERROR };
+        let report = level
             .primary_title(&self.message)
             .element(snippet)
             .elements(self.help.iter().map(|help| Level::HELP.message(help)));

@@ -4,8 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A block of keys, where an empty value is a block without any.
@@ -51,5 +51,55 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
         }
 
         deserializer.deserialize_any(Forms(PhantomData))
+    }
+}
+
+/// One text, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline, description = "One, or a list.")]
+pub(crate) enum TextOrList {
+    One(String),
+    List(Vec<String>),
+}
+
+impl TextOrList {
+    /// All of them.
+    pub(crate) fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::List(list) => list,
+        }
+    }
+
+    /// Where the one with this index stands, below the path of all.
+    pub(crate) fn path(&self, path: &str, index: usize) -> String {
+        match self {
+            Self::One(_) => path.to_owned(),
+            Self::List(_) => format!("{path}[{index}]"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TextOrList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+
+        impl<'de> Visitor<'de> for Forms {
+            type Value = TextOrList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a list of texts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TextOrList::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(TextOrList::List)
+            }
+        }
+
+        deserializer.deserialize_any(Forms)
     }
 }

@@ -9,6 +9,11 @@ pub(crate) fn family(instance_type: &str) -> Option<&str> {
     (word(family, '-') && family.contains(|c: char| c.is_ascii_digit()) && word(size, '-')).then_some(family)
 }
 
+/// Whether a machine saves up what it does not use, as `ml.t2.medium` does.
+pub(crate) fn is_burstable(instance_type: &str) -> bool {
+    family(instance_type).is_some_and(|family| family.starts_with('t') && !family.starts_with("trn"))
+}
+
 /// Whether its processor is an Arm.
 ///
 /// AWS marks its own by a `g` after the generation, as in `c7gn`; the `g` of `g4dn` stands before it. Those with Grace

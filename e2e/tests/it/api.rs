@@ -42,7 +42,7 @@ fn with_token(url: &str, token: &str) -> Answer {
 /// A request that the harness signs.
 fn signed(aws: &Aws, url: &str) -> Answer {
     let path = url.strip_prefix(&aws.base()).unwrap();
-    aws.ask("execute-api", "POST", path, &[("content-type", "application/json")], &features().to_string())
+    aws.ask("execute-api", "POST", path, &[("content-type", "application/json")], features().to_string())
 }
 
 #[track_caller]
@@ -309,7 +309,7 @@ fn what_others_have_opened_or_changed_is_seen_and_put_right() {
         list["items"][0][name].as_str().unwrap().to_owned()
     };
     let patch =
-        |path: &str, body: Json| aws.signed("apigateway", "PATCH", &format!("{api}{path}"), &[], &body.to_string());
+        |path: &str, body: Json| aws.signed("apigateway", "PATCH", &format!("{api}{path}"), &[], body.to_string());
     let (route, authorizer) = (id("routes", "routeId"), id("authorizers", "authorizerId"));
     patch(
         &format!("/routes/{route}"),

@@ -1,9 +1,8 @@
 //! What is wrong in a pipeline file is said with its place, before anything is started or written.
 
 use std::fs;
-use std::io::Write;
 
-use crate::harness::{Pipeline, Scene};
+use crate::harness::{Pipeline, Scene, archive};
 
 /// What each command says of a wrong pipeline; all say the same, and leave nothing behind.
 #[track_caller]
@@ -191,39 +190,19 @@ fn a_model_that_is_none_is_refused() {
     ");
 }
 
-/// A `tar` header of 1988 (ustar) and the content, padded to blocks of 512 bytes.
-fn entry(name: &str, kind: u8, link: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    put(0, name);
-    put(100, "0000644\0");
-    put(124, &format!("{:011o}\0", content.len()));
-    put(148, "        ");
-    put(156, &char::from(kind).to_string());
-    put(157, link);
-    put(257, "ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let padding = content.len().next_multiple_of(512) - content.len();
-    [header.as_slice(), content, &vec![0; padding]].concat()
-}
-
 #[test]
 fn an_archive_that_is_not_one_model_is_refused() {
     let scene = Scene::bare(&Pipeline::train("{ model: model.tar.gz }"));
-    let model = entry("xgboost-model", b'0', "", b"{}");
+    let model = archive::entry("xgboost-model", b'0', "", b"{}");
     let mut said = String::new();
     for (what, entries) in [
-        ("a second file", [model.clone(), entry("inference.py", b'0', "", b"import os")].concat()),
-        ("a path to elsewhere", entry("../../.bashrc", b'0', "", b"echo")),
-        ("a link", entry("xgboost-model", b'2', "/etc/passwd", b"")),
+        ("a second file", [model.clone(), archive::entry("inference.py", b'0', "", b"import os")].concat()),
+        ("a path to elsewhere", archive::entry("../../.bashrc", b'0', "", b"echo")),
+        ("a link", archive::entry("xgboost-model", b'2', "/etc/passwd", b"")),
         ("no file", vec![]),
         ("a model that is none", model),
     ] {
-        let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-        gzip.write_all(&entries).unwrap();
-        gzip.write_all(&[0; 1024]).unwrap();
-        fs::write(scene.path("model.tar.gz"), gzip.finish().unwrap()).unwrap();
+        fs::write(scene.path("model.tar.gz"), archive::gzipped(&entries)).unwrap();
         let refused = scene.runner(&["plan"]).exits(64);
         said = format!("{said}{what}: {}\n", refused.stderr.lines().next().unwrap());
     }

@@ -128,8 +128,12 @@ fn everything_that_is_asked_for_is_there_stays_there_and_goes() {
     scene.answers(OURS);
     let bucket = "fraud-000000000000-us-east-1";
     until(|| of_kind(&aws, "object").iter().any(|key| key.starts_with(&format!("{bucket}/captures/fraud/main/"))));
+    aws.clear_requests();
     scene.runner(&["teardown"]).exits(0);
     assert_eq!(aws.inventory(), [("bucket", "theirs".to_owned())].into());
+    let writes = aws.writes();
+    let at = |name: &str| writes.iter().position(|write| write.contains(name)).expect(name);
+    assert!(at("DeregisterScalableTarget") < at("DeleteEndpoint"), "{writes:?}");
 }
 
 #[test]
@@ -313,6 +317,44 @@ fn what_is_asked_for_no_more_goes_and_the_files_count_holds() {
 }
 
 #[test]
+fn captures_follow_the_file_and_what_somebody_else_captures_is_put_right() {
+    let captured =
+        |share: &str| SCALED.replace("autoscaling", &format!("data-capture: {{ share: {share} }}, autoscaling"));
+    let percent = |aws: &Aws| endpoint(aws)["DataCaptureConfig"]["CurrentSamplingPercentage"].clone();
+    let scene = deployed(&captured("0.2"));
+    let aws = scene.aws();
+    assert_eq!(percent(&aws), 20);
+    scene.write(&on(&captured("0.5")));
+    insta::assert_snapshot!(planned(&scene), @"
+    + create-endpoint  endpoint-config    fraud-ffffffffffff
+        model     fraud-ffffffffffff
+        capacity  1 x ml.m5.large
+        captures  50 % of the traffic: requests and answers, to s3://fraud-000000000000-us-east-1/captures
+    ~ create-endpoint  endpoint           fraud
+        config    fraud-ffffffffffff -> fraud-ffffffffffff
+        captures  20 % of the traffic -> 50 % of the traffic
+    - create-endpoint  endpoint-config    fraud-ffffffffffff
+        because: an older version
+    ");
+    scene.apply();
+    assert_eq!(percent(&aws), 50, "what is retained for autoscaling does not hold it back");
+    scene.keeps_all(OURS);
+
+    let theirs = json!({ "EndpointConfigName": "theirs", "ProductionVariants": config(&aws)["ProductionVariants"] });
+    aws.sagemaker("CreateEndpointConfig", &theirs);
+    aws.sagemaker("UpdateEndpoint", &json!({ "EndpointName": "fraud", "EndpointConfigName": "theirs" }));
+    until(|| endpoint(&aws)["EndpointStatus"] == "InService");
+    insta::assert_snapshot!(planned(&scene), @"
+    ~ create-endpoint  endpoint           fraud
+        config    theirs -> fraud-ffffffffffff
+        captures  (unset) -> 50 % of the traffic
+    ");
+    scene.apply();
+    assert_eq!(percent(&aws), 50);
+    scene.keeps_all(OURS);
+}
+
+#[test]
 fn warm_requests_are_provisioned_scaled_and_given_up() {
     let warm = "{ serverless: { memory-mb: 1024, max-concurrency: 10, provisioned-concurrency: 2 } }";
     let scene = deployed(warm);
@@ -352,27 +394,22 @@ fn warm_requests_are_provisioned_scaled_and_given_up() {
 }
 
 #[test]
-fn who_may_neither_scale_nor_watch_deploys_what_needs_neither() {
-    let scene = deployed(PLAIN);
+fn whoever_may_not_look_at_autoscaling_or_alarms_is_told_so() {
+    let scene = deployed("{}");
     let aws = scene.aws();
-    let refused = |service: &str, operation: &str| {
+    for (service, operation, action) in [
+        ("application-autoscaling", "DescribeScalableTargets", "application-autoscaling:DescribeScalableTargets"),
+        ("monitoring", "DescribeAlarms", "cloudwatch:DescribeAlarms"),
+    ] {
         let refuse = json!({ "status": 400, "code": "AccessDeniedException", "message": "not you" });
-        json!({ "match": { "service": service, "operation": operation }, "fault": { "refuse": refuse } })
-    };
-    aws.put_faults(&json!([
-        refused("application-autoscaling", "DescribeScalableTargets"),
-        refused("monitoring", "DescribeAlarms"),
-    ]));
-    scene.keeps_all(OURS);
-    scale(&aws, 3);
-    scene.write(&Pipeline { train: Pipeline::trees(6).train, ..on(PLAIN) });
-    scene.apply();
-    scene.keeps_all(OURS);
-    scene.write(&on(ALL));
-    let refused = scene.runner(&["plan"]).exits(1);
-    assert!(refused.stderr.contains("the credentials may not do this"), "{}", refused.stderr);
-    scene.write(&on(PLAIN));
-    scene.runner(&["teardown"]).exits(0);
+        aws.put_faults(
+            &json!([{ "match": { "service": service, "operation": operation }, "fault": { "refuse": refuse } }]),
+        );
+        // An earlier file may have asked for them: they would be left behind, and autoscaling would go on.
+        let refused = scene.runner(&["plan"]).exits(1);
+        assert!(refused.stderr.contains(action), "{}", refused.stderr);
+    }
+    aws.clear_faults();
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn the_report_is_written_whether_or_not_the_gate_passes() {
     let scene = scene(&train(&boosted(3, 2), ", require: { f1: 1 }"));
     let untrained = scene.runner(&["report", "--no-open"]).exits(1);
     insta::assert_snapshot!(untrained.stderr, @"
-    local cloud, not started
+    local cloud, not started, and with what `runner policy` allows
     error: stage `train` could not show what is known about the model
       because: there is nothing to show
       because: the model has not been trained yet; `runner apply` trains it

@@ -87,7 +87,7 @@ fn with_others(aws: &Aws, sagemaker: Option<&Aws>) -> (Inventory, Option<Invento
     aws.iam("CreateRole", &[("RoleName", "somebody"), ("AssumeRolePolicyDocument", &trust("ec2.amazonaws.com"))]);
     aws.logs("CreateLogGroup", &json!({ "logGroupName": "/aws/lambda/fraud-proxy-of-others" }));
     // Names of APIs are not unique: this one has ours, without our tag.
-    aws.signed("apigateway", "POST", "/v2/apis", &[], &json!({ "name": "fraud", "protocolType": "HTTP" }).to_string());
+    aws.signed("apigateway", "POST", "/v2/apis", &[], json!({ "name": "fraud", "protocolType": "HTTP" }).to_string());
     if let Some(sagemaker) = sagemaker {
         // A name as ours are, without our tag.
         let container = json!({ "Image": "image:1", "ModelDataUrl": "s3://somebody-elses/model.tar.gz" });

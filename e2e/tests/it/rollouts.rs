@@ -308,7 +308,7 @@ const CAUSES: [(&str, &str); 5] = [
 
 #[test]
 fn what_a_container_said_before_it_ended_is_shown_with_what_it_means() {
-    let scene = Scene::with_script(&of("{}", 5));
+    let scene = Scene::new(&of("{}", 5)).scripted();
     scene.apply();
     let aws = scene.aws();
     let before = serves(&aws);
@@ -350,7 +350,7 @@ fn what_a_container_said_before_it_ended_is_shown_with_what_it_means() {
 
 #[test]
 fn a_first_version_that_does_not_start_is_told_the_same_way_and_made_again() {
-    let scene = Scene::with_script(&of("{}", 5));
+    let scene = Scene::new(&of("{}", 5)).scripted();
     scene.serve_after("echo 'MemoryError: Unable to allocate 7.45 GiB'\nexit 1\n");
     let failed = scene.runner(&["apply"]).exits(1);
     let error = said(&scene, &failed);

@@ -19,7 +19,7 @@ use crate::session::{Session, Wants, environment};
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
     /// Do not ask; needed without a terminal when the target is not local
     #[arg(long)]
     yes: bool,

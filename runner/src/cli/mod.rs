@@ -1,18 +1,22 @@
 //! The command line: arguments, and one file a command.
 
 mod apply;
+mod doctor;
 mod local;
 mod plan;
+mod policy;
 mod report;
 mod status;
 mod teardown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::deployer;
 use crate::failure::Failure;
+use crate::session::pipeline;
 
 /// Deploys a model: data, training, bucket, roles, SageMaker endpoint, Lambda proxy, HTTP API.
 #[derive(Debug, Parser)]
@@ -34,6 +38,10 @@ enum Command {
     Status(status::Arguments),
     /// Write the evaluation of the model as a page, and open it
     Report(report::Arguments),
+    /// Print the least policy for whoever deploys, or the trust policy for GitHub Actions
+    Policy(policy::Arguments),
+    /// Look whether a deployment can work, before anything is created
+    Doctor(doctor::Arguments),
     /// The embedded local cloud
     Local(local::Arguments),
     /// The container's binary, as the local cloud starts it
@@ -80,15 +88,49 @@ pub(crate) enum Format {
 
 /// Runs a command; its exit code.
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    match &arguments.command {
+    let done = match &arguments.command {
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Apply(arguments) => Box::pin(apply::run(arguments)).await,
         Command::Teardown(arguments) => Box::pin(teardown::run(arguments)).await,
         Command::Status(arguments) => Box::pin(status::run(arguments)).await,
         Command::Report(arguments) => Box::pin(report::run(arguments)).await,
+        Command::Policy(arguments) => Box::pin(policy::run(arguments)).await,
+        Command::Doctor(arguments) => Box::pin(doctor::run(arguments)).await,
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
         Command::XgboostTrain { .. } => Ok(local::xgboost_train()),
+    };
+    done.map_err(|failure| advised(failure, arguments.command.place()))
+}
+
+impl Command {
+    /// The pipeline file and the target that it acts on.
+    fn place(&self) -> Option<(&Path, &str)> {
+        let Common { file, target, .. } = match self {
+            Self::Plan(arguments) => &arguments.common,
+            Self::Apply(arguments) => &arguments.common,
+            Self::Teardown(arguments) => &arguments.common,
+            Self::Status(arguments) => &arguments.common,
+            Self::Report(arguments) => return Some((&arguments.file, &arguments.target)),
+            Self::Policy(_)
+            | Self::Doctor(_)
+            | Self::Local(_)
+            | Self::ModelServer { .. }
+            | Self::XgboostTrain { .. } => return None,
+        };
+        Some((file, target))
+    }
+}
+
+/// A deployer who lacks a right is told where it stands in `runner policy`.
+fn advised(failure: Failure, place: Option<(&Path, &str)>) -> Failure {
+    let advice = failure.denial().zip(place).and_then(|(denial, (file, name))| {
+        let (spec, target) = pipeline(file, name).ok()?;
+        deployer::advice(&spec, (name, &target), &denial)
+    });
+    match advice {
+        Some(advice) => Failure::Advised { failure: Box::new(failure), advice },
+        None => failure,
     }
 }
 

@@ -12,7 +12,7 @@ const CHANGES: u8 = 2;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
     /// Show what teardown would do
     #[arg(long)]
     teardown: bool,

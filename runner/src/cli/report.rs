@@ -18,10 +18,10 @@ const OPENERS: [&str; 2] = ["xdg-open", "open"];
 pub(crate) struct Arguments {
     /// The pipeline file
     #[arg(default_value = "pipeline.yaml")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Where to look for the model: an entry of `targets:` in the pipeline file
     #[arg(long, default_value = "local")]
-    target: String,
+    pub(super) target: String,
     /// Write the page here [default: beside the model in `.runner/cache`]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,

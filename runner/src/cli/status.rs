@@ -12,7 +12,7 @@ use crate::session::{Session, Wants};
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {

@@ -13,7 +13,7 @@ use crate::session::{Session, Wants};
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
     /// Do not ask; needed without a terminal when the target is not local
     #[arg(long)]
     yes: bool,

@@ -27,7 +27,7 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ),
     ("sagemaker", "ResourceInUse", "The training job arn is in status InProgress.", Meaning::Other),
     ("sagemaker", "ValidationException", "2 validation errors detected: Value 'v' at 'modelName'", Meaning::Other),
-    ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::Other),
+    ("sagemaker", "ResourceLimitExceeded", "The account-level service limit 'ml.t2.medium'", Meaning::OverQuota),
     ("sagemaker", "AccessDeniedException", "User: u is not authorized to perform: iam:PassRole", Meaning::Refused),
     ("sagemaker", "ThrottlingException", "Rate exceeded", Meaning::Throttled),
     ("apigateway", "BadRequestException", "Insufficient permissions to enable logging", Meaning::NotYet),
@@ -79,6 +79,7 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("iam", "DeleteConflict", "Cannot delete entity, must delete policies first.", Meaning::Busy),
     ("iam", "ConcurrentModification", "The request was rejected because multiple requests", Meaning::Busy),
     ("iam", "MalformedPolicyDocument", "This policy contains invalid Json", Meaning::Other),
+    ("iam", "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role r", Meaning::OverQuota),
     ("iam", "Throttling", "Rate exceeded", Meaning::Throttled),
     (
         "s3",
@@ -159,6 +160,33 @@ const ANSWERS: &[(&str, &str, &str, Meaning)] = &[
     ("cloudwatch", "LimitExceeded", "The quota for alarms was reached", Meaning::Other),
     ("logs", "InvalidParameterException", "Invalid LogGroup or LogStream", Meaning::Other),
 ];
+
+/// Every refusal that AWS is known for: service, operation, situation, status, code, message, retry, source, meaning,
+/// and how the local cloud is brought to give it.
+const TABLE: &str = include_str!("../../../e2e/aws-errors.tsv");
+
+#[test]
+fn every_refusal_of_the_table_means_what_the_table_says() {
+    let (mut read, mut wrong) = (0, vec![]);
+    for line in TABLE.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [service, operation, situation, status, code, message, _retry, _source, means, how] = columns[..] else {
+            panic!("a row has ten columns: {line}");
+        };
+        // The function alone calls these, and the public the other.
+        if how.starts_with("unused") || means == "-" || matches!(service, "sagemaker-runtime" | "execute-api") {
+            continue;
+        }
+        let service = if service == "apigatewayv2" { "apigateway" } else { service };
+        let found = format!("{:?}", meaning(service, code, message, status.parse().ok()));
+        if found != means {
+            wrong.push(format!("{service} {operation}, {situation}: {code} {message} is {found}, not {means}"));
+        }
+        read += 1;
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(read > 120, "only {read} rows were read");
+}
 
 #[test]
 fn each_service_says_it_in_its_own_words() {

@@ -12,8 +12,8 @@ use spec::RollbackOn;
 
 use super::endpoint_config::CONFIG_NAME;
 use super::{STAGE, VARIANT};
-use crate::cloud_error::{Explain, Meaning, if_present};
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::cloud_error::{Explain, if_present};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// Where SageMaker counts what endpoints are asked.
 const NAMESPACE: &str = "AWS/SageMaker";
@@ -120,12 +120,18 @@ impl Resource for Alarm {
             .field("without_data", NO_DATA)
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.site.arn("cloudwatch", &format!("alarm:{}", self.name));
+        let actions = ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:ListTagsForResource"];
+        vec![
+            Right::new("RollbackAlarms", &actions, arn.as_str()),
+            Right::new("RollbackAlarms", &["cloudwatch:DeleteAlarms"], arn.as_str()).to_delete(),
+            right_to_describe(),
+        ]
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        match self.look(clients).await {
-            // Who may not look has not made it.
-            Err(error) if !self.is_wanted() && error.meaning() == Meaning::Refused => Ok(Observation::Absent),
-            other => Ok(other?),
-        }
+        Ok(self.look(clients).await?)
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -217,6 +223,11 @@ impl Alarm {
         .await?;
         Ok(Outputs::new())
     }
+}
+
+/// To look at alarms, by whatever name. Source: `DescribeAlarms`, which lists composite ones only to who may see all.
+pub(super) fn right_to_describe() -> Right {
+    Right::new("NoResource", &["cloudwatch:DescribeAlarms"], "*")
 }
 
 /// Alarms of those names, of any type.

@@ -14,8 +14,7 @@ use spec::{Autoscaling, Capacity, CreateEndpoint, ScalingTarget};
 use super::STAGE;
 use super::endpoint::{ENDPOINT, ENDPOINT_ARN, Endpoint};
 use super::registered::{self, Registered};
-use crate::cloud_error::Meaning;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, smoke_test, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, smoke_test, tags};
 
 /// What scales the endpoint.
 pub const AUTOSCALING: ResourceId = ResourceId::new("create-endpoint/autoscaling");
@@ -62,12 +61,12 @@ impl Resource for Scaling {
         vec![ENDPOINT, smoke_test::REQUEST]
     }
 
+    fn rights(&self) -> Vec<Right> {
+        registered::rights(&self.names)
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        match self.look(clients).await {
-            // Who may not look has not made it.
-            Err(error) if !self.is_wanted() && error.meaning() == Meaning::Refused => Ok(Observation::Absent),
-            other => Ok(other?),
-        }
+        Ok(self.look(clients).await?)
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
@@ -179,13 +178,14 @@ pub(super) async fn resume(ctx: &Ctx<'_>, paused: &[Registered], capacity: &Capa
     Ok(())
 }
 
-/// Whether somebody else scales the endpoint. Who may not look is told of nobody.
-pub(super) async fn is_others(clients: &Clients, names: &Names) -> Result<bool, CloudError> {
-    match registered::of(clients, &registered::resource(names)).await {
-        Ok(live) => Ok(live.iter().any(|live| live.foreign(names).is_some())),
-        Err(error) if error.meaning() == Meaning::Refused => Ok(false),
-        Err(error) => Err(error),
+/// Whether somebody else scales an endpoint of this capacity. Who may not look is told so: taking nobody to scale it would
+/// undo what autoscaling did.
+pub(super) async fn is_others(clients: &Clients, names: &Names, capacity: &Capacity) -> Result<bool, CloudError> {
+    if !capacity.can_be_scaled() {
+        return Ok(false);
     }
+    let live = registered::of(clients, &registered::resource(names)).await?;
+    Ok(live.iter().any(|live| live.foreign(names).is_some()))
 }
 
 fn dimension(capacity: &Capacity) -> ScalableDimension {

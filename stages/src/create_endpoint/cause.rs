@@ -9,8 +9,8 @@ use aws_sdk_sagemaker::primitives::DateTime;
 use super::endpoint::Endpoint;
 use super::watched::{self, Said};
 use super::{causes, deployment};
-use crate::Ctx;
 use crate::log_group::{self, Streams};
+use crate::{CloudError, Ctx};
 
 /// Lines of the container's log that are shown.
 const SHOWN: usize = 10;
@@ -29,14 +29,23 @@ impl Endpoint {
         let alarms = deployment::alarms(&self.wanted, &self.names);
         // That they cannot be read is no reason to hide the failure.
         let ringing = if alarms.is_empty() { Ok(vec![]) } else { watched::states(ctx.clients, &alarms).await };
+        let reason = endpoint.failure_reason();
+        match self.last_words(ctx, since).await {
+            Ok(lines) => explain(reason, &ringing.unwrap_or_default(), &lines),
+            Err(error) => {
+                let text = explain(reason, &ringing.unwrap_or_default(), &[]);
+                format!("{text}\nthe log of the container cannot be read: {}", error.message())
+            }
+        }
+    }
+
+    async fn last_words(&self, ctx: &Ctx<'_>, since: Option<&DateTime>) -> Result<Vec<String>, CloudError> {
         let group = self.names.endpoint_log_group();
         let new = match since.and_then(|since| since.to_millis().ok()) {
-            Some(since_ms) => log_group::streams_since(ctx.clients, &group, since_ms).await,
+            Some(since_ms) => Some(log_group::streams_since(ctx.clients, &group, since_ms).await?),
             None => None,
         };
-        let streams = new.as_deref().map_or(Streams::All, Streams::Named);
-        let lines = log_group::last_lines(ctx.clients, &group, streams, READ).await;
-        explain(endpoint.failure_reason(), &ringing.unwrap_or_default(), &lines)
+        log_group::last_lines(ctx.clients, &group, new.as_deref().map_or(Streams::All, Streams::Named), READ).await
     }
 }
 

@@ -9,10 +9,11 @@ use spec::{Capacity, CreateEndpoint};
 use super::alarm::Watch;
 use super::endpoint_config::CONFIG_NAME;
 use super::watched::WATCHED;
-use super::{LOGS, autoscaling, deployment, foreign, progress, sagemaker_tags};
+use super::{LOGS, autoscaling, deployment, foreign, progress, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::create_role::{self, Lacks};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, log_group};
 
 /// The endpoint.
 pub const ENDPOINT: ResourceId = ResourceId::new("create-endpoint/endpoint");
@@ -28,6 +29,8 @@ const SERVERLESS: &str = "serverless";
 pub(super) struct Endpoint {
     pub(super) wanted: CreateEndpoint,
     pub(super) names: Names,
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: Lacks,
 }
 
 #[async_trait]
@@ -63,15 +66,33 @@ impl Resource for Endpoint {
         facts.field("status", EndpointStatus::InService.as_str())
     }
 
+    /// What it may do must be written before its containers start, also where the model that names the role is kept.
     fn after(&self) -> Vec<ResourceId> {
         let rollback = &self.wanted.rollback_on;
         let ours = Watch::ALL.into_iter().filter(|watch| watch.threshold(rollback).is_some()).map(Watch::id);
         let theirs = (!rollback.alarms.is_empty()).then_some(WATCHED);
-        [LOGS].into_iter().chain(ours).chain(theirs).collect()
+        [LOGS, create_role::EXECUTION].into_iter().chain(ours).chain(theirs).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
         deployment::warnings(&self.wanted)
+    }
+
+    /// Making and switching it is asked about its config as well.
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.endpoint_arn();
+        let config = self.names.versions_arn("endpoint-config");
+        let group = self.names.endpoint_log_group();
+        let mut rights = vec![
+            Right::new("Endpoint", &["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"], arn.as_str()).and(config),
+            Right::new("Endpoint", &["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], arn.as_str()),
+            Right::new("Endpoint", &["sagemaker:UpdateEndpointWeightsAndCapacities"], arn.as_str()),
+            rights_to_tag(&arn),
+            log_group::rights_to_read(&self.names, &group),
+            log_group::rights_to_find_streams(&self.names, &group),
+        ];
+        rights.extend(self.wanted.kms_key.as_deref().map(|key| right_to_grant(&self.names, key)));
+        rights
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -156,7 +177,7 @@ impl Resource for Endpoint {
 
 impl Endpoint {
     pub(super) fn new(wanted: &CreateEndpoint, names: &Names) -> Self {
-        Self { wanted: wanted.clone(), names: names.clone() }
+        Self { wanted: wanted.clone(), names: names.clone(), lacks: Lacks::new(vec![]) }
     }
 
     pub(super) fn subject(&self) -> String {
@@ -246,7 +267,8 @@ impl Endpoint {
             (None, None) => None,
         };
         let differs = self.scale().is_some() && found != self.scale();
-        if differs && self.wanted.autoscaling.is_none() && autoscaling::is_others(clients, &self.names).await? {
+        let unasked = differs && self.wanted.autoscaling.is_none();
+        if unasked && autoscaling::is_others(clients, &self.names, &self.wanted.capacity).await? {
             return Ok(self.scale());
         }
         Ok(found)
@@ -258,6 +280,18 @@ impl Endpoint {
             None => format!("at most {max} at once"),
         }
     }
+}
+
+/// To have SageMaker use a key for the disks. An alias is not what a policy can name, so it stands for any key of the
+/// region; the key's own policy is heard too. Source: AWS documentation, "Protect data at rest using encryption".
+fn right_to_grant(names: &Names, key: &str) -> Right {
+    let arn = match key {
+        key if key.contains(":key/") => key.to_owned(),
+        key if key.contains("alias/") => names.site.arn("kms", "key/*"),
+        key => names.site.arn("kms", &format!("key/{key}")),
+    };
+    let service = format!("sagemaker.{}.amazonaws.com", names.site.region);
+    Right::new("Key", &["kms:CreateGrant"], arn).when("kms:ViaService", &service)
 }
 
 const COUNT: &str = "count";

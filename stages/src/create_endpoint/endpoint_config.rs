@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
-use spec::CreateEndpoint;
+use spec::{Capacity, CreateEndpoint};
 
 use super::model::MODEL_NAME;
-use super::{capacity, foreign, sagemaker_tags};
+use super::{capacity, foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::doctor::Quota;
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Names, Resource, StageError};
+use crate::{Clients, Ctx, Names, Resource, Right, StageError};
 
 /// The endpoint config.
 pub const CONFIG: ResourceId = ResourceId::new("create-endpoint/config");
@@ -56,6 +57,24 @@ impl Resource for EndpointConfig {
             ));
         }
         warnings
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.versions_arn("endpoint-config");
+        let actions =
+            ["sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig"];
+        vec![
+            Right::new("Configs", &actions, arn.as_str()),
+            Right::new("NoResource", &["sagemaker:ListEndpointConfigs"], "*"),
+            rights_to_tag(&arn),
+        ]
+    }
+
+    /// An endpoint that is switched has the instances of both configs until the new ones serve.
+    fn quotas(&self) -> Vec<Quota> {
+        let Capacity::Instances { instance_type, count, .. } = &self.wanted.capacity else { return vec![] };
+        let uses = count.unsigned_abs();
+        vec![Quota { name: format!("{instance_type} for endpoint usage"), uses, while_changed: 2 * uses }]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

@@ -11,20 +11,23 @@ mod causes;
 mod deployment;
 mod endpoint;
 mod endpoint_config;
+mod grants;
 mod model;
 mod progress;
 mod registered;
 mod switch;
 mod watched;
 
+use crate::create_role::{Lacks, Roles};
 use crate::log_group::LogGroup;
-use crate::{Clients, CloudError, Ctx, Declared, Names, Stage, StageError, Wanted, tags};
+use crate::{Clients, CloudError, Ctx, Declared, Names, Right, Stage, StageError, Wanted, tags};
 use alarm::Watch;
 pub use autoscaling::AUTOSCALING;
 use aws_sdk_sagemaker::types::Tag;
 pub(crate) use capacity::content as config_content;
 pub use endpoint::{ENDPOINT, ENDPOINT_CONFIG_IN_SERVICE};
 pub use endpoint_config::CONFIG;
+pub(crate) use grants::{grant_to_pull, grants, image_arn};
 pub use model::MODEL;
 use plan::ResourceId;
 use spec::Spec;
@@ -42,13 +45,14 @@ const VARIANT: &str = "main";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let (spec, names) = (&wanted.spec.create_endpoint, wanted.names);
+    let lacks = Lacks::new(Roles::of(wanted).execution.lacks);
     declared.resource(LogGroup {
         id: LOGS,
         name: names.endpoint_log_group(),
         retention_days: spec.log_retention_days,
         names: names.clone(),
     });
-    declared.resource(model::Model { vpc: spec.vpc.clone(), names: names.clone() });
+    declared.resource(model::Model { vpc: spec.vpc.clone(), names: names.clone(), lacks: lacks.clone() });
     declared.resource(endpoint_config::EndpointConfig { wanted: spec.clone(), names: names.clone() });
     for watch in Watch::ALL {
         let alarm = alarm::Alarm::new(watch, &spec.rollback_on, names);
@@ -58,8 +62,13 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     if !spec.rollback_on.alarms.is_empty() {
         declared.check(watched::Watched { alarms: spec.rollback_on.alarms.clone() });
     }
-    declared.resource(endpoint::Endpoint::new(spec, names));
+    declared.resource(endpoint::Endpoint { lacks, ..endpoint::Endpoint::new(spec, names) });
     declared.optional(autoscaling::Scaling::new(spec, names), spec.autoscaling.is_some());
+}
+
+/// What everything that SageMaker knows needs: it is tagged in the create call, and its tags are looked at.
+pub(crate) fn rights_to_tag(arn: &str) -> Right {
+    Right::new("SageMakerTags", &["sagemaker:AddTags", "sagemaker:ListTags"], arn)
 }
 
 /// Switches the endpoint back to a config that it served before, when a check failed on the new one: all at once, and

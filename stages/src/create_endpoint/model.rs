@@ -6,10 +6,11 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray, Value};
 use serde_json::json;
 use spec::Vpc;
 
-use super::{foreign, sagemaker_tags};
+use super::{foreign, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
+use crate::create_role::Lacks;
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Names, Resource, StageError, create_role, upload};
+use crate::{Clients, Ctx, Names, Resource, Right, StageError, create_role, upload};
 
 /// The model.
 pub const MODEL: ResourceId = ResourceId::new("create-endpoint/model");
@@ -20,6 +21,8 @@ pub(super) const MODEL_NAME: Output<String> = Output::new(MODEL, "name");
 pub(super) struct Model {
     pub(super) vpc: Option<Vpc>,
     pub(super) names: Names,
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: Lacks,
 }
 
 #[async_trait]
@@ -59,6 +62,17 @@ impl Resource for Model {
             warnings.push("SageMaker wants subnets in two availability zones, even for one machine".to_owned());
         }
         warnings
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let arn = self.names.versions_arn("model");
+        let actions = ["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel"];
+        vec![
+            Right::new("Models", &actions, arn.as_str()),
+            Right::new("NoResource", &["sagemaker:ListModels"], "*"),
+            rights_to_tag(&arn),
+            create_role::right_to_pass_execution(&self.names),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -118,14 +132,15 @@ impl Resource for Model {
                 .build()
         });
         let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
-        ctx.settled(&what, ctx.limits.propagation, || async {
+        let made = ctx.settled(&what, ctx.limits.propagation, || async {
             let request = ctx.clients.sagemaker.create_model().model_name(&self.names.model);
             let request = request.primary_container(container.clone()).execution_role_arn(&role);
             let request = request.set_vpc_config(vpc.clone());
             let answer = request.set_tags(Some(sagemaker_tags(&self.names))).send().await;
-            or_already_there(answer.about("sagemaker:CreateModel", self.subject())).map(drop)
-        })
-        .await?;
+            let answer = self.lacks.final_if_told(answer.about("sagemaker:CreateModel", self.subject()));
+            or_already_there(answer).map(drop)
+        });
+        made.await.map_err(|error| self.lacks.explain(error))?;
         Ok(self.outputs())
     }
 

@@ -49,6 +49,15 @@ impl Endpoint {
         config: &str,
         before: Option<&DescribeEndpointOutput>,
     ) -> Result<Outputs, StageError> {
+        self.served(ctx, config, before).await.map_err(|error| self.lacks.explain(error))
+    }
+
+    async fn served(
+        &self,
+        ctx: &Ctx<'_>,
+        config: &str,
+        before: Option<&DescribeEndpointOutput>,
+    ) -> Result<Outputs, StageError> {
         let settled = self.watch(ctx).await?.ok_or_else(|| self.gone())?;
         let live = &settled.endpoint;
         let serves = live.endpoint_config_name().unwrap_or_default();
@@ -59,7 +68,12 @@ impl Endpoint {
         if status(live) == EndpointStatus::InService && serves == config && !(same && complains) {
             return Ok(self.outputs(live.endpoint_arn().unwrap_or_default()));
         }
-        let cause = self.cause(ctx, live, settled.since.as_ref()).await;
+        // What was over before it was looked at began after the version before had come.
+        let since = settled.since.or_else(|| match before {
+            Some(before) => before.last_modified_time().copied(),
+            None => live.creation_time().copied(),
+        });
+        let cause = self.cause(ctx, live, since.as_ref()).await;
         Err(match status(live) {
             EndpointStatus::InService => {
                 StageError::RolledBack { endpoint: self.names.endpoint.clone(), serves: serves.to_owned(), cause }

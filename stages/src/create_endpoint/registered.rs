@@ -9,9 +9,13 @@ use aws_sdk_applicationautoscaling::types::{
 
 use super::VARIANT;
 use crate::cloud_error::{Explain, if_present};
-use crate::{Clients, CloudError, Ctx, Names, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Right, StageError, tags};
 
 const NAMESPACE: ServiceNamespace = ServiceNamespace::Sagemaker;
+/// The role as which the service scales endpoints, and who it is. Source: AWS documentation, service-linked roles of
+/// Application Auto Scaling.
+const ROLE: &str = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint";
+const ROLE_SERVICE: &str = "sagemaker.application-autoscaling.amazonaws.com";
 
 /// A scalable target with its policies.
 #[derive(Clone, Debug)]
@@ -39,6 +43,43 @@ pub(super) struct Policy {
 /// The one variant's name there.
 pub(super) fn resource(names: &Names) -> String {
     format!("endpoint/{}/variant/{VARIANT}", names.endpoint)
+}
+
+/// What all calls here need, and what the service does in the caller's name: it makes alarms, looks at the endpoint and
+/// scales it, and the first registration of an account makes its role. Source: AWS documentation, endpoint auto scaling.
+pub(super) fn rights(names: &Names) -> Vec<Right> {
+    let site = &names.site;
+    let of_targets = [
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:DeregisterScalableTarget",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:DeleteScalingPolicy",
+        "application-autoscaling:TagResource",
+    ];
+    let of_endpoint = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"];
+    let targets = site.arn("application-autoscaling", "scalable-target/*");
+    let alarms = site.arn("cloudwatch", &format!("alarm:TargetTracking-{}-*", resource(names)));
+    let role = format!("arn:{}:iam::{}:role/aws-service-role/{ROLE_SERVICE}/{ROLE}", site.partition(), site.account);
+    let mut rights = rights_to_look(names);
+    rights.extend([
+        Right::new("Autoscaling", &of_targets, targets.as_str()),
+        Right::new("Autoscaling", &["application-autoscaling:DeregisterScalableTarget"], targets.as_str()).to_delete(),
+        Right::new("AutoscalingAlarms", &["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], alarms.as_str()),
+        Right::new("AutoscalingAlarms", &["cloudwatch:DeleteAlarms"], alarms.as_str()).to_delete(),
+        Right::new("Endpoint", &of_endpoint, names.endpoint_arn()),
+        Right::new("AutoscalingRole", &["iam:CreateServiceLinkedRole"], role).when("iam:AWSServiceName", ROLE_SERVICE),
+    ]);
+    rights
+}
+
+/// To look at who scales.
+pub(super) fn rights_to_look(names: &Names) -> Vec<Right> {
+    let looks = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"];
+    let targets = names.site.arn("application-autoscaling", "scalable-target/*");
+    vec![
+        Right::new("NoResource", &looks, "*"),
+        Right::new("Autoscaling", &["application-autoscaling:ListTagsForResource"], targets),
+    ]
 }
 
 /// All that is registered of a variant, ours or not: at most one target for each thing that can be scaled.

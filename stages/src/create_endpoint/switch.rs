@@ -56,21 +56,12 @@ impl Endpoint {
         config: &str,
     ) -> Result<Vec<Registered>, StageError> {
         if self.wanted.autoscaling.is_none() {
-            return self.unscale(ctx).await;
+            return autoscaling::pause(ctx, &self.names).await;
         }
         let serves = live.endpoint_config_name().unwrap_or_default();
         let other_machines = serves != config
             && self.machine_type(ctx.clients, serves).await? != self.machine_type(ctx.clients, config).await?;
         if other_machines { autoscaling::pause(ctx, &self.names).await } else { Ok(vec![]) }
-    }
-
-    /// Ends autoscaling of ours that the file asks for no more.
-    async fn unscale(&self, ctx: &Ctx<'_>) -> Result<Vec<Registered>, StageError> {
-        match autoscaling::pause(ctx, &self.names).await {
-            // Who may not look has registered nothing.
-            Err(StageError::Cloud(error)) if error.meaning() == Meaning::Refused => Ok(vec![]),
-            other => other,
-        }
     }
 
     /// Waits until no alarm rings: SageMaker would take the update back at once.
@@ -120,7 +111,8 @@ impl Endpoint {
     /// What of the variant is retained but for what is listed; none where the config says all. Somebody scales the
     /// machines, so their number is theirs.
     async fn retained(&self, ctx: &Ctx<'_>) -> Result<Option<Vec<VariantProperty>>, StageError> {
-        let scaled = self.wanted.autoscaling.is_some() || autoscaling::is_others(ctx.clients, &self.names).await?;
+        let scaled = self.wanted.autoscaling.is_some()
+            || autoscaling::is_others(ctx.clients, &self.names, &self.wanted.capacity).await?;
         if !scaled || self.is_serverless() {
             return Ok(None);
         }
@@ -131,7 +123,7 @@ impl Endpoint {
     /// Gives the variant the number of machines, or the concurrency, that the file asks for.
     pub(super) async fn rescale(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
         if self.wanted.autoscaling.is_none() {
-            self.unscale(ctx).await?;
+            autoscaling::pause(ctx, &self.names).await?;
         }
         let wanted = DesiredWeightAndCapacity::builder().variant_name(VARIANT);
         let wanted = match &self.wanted.capacity {

@@ -5,8 +5,8 @@ use aws_sdk_cloudwatch::types::{CompositeAlarm, MetricAlarm, StateValue};
 use plan::{Facts, ResourceId};
 use serde_json::{Map, Value as Json};
 
-use super::alarm::describe;
-use crate::{Check, CheckError, Clients, CloudError, Ctx, Evidence, StageError};
+use super::alarm::{describe, right_to_describe};
+use crate::{Check, CheckError, Clients, CloudError, Ctx, Evidence, Right, StageError};
 
 /// The check.
 pub(super) const WATCHED: ResourceId = ResourceId::new("create-endpoint/alarms");
@@ -43,6 +43,10 @@ impl Check for Watched {
 
     fn desired(&self) -> Facts {
         Facts::default()
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        vec![right_to_describe()]
     }
 
     async fn look(&self, clients: &Clients) -> Result<Facts, StageError> {

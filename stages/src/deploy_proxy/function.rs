@@ -18,7 +18,8 @@ use super::LOGS;
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Inputs, Names, Resource, StageError, create_endpoint, create_role, package, tags, train,
+    Clients, CloudError, Ctx, Inputs, Names, Resource, Right, StageError, create_endpoint, create_role, package, tags,
+    train,
 };
 
 /// The function.
@@ -94,6 +95,20 @@ impl Resource for Function {
             spec::Threshold::Fixed(_) => vec![],
             _ => vec![create_endpoint::ENDPOINT],
         }
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "lambda:CreateFunction",
+            "lambda:TagResource",
+            "lambda:UpdateFunctionConfiguration",
+            "lambda:UpdateFunctionCode",
+            "lambda:DeleteFunction",
+        ];
+        let mut rights = super::rights_to_look(&self.names);
+        rights.push(Right::new("Function", &actions, self.names.function_arn()));
+        rights.push(create_role::right_to_pass_proxy(&self.names));
+        rights
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -198,8 +213,7 @@ impl Function {
     }
 
     async fn get(&self, clients: &Clients) -> Result<Option<GetFunctionOutput>, CloudError> {
-        let answer = clients.lambda.get_function().function_name(&self.names.function).send().await;
-        if_present(answer.about("lambda:GetFunction", self.subject()))
+        get(clients, &self.names).await
     }
 
     async fn put_configuration(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
@@ -268,9 +282,10 @@ impl Function {
 /// Has the function decide by that threshold again, as it did with the model that serves again.
 pub async fn decide_by(ctx: &Ctx<'_>, names: &Names, threshold: f64) -> Result<(), StageError> {
     let (lambda, subject) = (&ctx.clients.lambda, format!("function `{}`", names.function));
-    let live = lambda.get_function_configuration().function_name(&names.function).send().await;
-    let live = live.about("lambda:GetFunctionConfiguration", &subject)?;
-    let mut variables = live.environment.and_then(|environment| environment.variables).unwrap_or_default();
+    let live = lambda.get_function().function_name(&names.function).send().await;
+    let live = live.about("lambda:GetFunction", &subject)?.configuration;
+    let environment = live.and_then(|live| live.environment);
+    let mut variables = environment.and_then(|environment| environment.variables).unwrap_or_default();
     variables.insert(THRESHOLD.to_owned(), threshold.to_string());
     let environment = Environment::builder().set_variables(Some(variables)).build();
     ctx.settled(&subject, ctx.limits.function, || async {
@@ -281,11 +296,21 @@ pub async fn decide_by(ctx: &Ctx<'_>, names: &Names, threshold: f64) -> Result<(
     .await
 }
 
+/// The function of our name with its tags; none when there is none. Whoever may not list tags is told so in their stead,
+/// and a function without them would look like somebody else's.
+pub(crate) async fn get(clients: &Clients, names: &Names) -> Result<Option<GetFunctionOutput>, CloudError> {
+    let subject = format!("function `{}`", names.function);
+    let answer = clients.lambda.get_function().function_name(&names.function).send().await;
+    let Some(function) = if_present(answer.about("lambda:GetFunction", subject.as_str()))? else { return Ok(None) };
+    match function.tags_error() {
+        Some(error) => Err(CloudError::within("lambda:ListTags", subject, error.error_code(), error.message())),
+        None => Ok(Some(function)),
+    }
+}
+
 /// Why the function of our name is not ours; none when it is, or when there is none.
 pub(super) async fn foreign(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
-    let answer = clients.lambda.get_function().function_name(&names.function).send().await;
-    let function = if_present(answer.about("lambda:GetFunction", format!("function `{}`", names.function)))?;
-    Ok(function.and_then(|function| whose(&function, names)))
+    Ok(get(clients, names).await?.and_then(|function| whose(&function, names)))
 }
 
 fn whose(function: &GetFunctionOutput, names: &Names) -> Option<String> {

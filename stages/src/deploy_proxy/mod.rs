@@ -6,13 +6,17 @@ mod permission;
 
 use std::sync::Arc;
 
+pub(crate) use function::get as function;
 pub use function::{FUNCTION, decide_by};
 pub use http_api::{API, API_ID, URL};
 pub use permission::PERMISSION;
 use plan::ResourceId;
 
+use serde_json::Value as Json;
+
+use crate::create_role::{Grant, Need};
 use crate::log_group::LogGroup;
-use crate::{Declared, Stage, Wanted};
+use crate::{Declared, Names, Right, Stage, Wanted};
 
 /// The stage.
 pub const STAGE: Stage =
@@ -53,4 +57,37 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     });
     declared.resource(http_api::HttpApi::of(proxy, names));
     declared.resource(permission::Permission { route: proxy.route.clone(), names: names.clone() });
+}
+
+/// What looking at the function needs: whose it is stands in its tags.
+pub(crate) fn rights_to_look(names: &Names) -> Vec<Right> {
+    vec![Right::new("Function", &["lambda:GetFunction", "lambda:ListTags"], names.function_arn())]
+}
+
+/// What the proxy needs its role to be allowed: one endpoint, and one log group, which exists already.
+pub(crate) fn grants(names: &Names) -> Vec<Grant> {
+    let need = |action, resource, without, told| Need { action, resource, keys: vec![], without, told };
+    let stream = names.site.arn("logs", &format!("log-group:{}:log-stream:2026/01/31/0", names.function_log_group()));
+    let log = |action| need(action, stream.clone(), "the function's log stays empty", &[]);
+    vec![
+        Grant {
+            sid: "Score",
+            actions: &["sagemaker:InvokeEndpoint"],
+            resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}".to_owned(),
+            condition: Json::Null,
+            needs: vec![need(
+                "sagemaker:InvokeEndpoint",
+                names.site.arn("sagemaker", &format!("endpoint/{}", names.endpoint)),
+                "the function cannot ask the model",
+                &["may not call the model's endpoint", "perform: sagemaker:InvokeEndpoint"],
+            )],
+        },
+        Grant {
+            sid: "Logs",
+            actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+            resource: "arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*".to_owned(),
+            condition: Json::Null,
+            needs: vec![log("logs:CreateLogStream"), log("logs:PutLogEvents")],
+        },
+    ]
 }

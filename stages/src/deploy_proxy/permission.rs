@@ -8,7 +8,7 @@ use spec::Route;
 use super::function::{self, FUNCTION_ARN};
 use super::http_api::API_ID;
 use crate::cloud_error::{Explain, Meaning, if_present};
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError};
 
 /// The permission.
 pub const PERMISSION: ResourceId = ResourceId::new("deploy-proxy/permission");
@@ -41,6 +41,13 @@ impl Resource for Permission {
             .fixed("function", FUNCTION_ARN.known(self.names.function_arn()))
             .field("api", &API_ID)
             .field("route", route_part(&self.route))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions = ["lambda:AddPermission", "lambda:RemovePermission", "lambda:GetPolicy"];
+        let mut rights = super::rights_to_look(&self.names);
+        rights.push(Right::new("Function", &actions, self.names.function_arn()));
+        rights
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

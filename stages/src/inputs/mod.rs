@@ -21,6 +21,7 @@ pub(crate) use model::{Dialect, ModelSource};
 pub use proxy::ProxyInput;
 pub(crate) use proxy::ProxySource;
 pub(crate) use rows::Rows;
+pub(crate) use rows::objects;
 pub use rows::{LookError, Objects, OnRead, look, needs_a_look};
 pub use trainer::ReadProgress;
 

@@ -206,18 +206,30 @@ pub fn needs_a_look(spec: &Spec) -> bool {
     unpinned(spec).next().is_some()
 }
 
+/// Bucket and key of every object that rows come from, with a slash between them.
+pub(crate) fn objects(spec: &Spec) -> impl Iterator<Item = String> {
+    places(spec).filter_map(|(_, data)| match data {
+        Data::S3 { bucket, key, .. } => Some(format!("{bucket}/{key}")),
+        _ => None,
+    })
+}
+
 /// The key of the pipeline file, the bucket, and the object's key.
 fn unpinned(spec: &Spec) -> impl Iterator<Item = (&'static str, &str, &str)> {
+    places(spec).filter_map(|(place, data)| match data {
+        Data::S3 { bucket, key, sha256: None } => Some((place, bucket.as_str(), key.as_str())),
+        _ => None,
+    })
+}
+
+/// The keys of the pipeline file that name rows, and what they name.
+fn places(spec: &Spec) -> impl Iterator<Item = (&'static str, &Data)> {
     let (data, test_data) = match &spec.train {
         spec::Train::Fit(fit) => (Some(&fit.data), fit.test_data.as_ref()),
         spec::Train::Import(import) => (None, import.test_data.as_ref().map(|test| &test.data)),
         spec::Train::Command(command) => (None, command.test_data.as_ref().map(|test| &test.data)),
     };
-    let places = data.map(|data| (DATA, data)).into_iter().chain(test_data.map(|data| (TEST_DATA, data)));
-    places.filter_map(|(place, data)| match data {
-        Data::S3 { bucket, key, sha256: None } => Some((place, bucket.as_str(), key.as_str())),
-        _ => None,
-    })
+    data.map(|data| (DATA, data)).into_iter().chain(test_data.map(|data| (TEST_DATA, data)))
 }
 
 fn uri(bucket: &str, key: &str) -> String {

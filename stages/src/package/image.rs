@@ -10,7 +10,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId};
 use super::{cargo, short, triple};
 use crate::inputs::{ImageInput, ImageSource};
 use crate::resource::outputs;
-use crate::{Cache, Clients, Ctx, Inputs, Names, Resource, StageError, elf, upload};
+use crate::{Cache, Clients, Ctx, Inputs, Names, Resource, Right, StageError, elf, upload};
 
 /// The image.
 pub const IMAGE: ResourceId = ResourceId::new("package/image");
@@ -61,6 +61,10 @@ impl Resource for OwnImage {
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
         let Some(image) = &self.inputs.image else { return Ok(None) };
         Ok(cache.image(&image.fingerprint).map(|_| self.present()))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        vec![upload::right_to_find_image(&self.names)]
     }
 
     /// Here, or in the registry: a machine that never built it need not build it again.

@@ -16,10 +16,13 @@ use spec::{Auth, DeployProxy, SmokeTest};
 
 use self::way::Way;
 use crate::cloud_error::Explain;
+use crate::create_role::{self, Lacks, Roles};
+use crate::log_group::Streams;
 use crate::signature::signed;
 use crate::train::Known;
 use crate::{
-    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Stage, StageError, Wanted, create_endpoint, deploy_proxy,
+    Check, CheckError, Ctx, Declared, Evidence, Inputs, Names, Right, Stage, StageError, Wanted, create_endpoint,
+    deploy_proxy, log_group, upload,
 };
 
 /// The stage.
@@ -34,6 +37,8 @@ pub const REQUEST: ResourceId = ResourceId::new("smoke-test/request");
 
 /// How far a deployed score may be from the trained one: what f32 and its decimal text leave.
 const TOLERANCE: f64 = 1e-6;
+/// Lines of the function's log that are looked at.
+const READ: usize = 50;
 /// One request, with a cold function and a cold container.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
@@ -44,6 +49,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         features: wanted.spec.train.features().to_vec(),
         inputs: Arc::clone(wanted.inputs),
         names: wanted.names.clone(),
+        lacks: Lacks::new(Roles::of(wanted).proxy.lacks),
         name: wanted.spec.deploy_proxy.route.to_string(),
     });
 }
@@ -55,6 +61,8 @@ struct Request {
     features: Vec<String>,
     inputs: Arc<Inputs>,
     names: Names,
+    /// What the function's role lacks that the file gives it.
+    lacks: Lacks,
     name: String,
 }
 
@@ -81,8 +89,28 @@ impl Check for Request {
         if self.test.expect.is_empty() { facts } else { facts.field("expect", json!(self.test.expect)) }
     }
 
+    /// A function that is kept may have a role that changes.
     fn after(&self) -> Vec<ResourceId> {
-        vec![create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
+        vec![create_role::PROXY, create_endpoint::ENDPOINT, deploy_proxy::FUNCTION, deploy_proxy::PERMISSION]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let names = &self.names;
+        let mut rights = upload::rights_to_read(names);
+        rights.push(log_group::rights_to_read(names, &names.function_log_group()));
+        match (&self.proxy.auth, &self.test.token) {
+            // The API's id is the gateway's choice.
+            (Auth::Iam, _) => {
+                let route = &self.proxy.route;
+                let invoked = format!("*/$default/{}{}", method(&route.method), route.path);
+                rights.push(Right::new("Invoke", &["execute-api:Invoke"], names.site.arn("execute-api", &invoked)));
+            }
+            (Auth::Jwt(_), None) => {
+                rights.push(Right::new("Function", &["lambda:InvokeFunction"], names.function_arn()));
+            }
+            _ => {}
+        }
+        rights
     }
 
     async fn run(&self, ctx: &Ctx<'_>) -> Result<Evidence, StageError> {
@@ -116,6 +144,15 @@ impl Check for Request {
     }
 }
 
+/// What the proxy answers when its role may not call the endpoint.
+const DENIED: &str = "the function may not call the model's endpoint";
+
+/// What AWS told the function, in a line that the function wrote.
+fn refusal(line: &str) -> Option<String> {
+    let line: Json = serde_json::from_str(line.trim()).ok()?;
+    line["detail"].as_str().filter(|detail| detail.contains("is not authorized")).map(ToOwned::to_owned)
+}
+
 /// An f32 widened to f64 has an exact decimal text, so the container reads the very number.
 fn exact(value: Option<f32>) -> Json {
     value.map_or(Json::Null, |value| json!(f64::from(value)))
@@ -144,6 +181,17 @@ impl Request {
             }
         }
         Ok(())
+    }
+
+    /// The function tells the public only that it may not call the endpoint; why, it tells its log.
+    async fn denied(&self, ctx: &Ctx<'_>, whom: &str, answer: &str) -> StageError {
+        let told = match log_group::last_lines(ctx.clients, &self.names.function_log_group(), Streams::All, READ).await
+        {
+            Ok(lines) => lines.iter().rev().find_map(|line| refusal(line)).map(|told| format!("its log says: {told}")),
+            Err(error) => Some(format!("its log cannot be read: {}", error.message())),
+        };
+        let told = told.map(|told| format!("; {told}")).unwrap_or_default();
+        self.lacks.explain(failed(format!("{whom} answered {answer}{told}")))
     }
 
     /// Proves that the API is not open, once what was changed a moment ago has come to count; nothing to prove when it
@@ -191,6 +239,10 @@ impl Request {
                     if (400..500).contains(&status) && !passing {
                         return Err(failed(format!("{whom} answered {status}: {text}")));
                     }
+                    if text.contains(DENIED) && self.lacks.told_by(&text).is_some() {
+                        // What is waited for cannot come.
+                        return Err(self.denied(ctx, &whom, &text).await);
+                    }
                     (status, format!("{status}: {text}"))
                 }
                 Err(error) => (0, error),
@@ -199,6 +251,9 @@ impl Request {
                 (ctx.say)(format!("waiting for {whom} to answer 200, usually a few seconds; it answered {last}"));
             }
             if !pace.pause().await {
+                if last.contains(DENIED) {
+                    return Err(self.denied(ctx, &whom, &last).await);
+                }
                 let limit = ctx.limits.smoke.as_secs();
                 let summary = format!("{whom} did not answer 200 within {limit} s; last: {last}");
                 return Err(CheckError { summary, hint: self.hint(ctx, way, status) }.into());

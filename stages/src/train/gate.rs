@@ -9,7 +9,7 @@ use spec::Require;
 use trainer::{Metrics, Threshold, ThresholdError, at_threshold};
 
 use super::{GATE, Known, Live, MODEL, live};
-use crate::{Cache, Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, StageError, package, upload};
+use crate::{Cache, Check, CheckError, Clients, Ctx, Evidence, Inputs, Names, Right, StageError, package, upload};
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -64,6 +64,10 @@ impl Check for Gate {
 
     fn after(&self) -> Vec<ResourceId> {
         vec![MODEL]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        live::rights(&self.names)
     }
 
     /// The metrics of this model, if it was trained before, and those of the live one.

@@ -16,17 +16,16 @@ use trainer::{Division, Evaluation, Table};
 
 use super::channels::{TRAIN, VALIDATION};
 use super::hyperparameters::hyperparameters;
-use super::{Known, STAGE, channels, options, served};
+use super::{Known, LOG_GROUP, STAGE, channels, options, served};
 use crate::cloud_error::{Explain, if_present, or_already_there};
+use crate::create_role::Lacks;
 use crate::inputs::Dialect;
 use crate::log_group::Streams;
 use crate::{
-    Clients, CloudError, Ctx, Names, StageError, create_endpoint, create_role, log_group, names, objects, package,
-    tags, upload,
+    Clients, CloudError, Ctx, Names, Right, StageError, create_endpoint, create_role, log_group, names, objects,
+    package, tags, upload,
 };
 
-/// Log group of every training job in an account and region; a job's streams begin with its name.
-const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Jobs that one model may take. A name is used once for ever, so each failed one takes the next.
 const ATTEMPTS: u32 = 100;
 /// What a job may take besides `max-runtime-s`, which begins with its machines: finding these, and the upload.
@@ -44,6 +43,8 @@ pub(super) struct Job<'a> {
     pub(super) fit: &'a Fit,
     pub(super) instances: &'a TrainingInstances,
     pub(super) release: Dialect,
+    /// What the role lacks that the file gives it.
+    pub(super) lacks: &'a Lacks,
 }
 
 impl Job<'_> {
@@ -172,7 +173,8 @@ impl Job<'_> {
         let what = format!("SageMaker to see role `{}`, usually 5 to 15 s", self.names.execution_role);
         ctx.settled(&what, ctx.limits.propagation, || async {
             let answer = request.clone().send().await;
-            or_already_there(answer.about("sagemaker:CreateTrainingJob", subject(name))).map(drop)
+            let answer = self.lacks.final_if_told(answer.about("sagemaker:CreateTrainingJob", subject(name)));
+            or_already_there(answer).map(drop)
         })
         .await
     }
@@ -240,6 +242,24 @@ impl Job<'_> {
             }
         }
     }
+}
+
+/// What training by a job needs, and removing what it leaves.
+pub(super) fn rights(names: &Names) -> Vec<Right> {
+    // An attempt that is not the first has a number behind it.
+    let name = format!("training-job/{}-{}", names.pipeline, "?".repeat(12));
+    let [first, more] = [name.clone(), format!("{name}-*")].map(|name| names.site.arn("sagemaker", &name));
+    let actions = ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"];
+    let folders = format!("{}*", names::TRAINING);
+    let mut rights = vec![
+        Right::new("TrainingJobs", &actions, first.as_str()).and(more.as_str()),
+        create_endpoint::rights_to_tag(&first).and(more),
+        create_role::right_to_pass_execution(names),
+        Right::new("Training", &["s3:PutObject", "s3:GetObject"], names.object_arn(&folders)),
+        log_group::rights_to_read(names, LOG_GROUP),
+    ];
+    rights.extend(objects::rights_to_empty(names, &folders));
+    rights
 }
 
 /// Where a job's rows and results are in the bucket, by the fingerprint of its model.
@@ -332,9 +352,14 @@ fn is_over(job: &DescribeTrainingJobOutput) -> bool {
 
 /// The service's reason, and the container's last words.
 async fn cause(ctx: &Ctx<'_>, name: &str, job: &DescribeTrainingJobOutput) -> String {
-    let reason = job.failure_reason().unwrap_or("SageMaker gave no reason").to_owned();
-    let lines = log_group::last_lines(ctx.clients, LOG_GROUP, Streams::Prefix(&format!("{name}/")), LAST_LINES).await;
-    if lines.is_empty() { reason } else { format!("{reason}\nlast lines of the job:\n  {}", lines.join("\n  ")) }
+    let reason = job.failure_reason().unwrap_or("SageMaker gave no reason");
+    let streams = format!("{name}/");
+    let lines = log_group::last_lines(ctx.clients, LOG_GROUP, Streams::Prefix(&streams), LAST_LINES).await;
+    match lines {
+        Ok(lines) if lines.is_empty() => reason.to_owned(),
+        Ok(lines) => format!("{reason}\nlast lines of the job:\n  {}", lines.join("\n  ")),
+        Err(error) => format!("{reason}\nthe log of the job cannot be read: {}", error.message()),
+    }
 }
 
 fn why_stopped(job: &DescribeTrainingJobOutput) -> String {

@@ -3,7 +3,7 @@
 use super::Known;
 use crate::cloud_error::{Explain, if_present};
 use crate::names::{MODELS, evaluation_key};
-use crate::{Clients, Names, StageError, upload};
+use crate::{Clients, Names, Right, StageError, upload};
 
 /// The model that serves now.
 #[derive(Debug)]
@@ -14,6 +14,17 @@ pub struct Live {
     pub fingerprint: String,
     /// What is known about it; none when that is gone, or was written by another trainer.
     pub known: Option<Known>,
+}
+
+/// What [`live`] needs.
+pub(super) fn rights(names: &Names) -> Vec<Right> {
+    let mut rights = upload::rights_to_read(names);
+    rights.extend([
+        Right::new("Endpoint", &["sagemaker:DescribeEndpoint"], names.endpoint_arn()),
+        Right::new("Configs", &["sagemaker:DescribeEndpointConfig"], names.versions_arn("endpoint-config")),
+        Right::new("Models", &["sagemaker:DescribeModel"], names.versions_arn("model")),
+    ]);
+    rights
 }
 
 /// Looks at what serves now; none when nothing does.

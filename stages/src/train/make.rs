@@ -6,6 +6,7 @@ use trainer::{GoldenRow, Progress, Table};
 
 use super::job::Job;
 use super::{Known, command, options};
+use crate::create_role::Lacks;
 use crate::inputs::{ModelSource, Rows};
 use crate::{Ctx, Inputs, Names, StageError};
 
@@ -13,7 +14,12 @@ use crate::{Ctx, Inputs, Names, StageError};
 const MADE_UP_ROWS: u32 = 8;
 
 /// The model file, and what is known about the model.
-pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs, names: &Names) -> Result<(Vec<u8>, Known), StageError> {
+pub(super) async fn make(
+    ctx: &Ctx<'_>,
+    inputs: &Inputs,
+    names: &Names,
+    lacks: &Lacks,
+) -> Result<(Vec<u8>, Known), StageError> {
     match &inputs.model.source {
         ModelSource::None => Err(StageError::here("could not make a model", "nothing says from what")),
         ModelSource::Fit { fit, release, data, test } => {
@@ -23,7 +29,7 @@ pub(super) async fn make(ctx: &Ctx<'_>, inputs: &Inputs, names: &Names) -> Resul
                 On::Here => fit_here(ctx, rows, test, options(fit)).await,
                 On::SageMaker(instances) => {
                     let fingerprint = &inputs.model.fingerprint;
-                    let job = Job { names, fingerprint, fit, instances, release: *release };
+                    let job = Job { names, fingerprint, fit, instances, release: *release, lacks };
                     Box::pin(job.train(ctx, rows, test)).await
                 }
             }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
+use serde_json::{Value as Json, json};
 use spec::{On, Spec, Train};
 
 pub use gate::page;
@@ -24,11 +25,13 @@ pub use options::threshold;
 pub(crate) use options::{algorithm_words, options};
 pub(crate) use served::served;
 
+use crate::create_role::{Grant, Lacks, Need, Roles};
+use crate::doctor::Quota;
 use crate::names::TRAINING;
 use crate::resource::outputs;
 use crate::{
-    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Stage, StageError, Wanted, create_endpoint, create_role,
-    objects, package, upload,
+    Cache, Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
+    create_role, inputs, objects, package, upload,
 };
 
 /// The stage.
@@ -48,17 +51,74 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = Arc::clone(wanted.inputs);
     let name = package::short(&inputs.model.fingerprint);
     let threshold = options::threshold(wanted.spec.deploy_proxy.response.threshold);
+    let partition = wanted.names.site.partition();
+    let lacks = match on(wanted.spec) {
+        On::Here => vec![],
+        On::SageMaker(_) => Roles::of(wanted).execution.lacks,
+    };
     declared.resource(TrainedModel {
         name,
         inputs: Arc::clone(&inputs),
         names: wanted.names.clone(),
         on: on(wanted.spec).clone(),
         threshold,
+        lacks: Lacks::new(lacks),
+        rows: inputs::objects(wanted.spec).map(|object| format!("arn:{partition}:s3:::{object}")).collect(),
     });
     let require = wanted.spec.train.require().clone();
     let names = wanted.names.clone();
     let serves = !wanted.skip.contains(create_endpoint::STAGE.name);
     declared.check(gate::Gate { require, inputs, names, threshold, serves });
+}
+
+/// Log group of every training job in an account and region; a job's streams begin with its name.
+pub(crate) const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+
+/// What a training job needs the role that SageMaker assumes to be allowed: it reads rows and writes a model.
+pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
+    let (On::SageMaker(_), names) = (on(wanted.spec), wanted.names) else { return vec![] };
+    let folder = job::folder(&wanted.inputs.model.fingerprint);
+    let need = |action, resource, without, told| Need { action, resource, keys: vec![], without, told };
+    let read = "the training job cannot read its rows";
+    let [serves, trains] = [&names.image, &names.training_image].map(|image| create_endpoint::image_arn(names, image));
+    let pull = (trains != serves).then(|| create_endpoint::grant_to_pull("EcrPullToTrain", trains));
+    let rows = [
+        Grant {
+            sid: "ListRows",
+            actions: &["s3:ListBucket"],
+            resource: "arn:{partition}:s3:::{bucket}".to_owned(),
+            condition: json!({ "StringLike": { "s3:prefix": format!("{TRAINING}*") } }),
+            needs: vec![Need {
+                keys: vec![("s3:prefix", format!("{folder}{}/", channels::TRAIN))],
+                ..need("s3:ListBucket", names.bucket_arn(), read, &["No S3 objects found"])
+            }],
+        },
+        Grant {
+            sid: "Rows",
+            actions: &["s3:GetObject"],
+            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*"),
+            condition: Json::Null,
+            needs: vec![need(
+                "s3:GetObject",
+                names.object_arn(&format!("{folder}{}/part-00000.csv", channels::TRAIN)),
+                read,
+                &["Data download failed"],
+            )],
+        },
+        Grant {
+            sid: "Result",
+            actions: &["s3:PutObject"],
+            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*/output/*"),
+            condition: Json::Null,
+            needs: vec![need(
+                "s3:PutObject",
+                names.object_arn(&format!("{folder}output/job/output/model.tar.gz")),
+                "the training job cannot write its model",
+                &["Artifact upload failed"],
+            )],
+        },
+    ];
+    rows.into_iter().chain(pull).collect()
 }
 
 /// Where the model is trained; one that is not trained from rows is made here.
@@ -77,6 +137,10 @@ struct TrainedModel {
     on: On,
     /// How the proxy decides. It is no part of the model: another one must not mean another model.
     threshold: trainer::Threshold,
+    /// What the role lacks that the file gives it.
+    lacks: Lacks,
+    /// ARNs of the objects that rows are read from.
+    rows: Vec<String>,
 }
 
 #[async_trait]
@@ -115,6 +179,22 @@ impl Resource for TrainedModel {
         self.after()
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let mut rights = upload::rights_to_read(&self.names);
+        rights.extend(self.rows.iter().map(|arn| Right::new("Rows", &["s3:GetObject"], arn.as_str())));
+        if let On::SageMaker(_) = self.on {
+            rights.extend(job::rights(&self.names));
+        }
+        rights
+    }
+
+    fn quotas(&self) -> Vec<Quota> {
+        let On::SageMaker(instances) = &self.on else { return vec![] };
+        let uses = instances.count.unsigned_abs();
+        let name = format!("{} for training job usage", instances.instance_type);
+        vec![Quota { name, uses, while_changed: uses }]
+    }
+
     fn cached(&self, cache: &Cache) -> Result<Option<Observation>, StageError> {
         let Some(cached) = cache.model(&self.inputs.model.fingerprint) else { return Ok(None) };
         Ok(Some(self.present(&cache.read(&cached.evaluation)?)?))
@@ -148,7 +228,8 @@ impl Resource for TrainedModel {
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let (model, known) = make::make(ctx, &self.inputs, &self.names).await?;
+        let made = make::make(ctx, &self.inputs, &self.names, &self.lacks).await;
+        let (model, known) = made.map_err(|error| self.lacks.explain(error))?;
         for warning in known.warnings() {
             (ctx.say)(format!("warning: {warning}"));
         }

@@ -13,7 +13,7 @@ use super::push::push;
 use super::repository::{REPOSITORY_NAME, foreign, incomplete, repository_tags, subject};
 use crate::cloud_error::{Explain, Meaning, if_present};
 use crate::resource::outputs;
-use crate::{Clients, Ctx, Inputs, Names, Resource, StageError, package};
+use crate::{Clients, Ctx, Inputs, Names, Resource, Right, StageError, package};
 
 /// The image.
 pub const IMAGE: ResourceId = ResourceId::new("upload/image");
@@ -52,6 +52,22 @@ impl Resource for Pushed {
             .fixed("repository", REPOSITORY_NAME.known(self.names.repository.as_str()))
             .fixed("sources", package::IMAGE_FINGERPRINT.known(self.name()))
             .field("content", OURS)
+    }
+
+    /// It is pushed by the calls of ECR's own API, which need no token of the registry.
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:InitiateLayerUpload",
+            "ecr:UploadLayerPart",
+            "ecr:CompleteLayerUpload",
+            "ecr:PutImage",
+            "ecr:BatchDeleteImage",
+            "ecr:TagResource",
+            "ecr:UntagResource",
+        ];
+        let arn = self.names.repository_arn();
+        vec![right_to_find_image(&self.names), Right::new("Repository", &actions, arn)]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -148,6 +164,11 @@ impl Pushed {
             }),
         }
     }
+}
+
+/// What finding out needs whether the image is in our repository.
+pub(crate) fn right_to_find_image(names: &Names) -> Right {
+    Right::new("Repository", &["ecr:ListTagsForResource", "ecr:DescribeImages"], names.repository_arn())
 }
 
 /// Whether the image is in our repository.

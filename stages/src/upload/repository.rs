@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use aws_sdk_ecr::types::{EncryptionConfiguration, EncryptionType, ImageTagMutability, Tag};
 use plan::{Facts, Observation, Output, Outputs, ResourceId};
 
-use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
+use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// The repository.
 pub const REPOSITORY: ResourceId = ResourceId::new("upload/repository");
@@ -18,8 +18,6 @@ pub(super) const REPOSITORY_NAME: Output<String> = Output::new(REPOSITORY, "name
 #[derive(Debug)]
 pub(super) struct Repository {
     pub(super) names: Names,
-    /// Whether it is only looked for because an earlier pipeline file may have asked for it.
-    pub(super) unwanted: bool,
 }
 
 #[async_trait]
@@ -43,13 +41,24 @@ impl Resource for Repository {
             .field("tags", ImageTagMutability::Immutable.as_str())
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "ecr:DescribeRepositories",
+            "ecr:ListTagsForResource",
+            "ecr:CreateRepository",
+            "ecr:TagResource",
+            "ecr:PutImageTagMutability",
+        ];
+        let arn = self.names.repository_arn();
+        vec![
+            Right::new("Repository", &actions, arn.as_str()),
+            Right::new("Repository", &["ecr:DeleteRepository"], arn).to_delete(),
+        ]
+    }
+
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let request = clients.ecr.describe_repositories().repository_names(&self.names.repository);
-        let answer = match if_present(request.send().await.about("ecr:DescribeRepositories", self.subject())) {
-            // Whoever could not look could not have made one.
-            Err(error) if self.unwanted && error.meaning() == Meaning::Refused => return Ok(Observation::Absent),
-            answer => answer?,
-        };
+        let answer = if_present(request.send().await.about("ecr:DescribeRepositories", self.subject()))?;
         let Some(repository) = answer.and_then(|answer| answer.repositories?.into_iter().next()) else {
             return Ok(Observation::Absent);
         };

@@ -35,6 +35,19 @@ pub(super) async fn answer(shell: &Shell, request: Request<Incoming>) -> Respons
             shell.requests.clear();
             done()
         }
+        (&Method::GET, "decisions") => {
+            let query = parts.uri.query().unwrap_or_default();
+            json(&decisions(shell, query)).map(Body::from)
+        }
+        (&Method::DELETE, "decisions") => {
+            shell.cloud.iam.forget_decisions();
+            done()
+        }
+        (&Method::GET, "quotas") => json(&json!(shell.cloud.quotas.set())).map(Body::from),
+        (&Method::PUT, "quotas") => match Limited::new(body, MAX_RULES_BYTES).collect().await {
+            Ok(body) => put_quotas(shell, &body.to_bytes()),
+            Err(error) => refused(400, &format!("could not read the quotas: {error}")),
+        },
         (&Method::GET, "faults") => json(&json!(*shell.faults())).map(Body::from),
         (&Method::PUT, "faults") => match Limited::new(body, MAX_RULES_BYTES).collect().await {
             Ok(body) => put_rules(shell, &body.to_bytes()),
@@ -62,14 +75,34 @@ fn health(shell: &Shell) -> Value {
     })
 }
 
+/// `?since=N` keeps decisions that came after decision `N`, `?caller=TEXT` those about callers whose ARN contains it.
+fn decisions(shell: &Shell, query: &str) -> Value {
+    let since: u64 = value(query, "since").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let caller = value(query, "caller").unwrap_or_default();
+    json!(shell.cloud.iam.decisions(|decided| decided.seq > since && decided.caller.contains(&caller)))
+}
+
 /// `?writes=true` keeps requests that change state, `?since=N` those that came after request `N`.
 fn requests(shell: &Shell, query: &str) -> Value {
-    let value = |name: &str| {
-        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
-    let writes = value("writes").is_some_and(|value| value == "true");
-    let since: u64 = value("since").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let writes = value(query, "writes").is_some_and(|value| value == "true");
+    let since: u64 = value(query, "since").and_then(|value| value.parse().ok()).unwrap_or(0);
     json!(shell.requests.list(|entry| (entry.write || !writes) && entry.seq > since))
+}
+
+fn value(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Quotas by name, for example `{"ml.m5.large for endpoint usage": 1}`; the others keep what they have.
+fn put_quotas(shell: &Shell, body: &Bytes) -> Response<Body> {
+    let given = match serde_json::from_slice(body) {
+        Ok(given) => given,
+        Err(error) => return refused(400, &format!("could not read the quotas: {error}")),
+    };
+    match shell.cloud.quotas.put(given) {
+        Ok(()) => done(),
+        Err(refusal) => refused(refusal.status.as_u16(), &refusal.message),
+    }
 }
 
 fn put_rules(shell: &Shell, body: &Bytes) -> Response<Body> {

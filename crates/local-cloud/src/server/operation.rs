@@ -25,8 +25,11 @@ const READS: [&str; 11] = [
 ];
 
 /// Members that name what a JSON or query request is about, most telling first.
-const RESOURCE_MEMBERS: [&str; 18] = [
+const RESOURCE_MEMBERS: [&str; 21] = [
     "RoleName",
+    "RoleArn",
+    "PolicySourceArn",
+    "QuotaCode",
     "EndpointName",
     "EndpointConfigName",
     "ModelName",
@@ -87,6 +90,7 @@ pub(super) fn describe(service: Service, parts: &Parts, body: &Bytes) -> Describ
         | Service::Ecr
         | Service::CloudWatch
         | Service::Autoscaling
+        | Service::Quotas
         | Service::Other => (named(service, parts, body), json_member(body)),
     };
     let read = READS.iter().any(|read| operation.starts_with(read));

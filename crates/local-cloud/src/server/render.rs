@@ -18,7 +18,7 @@ pub(super) fn reply(service: Service, reply: Reply, id: &str) -> Response<Body> 
         Err(refusal) => return self::refusal(service, &refusal, id),
     };
     let mut response = response.map(Body::from);
-    if matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling) {
+    if service.speaks_json() {
         let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
         response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     }
@@ -39,6 +39,7 @@ pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response
         | Service::Autoscaling
         | Service::CloudWatch
         | Service::CloudWatchCbor
+        | Service::Quotas
         | Service::Other => ("application/x-amz-json-1.1", json!({ "__type": code, "message": message }).to_string()),
         Service::Lambda => ("application/json", lambda(code, message, fault).to_string()),
         Service::ApiGateway => ("application/json", json!({ "message": message }).to_string()),
@@ -68,9 +69,7 @@ pub(super) fn protocol(service: Service) -> Option<Protocol> {
 
 /// Why a signature was refused. JSON 1.1 knows no status but 400, the query protocol has codes of its own.
 pub(super) fn unverified(service: Service, unverified: &Unverified) -> Refusal {
-    let json =
-        matches!(service, Service::SageMaker | Service::Logs | Service::Ecr | Service::Autoscaling | Service::Other);
-    let json_status = if json { 400 } else { 403 };
+    let json_status = if service.speaks_json() { 400 } else { 403 };
     let query = matches!(service, Service::Iam | Service::Sts);
     let (status, code) = match unverified {
         Unverified::Missing if service == Service::S3 => return Refusal::new(403, "AccessDenied", "Access Denied"),
@@ -80,10 +79,23 @@ pub(super) fn unverified(service: Service, unverified: &Unverified) -> Refusal {
         Unverified::Incomplete(_) => (json_status, "IncompleteSignatureException"),
         Unverified::UnknownKey if query => (403, "InvalidClientTokenId"),
         Unverified::UnknownKey => (json_status, "UnrecognizedClientException"),
+        Unverified::Expired if query => (403, "ExpiredToken"),
+        Unverified::Expired => (json_status, "ExpiredTokenException"),
         Unverified::Mismatch(_) if query => (403, "SignatureDoesNotMatch"),
         Unverified::Mismatch(_) => (json_status, "InvalidSignatureException"),
     };
     Refusal::new(status, code, unverified.to_string())
+}
+
+/// The caller may not. The message is AWS's sentence.
+pub(super) fn denied(service: Service, message: String) -> Refusal {
+    match service {
+        Service::Iam | Service::Sts | Service::S3 | Service::CloudWatch | Service::CloudWatchCbor => {
+            Refusal::new(403, "AccessDenied", message)
+        }
+        service if service.speaks_json() => Refusal::new(400, "AccessDeniedException", message),
+        _ => Refusal::new(403, "AccessDeniedException", message),
+    }
 }
 
 /// Too many requests.

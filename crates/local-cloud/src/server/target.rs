@@ -7,7 +7,7 @@ use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Service {
+pub(crate) enum Service {
     S3,
     Iam,
     Sts,
@@ -21,11 +21,17 @@ pub(super) enum Service {
     /// In CBOR.
     CloudWatchCbor,
     Autoscaling,
+    Quotas,
     Ecr,
     Other,
 }
 
 impl Service {
+    /// Whether it speaks JSON 1.1, which knows no status but 400 for what a caller did wrong.
+    pub(super) fn speaks_json(self) -> bool {
+        matches!(self, Self::SageMaker | Self::Logs | Self::Ecr | Self::Autoscaling | Self::Quotas | Self::Other)
+    }
+
     /// Signing name, or `execute-api` where there is none.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -38,6 +44,7 @@ impl Service {
             Self::Logs => "logs",
             Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
             Self::Autoscaling => "application-autoscaling",
+            Self::Quotas => "servicequotas",
             Self::Ecr => "ecr",
             Self::Other => "unknown",
         }
@@ -56,6 +63,7 @@ impl Service {
             "monitoring" if is_cbor(headers) => Self::CloudWatchCbor,
             "monitoring" => Self::CloudWatch,
             "application-autoscaling" => Self::Autoscaling,
+            "servicequotas" => Self::Quotas,
             "ecr" => Self::Ecr,
             _ => Self::Other,
         }
@@ -156,6 +164,8 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
         Service::CloudWatchCbor
     } else if target.starts_with("AnyScaleFrontendService.") {
         Service::Autoscaling
+    } else if target.starts_with("ServiceQuotasV") {
+        Service::Quotas
     } else if target.starts_with("AmazonEC2ContainerRegistry_") {
         Service::Ecr
     } else if !target.is_empty() {

@@ -289,3 +289,42 @@ async fn a_role_session_may_do_what_its_role_may_and_needs_its_token() {
     let (status, body) = served.signed("lambda", &whole, functions, "").await.unwrap();
     assert!(status == 403 && body.contains("allows the lambda:ListFunctions action"), "{body}");
 }
+
+#[tokio::test]
+async fn decisions_about_sessions_are_shown_to_whom_the_cloud_belongs() {
+    let served = Served::start().await;
+    served.create_role().await.unwrap();
+    let session = served.cloud.iam.session("arn:aws:iam::123456789012:role/exec", "ci");
+    let token = Some(session.session_token.clone());
+    let key = Credentials::new(&session.access_key_id, &session.secret_access_key, token, None, "test");
+    served.iam_as(&key, "Action=GetRole&RoleName=exec").await.unwrap();
+    served.iam("Action=GetRole&RoleName=exec").await.unwrap();
+    let bucket = Request::put(format!("{}/data", served.url)).header("x-amz-object-ownership", "ObjectWriter");
+    let tagged = "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>\
+                  </CreateBucketConfiguration>";
+    let policy =
+        json!({"Statement": {"Effect": "Allow", "Action": ["s3:CreateBucket", "s3:PutBucketOwnershipControls"],
+        "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}}})
+        .to_string();
+    let mut form = form_urlencoded::Serializer::new("Action=PutRolePolicy&RoleName=exec&PolicyName=p".to_owned());
+    served.iam(&form.append_pair("PolicyDocument", &policy).finish()).await.unwrap();
+    let (status, body) = served.signed("s3", &key, bucket, tagged).await.unwrap();
+    assert!(status == 403 && body.contains("allows the s3:TagResource action"), "{body}");
+
+    let shown = served.local("GET", "decisions?caller=assumed-role/exec/ci", Value::Null).await;
+    let words = shown.as_array().unwrap().iter().map(|decided| {
+        let text = |name: &str| decided[name].as_str().unwrap().to_owned();
+        format!("{} {} {}", text("action"), text("resource"), decided["allowed"])
+    });
+    insta::assert_snapshot!(words.collect::<Vec<_>>().join("\n"), @"
+    iam:GetRole arn:aws:iam::123456789012:role/exec false
+    s3:CreateBucket arn:aws:s3:::data true
+    s3:PutBucketOwnershipControls arn:aws:s3:::data true
+    s3:TagResource arn:aws:s3:::data false
+    ");
+    served.local("DELETE", "decisions", Value::Null).await;
+    assert_eq!(served.local("GET", "decisions", Value::Null).await, json!([]));
+    let quotas = json!({ "ml.m5.large for endpoint usage": 1 });
+    served.local("PUT", "quotas", quotas.clone()).await;
+    assert_eq!(served.local("GET", "quotas", Value::Null).await, quotas);
+}

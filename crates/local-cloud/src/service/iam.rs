@@ -4,11 +4,15 @@
 //! go on seeing what was before until then.
 
 mod check;
+mod decisions;
+mod keys;
+mod managed;
 mod operations;
 mod policy;
 mod resource_policy;
 mod role;
 mod session;
+mod simulate;
 mod xml;
 
 #[cfg(test)]
@@ -21,24 +25,34 @@ use jiff::Timestamp;
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::cloud::Config;
+use crate::permission::Permission;
 use crate::signature::Key;
 use crate::state::{Persisted, StateError};
 
-use check::Form;
+pub(crate) use check::{Form, length, validation};
+pub use decisions::Decided;
+use decisions::Decisions;
+pub use keys::{Keys, Tags};
 pub(crate) use policy::check_resource;
-use policy::{Decision, Question, decide};
+use policy::{Asker, Decision, Question, decide};
 use role::Roles;
 pub use session::Session;
 use session::Sessions;
+pub(crate) use session::assumed_role_arn;
+
+/// Below this path are the program's own roles, as below `/_local/` are its own routes. They do not count as anybody's.
+const OWN_PATH: &str = "/_local/";
 
 /// The service's state.
 #[derive(Debug)]
 pub struct Iam {
     account: String,
     region: String,
+    partition: &'static str,
     propagation: Duration,
     roles: Persisted<Roles>,
     sessions: Sessions,
+    decisions: Decisions,
 }
 
 impl Iam {
@@ -47,15 +61,28 @@ impl Iam {
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
+            partition: config.partition(),
             propagation: config.delays.iam_propagation,
             roles: Persisted::open(&config.state_dir, "iam")?,
-            sessions: Sessions::new(config),
+            sessions: Sessions::open(config)?,
+            decisions: Decisions::default(),
         })
     }
 
-    /// Whether no role exists.
+    /// Whether no role exists but the program's own, and no managed policy.
     pub fn is_empty(&self) -> bool {
-        self.roles.read(|roles| roles.roles.is_empty())
+        self.roles
+            .read(|roles| roles.managed.is_empty() && roles.roles.values().all(|role| role.path.starts_with(OWN_PATH)))
+    }
+
+    /// The latest decisions about roles, oldest first.
+    pub fn decisions(&self, keep: impl Fn(&Decided) -> bool) -> Vec<Decided> {
+        self.decisions.list(keep)
+    }
+
+    /// Forgets the decisions, but not their count.
+    pub fn forget_decisions(&self) {
+        self.decisions.clear();
     }
 
     /// Whether `service` (for example `sagemaker.amazonaws.com`) may assume the role now: the role exists, its
@@ -65,21 +92,40 @@ impl Iam {
     }
 
     fn may_assume_at(&self, now: Timestamp, role_arn: &str, service: &str, source_arn: &str) -> bool {
-        let context = [("aws:SourceArn", source_arn), ("aws:SourceAccount", self.account.as_str())];
-        let question = Question { action: "sts:AssumeRole", resource: None, service: Some(service), context: &context };
+        let keys = Keys::from(&[("aws:SourceArn", source_arn), ("aws:SourceAccount", self.account.as_str())][..]);
+        self.trust(now, role_arn, Asker::Service(service), &keys) == Decision::Allowed
+    }
+
+    /// Whether the caller may begin a session of the role now. A trust policy that names the account leaves it to the
+    /// caller's own policies; one that names the caller does not. Source: IAM, policy evaluation within one account.
+    pub fn may_begin_session(&self, caller: &Caller, role_arn: &str, keys: &Keys) -> bool {
+        let now = Timestamp::now();
+        let keys = self.keys_of(keys, caller.role.as_deref().unwrap_or(&caller.arn));
+        let root = self.root();
+        let by_name = self.trust(now, role_arn, Asker::Principals(&names(caller)), &keys);
+        let by_account = self.trust(now, role_arn, Asker::Principals(&[&self.account, &root]), &keys);
+        match (by_name, by_account) {
+            (Decision::Denied, _) | (_, Decision::Denied) => false,
+            (Decision::Allowed, _) => true,
+            (_, Decision::Allowed) => self.ask(caller, &Permission::new("sts:AssumeRole", role_arn)).is_ok(),
+            _ => false,
+        }
+    }
+
+    fn trust(&self, now: Timestamp, role_arn: &str, asker: Asker<'_>, keys: &Keys) -> Decision {
+        let question = Question { action: "sts:AssumeRole", resource: None, asker, keys };
         self.roles.read(|roles| {
             let seen = roles.seen(role_arn, now, self.propagation);
-            seen.is_some_and(|seen| decide([seen.trust.as_str()], question) == Decision::Allowed)
+            seen.map_or(Decision::Unmentioned, |seen| decide([seen.trust.as_str()], question))
         })
     }
 
-    /// Whether the role's policies allow `action` on `resource` now. The error is AWS's sentence:
-    /// `User: … is not authorized to perform: … on resource: … because no identity-based policy allows the … action`.
+    /// Whether the role's policies allow `action` on `resource` now, for a service that acts as the role.
     pub fn authorize(&self, role_arn: &str, action: &str, resource: &str) -> Result<(), String> {
         self.authorize_with(role_arn, action, resource, &[])
     }
 
-    /// Like [`Iam::authorize`], with condition keys of the request, for example `iam:PassedToService` or `s3:prefix`.
+    /// Like [`Iam::authorize`], with condition keys of the request, for example `s3:prefix`.
     pub fn authorize_with(
         &self,
         role_arn: &str,
@@ -88,68 +134,86 @@ impl Iam {
         context: &[(&str, &str)],
     ) -> Result<(), String> {
         let caller = Caller { arn: role_arn.to_owned(), role: Some(role_arn.to_owned()) };
-        self.authorize_caller(&caller, action, resource, context)
+        self.ask(&caller, &Permission { keys: Keys::from(context), ..Permission::new(action, resource) })
     }
 
-    /// Like [`Iam::authorize_with`], for whoever signed a request: the account's own key may do anything.
-    pub fn authorize_caller(
-        &self,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Result<(), String> {
-        self.authorize_at(Timestamp::now(), caller, action, resource, context)
+    /// Whether whoever signed a request may do this now: the account's own key may do anything, a session what its
+    /// role's policies or the resource's allow, and nobody what one of them denies. The error is AWS's sentence: `User: …
+    /// is not authorized to perform: … on resource: … because no identity-based policy allows the … action`.
+    pub fn ask(&self, caller: &Caller, permission: &Permission) -> Result<(), String> {
+        self.ask_at(Timestamp::now(), caller, permission)
     }
 
-    fn authorize_at(
-        &self,
-        now: Timestamp,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Result<(), String> {
-        let why = match self.own_policies_decide(now, caller, action, resource, context) {
-            Decision::Allowed => return Ok(()),
-            Decision::Unmentioned => format!("because no identity-based policy allows the {action} action"),
-            Decision::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+    fn ask_at(&self, now: Timestamp, caller: &Caller, permission: &Permission) -> Result<(), String> {
+        let Permission { action, or, resource, called, keys, policy } = permission;
+        let keys = self.keys_of(keys, caller.role.as_deref().unwrap_or(&caller.arn));
+        let say = |action: &str| {
+            let theirs =
+                policy.as_deref().map(|policy| self.resource_says(now, caller, policy, action, resource, &keys));
+            (theirs.unwrap_or(Decision::Unmentioned), self.own_say(now, caller, action, resource, &keys))
         };
-        Err(not_authorized(caller, action, resource, &why))
+        let said = match (say(action), or) {
+            ((Decision::Unmentioned, Decision::Unmentioned), Some(or)) => say(or),
+            (said, _) => said,
+        };
+        let why = match said {
+            (Decision::Denied, _) => Some("with an explicit deny in a resource-based policy".to_owned()),
+            (_, Decision::Denied) => Some("with an explicit deny in an identity-based policy".to_owned()),
+            (Decision::Allowed, _) | (_, Decision::Allowed) => None,
+            _ => Some(format!("because no identity-based policy allows the {action} action")),
+        };
+        if caller.role.is_some() {
+            self.decisions.push(&caller.arn, action, resource, why.is_none());
+        }
+        let Some(why) = why else { return Ok(()) };
+        // S3 puts quotes around the ARN, and what is about no resource names none: reports of users.
+        let on = match (called, resource.as_str()) {
+            (Some(called), _) => format!("on resource: {called} "),
+            (None, "*") => String::new(),
+            (None, arn) if action.starts_with("s3:") => format!("on resource: \"{arn}\" "),
+            (None, arn) => format!("on resource: {arn} "),
+        };
+        Err(format!("User: {} is not authorized to perform: {action} {on}{why}", caller.arn))
     }
 
     /// What the policies of whoever asks say. The account's own key may do anything.
-    fn own_policies_decide(
-        &self,
-        now: Timestamp,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Decision {
-        let Some(role_arn) = caller.role.as_deref() else { return Decision::Allowed };
-        let context = [context, &self.global_context(role_arn)].concat();
-        let question = Question { action, resource: Some(resource), service: None, context: &context };
+    fn own_say(&self, now: Timestamp, caller: &Caller, action: &str, resource: &str, keys: &Keys) -> Decision {
+        let role = caller.role.as_deref();
+        role.map_or(Decision::Allowed, |role_arn| self.decide(now, role_arn, action, resource, keys))
+    }
+
+    fn decide(&self, now: Timestamp, role_arn: &str, action: &str, resource: &str, keys: &Keys) -> Decision {
+        let question = Question { action, resource: Some(resource), asker: Asker::Own, keys };
         self.roles.read(|roles| {
             let seen = roles.seen(role_arn, now, self.propagation);
             seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
         })
     }
 
-    /// Condition keys that every request has. Loopback stands for TLS: a policy that insists on it means the cloud, not
-    /// the simulation.
-    fn global_context<'a>(&'a self, principal_arn: &'a str) -> [(&'a str, &'a str); 4] {
-        [
-            ("aws:PrincipalArn", principal_arn),
-            ("aws:PrincipalAccount", &self.account),
-            ("aws:RequestedRegion", &self.region),
-            ("aws:SecureTransport", "true"),
-        ]
+    /// The keys of a request, and those that every request has.
+    fn keys_of(&self, keys: &Keys, principal_arn: &str) -> Keys {
+        let mut keys = keys.clone();
+        keys.put("aws:PrincipalArn", principal_arn);
+        keys.put("aws:PrincipalAccount", &self.account);
+        keys.put("aws:RequestedRegion", &self.region);
+        // Loopback stands for TLS: a policy that insists on it means the cloud, not the simulation.
+        keys.put("aws:SecureTransport", "true");
+        keys
     }
 
     /// Credentials that act as the role, valid until the process ends.
     pub fn session(&self, role_arn: &str, session_name: &str) -> Session {
         self.sessions.start(role_arn, session_name)
+    }
+
+    /// Credentials that act as the role until then, also after a restart.
+    pub(crate) fn grant(&self, role_arn: &str, session_name: &str, until: Timestamp) -> Result<Session, Refusal> {
+        self.sessions.grant(role_arn, session_name, until)
+    }
+
+    /// How long sessions of the role may be; none when there is no such role.
+    pub(crate) fn max_session_s(&self, role_arn: &str) -> Option<u32> {
+        self.roles.read(|roles| roles.by_arn(role_arn).map(|role| role.max_session_s))
     }
 
     /// The key of a session, by its id.
@@ -159,27 +223,85 @@ impl Iam {
 
     /// What `aws:userid` says of a role's sessions before the colon; begins `AROA`.
     pub(crate) fn role_id(&self, role_arn: &str) -> Option<String> {
-        self.roles.read(|roles| roles.roles.values().find(|role| role.arn == role_arn).map(|role| role.id.clone()))
+        self.roles.read(|roles| roles.by_arn(role_arn).map(|role| role.id.clone()))
     }
+
+    /// How policies name the account, beside its number.
+    fn root(&self) -> String {
+        format!("arn:{}:iam::{}:root", self.partition, self.account)
+    }
+
+    /// ARN of something below a path of this account.
+    fn arn(&self, kind: &str, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}{path}{name}", self.partition, self.account)
+    }
+}
+
+/// How policies name a caller, alone or among all others; the account as a whole is not meant.
+fn names(caller: &Caller) -> Vec<&str> {
+    [caller.arn.as_str(), "*"].into_iter().chain(caller.role.as_deref()).collect()
 }
 
 /// Answers one call in the query protocol.
 #[expect(clippy::unused_async, reason = "every service is called alike")]
 pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
-    let form = Form::parse(&call.body);
-    let (action, resource) = (format!("iam:{}", call.operation), resource(&cloud.iam, &form));
-    let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);
-    allowed.map_err(|message| Refusal::new(403, "AccessDenied", message))?;
-    operations::answer(&cloud.iam, call, &form)
+    operations::answer(&cloud.iam, call, &Form::parse(&call.body))
 }
 
-fn not_authorized(caller: &Caller, action: &str, resource: &str, why: &str) -> String {
-    format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", caller.arn)
+/// What a call needs to be allowed.
+pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
+    let (iam, form) = (&cloud.iam, Form::parse(&call.body));
+    let (resource, bears) = about(iam, &form, &call.operation);
+    let mut main = Permission::new(format!("iam:{}", call.operation), resource.clone()).bearing(bears);
+    main.called = unknown_role(iam, &form, &call.operation);
+    if let Some(arn) = form.get("PolicyArn").filter(|_| form.get("RoleName").is_some()) {
+        main = main.with("iam:PolicyARN", arn);
+    }
+    let tags: Tags = form.tags().unwrap_or_default().into_iter().collect();
+    let tagging = match call.operation.as_str() {
+        "CreateRole" => "iam:TagRole",
+        "CreatePolicy" => "iam:TagPolicy",
+        "TagRole" => return vec![main.putting(tags)],
+        "UntagRole" => {
+            return vec![
+                main.putting(form.tag_keys().into_iter().map(|key| (key.to_owned(), String::new())).collect()),
+            ];
+        }
+        _ => return vec![main],
+    };
+    let mut needs = vec![main.putting(tags.clone())];
+    if !tags.is_empty() {
+        needs.push(Permission::new(tagging, resource).putting(tags));
+    }
+    needs
 }
 
-/// What a call is about, for authorization.
-fn resource(iam: &Iam, form: &Form) -> String {
-    let Some(name) = form.get("RoleName") else { return format!("arn:aws:iam::{}:role/", iam.account) };
-    let known = iam.roles.read(|roles| roles.roles.get(&name.to_lowercase()).map(|role| role.arn.clone()));
-    known.unwrap_or_else(|| format!("arn:aws:iam::{}:role{}{name}", iam.account, form.get("Path").unwrap_or("/")))
+/// What a denial calls a role that is not there, whose path nobody knows: `role NAME`, in reports of users (aws-cdk
+/// issue 27067, chalice issue 591).
+fn unknown_role(iam: &Iam, form: &Form, operation: &str) -> Option<String> {
+    let name = form.get("RoleName").filter(|_| operation != "CreateRole")?;
+    let known = iam.roles.read(|roles| roles.roles.contains_key(&name.to_lowercase()));
+    (!known).then(|| format!("role {name}"))
+}
+
+/// What a call is about, and the tags that it bears.
+fn about(iam: &Iam, form: &Form, operation: &str) -> (String, Tags) {
+    let path = form.get("Path").unwrap_or("/");
+    if let Some(name) = form.get("RoleName") {
+        let known = iam.roles.read(|roles| {
+            let role = roles.roles.get(&name.to_lowercase())?;
+            Some((role.arn.clone(), role.tags.iter().cloned().collect()))
+        });
+        return known.unwrap_or_else(|| (iam.arn("role", path, name), Tags::new()));
+    }
+    let resource = match operation {
+        "CreatePolicy" => iam.arn("policy", path, form.get("PolicyName").unwrap_or_default()),
+        "ListPolicies" => iam.arn("policy", path, ""),
+        "SimulatePrincipalPolicy" => form.get("PolicySourceArn").unwrap_or("*").to_owned(),
+        _ => match form.get("PolicyArn") {
+            Some(arn) => arn.to_owned(),
+            None => iam.arn("role", form.get("PathPrefix").unwrap_or("/"), ""),
+        },
+    };
+    (resource, Tags::new())
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
 use crate::cloud::Config;
+use crate::permission::Permission;
 use crate::state::{Persisted, StateError};
 
 use groups::{Group, Groups, Stream};
@@ -23,6 +24,7 @@ use lines::{Line, Lines};
 pub struct Logs {
     account: String,
     region: String,
+    partition: &'static str,
     groups: Persisted<Groups>,
     lines: Lines,
 }
@@ -33,6 +35,7 @@ impl Logs {
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
+            partition: config.partition(),
             groups: Persisted::open(&config.state_dir, "logs")?,
             lines: Lines::new(&config.state_dir),
         })
@@ -41,6 +44,11 @@ impl Logs {
     /// Whether no log group exists, but for this one.
     pub fn is_empty_but_for(&self, group: &str) -> bool {
         self.groups.read(|groups| groups.0.keys().all(|name| name == group))
+    }
+
+    /// Whether there is such a group.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.groups.read(|groups| groups.0.contains_key(group))
     }
 
     /// Appends one line, creating the group (without retention, as AWS does) and stream at need.
@@ -80,7 +88,7 @@ impl Logs {
 
     /// A group's ARN as tagging wants it: without `:*`.
     fn arn(&self, group: &str) -> String {
-        format!("arn:aws:logs:{}:{}:log-group:{group}", self.region, self.account)
+        format!("arn:{}:logs:{}:{}:log-group:{group}", self.partition, self.region, self.account)
     }
 }
 
@@ -104,11 +112,24 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     let malformed = |error: serde_json::Error| Refusal::new(400, "SerializationException", error.to_string());
     let body: Value =
         if call.body.is_empty() { json!({}) } else { serde_json::from_slice(&call.body).map_err(malformed)? };
+    Ok(call::json(&cloud.logs.answer(&call.operation, &body)?))
+}
+
+/// What a call needs to be allowed. Source: "Actions, resources, and condition keys for Amazon CloudWatch Logs"; the form
+/// of the ARNs is that of refusals.
+pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let logs = &cloud.logs;
-    let (action, resource) = (format!("logs:{}", call.operation), logs.resource(&body));
-    let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, &[]);
-    allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
-    Ok(call::json(&logs.answer(&call.operation, &body)?))
+    let group = groups::named(logs, &body);
+    let bears = logs.groups.read(|groups| Some(groups.0.get(group?)?.tags.clone())).unwrap_or_default();
+    let put = groups::put_tags(&body);
+    let main = Permission::new(format!("logs:{}", call.operation), logs.resource(&body));
+    let mut needs = vec![main.putting(put.clone()).bearing(bears)];
+    if call.operation == "CreateLogGroup" && !put.is_empty() {
+        let arn = logs.arn(group.unwrap_or_default());
+        needs.push(Permission::new("logs:TagResource", arn).or("logs:TagLogGroup").putting(put));
+    }
+    needs
 }
 
 impl Logs {
@@ -117,7 +138,7 @@ impl Logs {
         if let Some(arn) = text(body, "resourceArn") {
             return arn.to_owned();
         }
-        let group = text(body, "logGroupName").unwrap_or_default();
+        let group = groups::named(self, body).unwrap_or_default();
         format!("{}:log-stream:{}", self.arn(group), text(body, "logStreamName").unwrap_or_default())
     }
 

@@ -144,10 +144,9 @@ fn begins_within(checker: &mut Checker<'_>, capacity: &Capacity, range: RangeInc
     }
 }
 
-/// Source: AWS documentation, automatic scaling of models: burstable types such as T2 cannot be registered.
 fn refuse_burstable(checker: &mut Checker<'_>, capacity: &Capacity) {
     let Capacity::Instances { instance_type, .. } = capacity else { return };
-    if machines::family(instance_type).is_some_and(|family| family.starts_with('t') && !family.starts_with("trn")) {
+    if machines::is_burstable(instance_type) {
         let message = format!("AWS does not scale `{instance_type}`, which is a burstable type");
         let complaint = checker.places.complain_key(SCALING, message);
         checker.say(complaint.help("for example `instances: { type: ml.m5.large }`"));

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::names::PipelineName;
 use crate::raw::{RawAws, RawLocal};
 use crate::regions::XGBOOST_REGISTRIES;
-use crate::types::{AwsTarget, LocalTarget, Target};
+use crate::types::{AwsTarget, DeployerPolicy, LocalTarget, Target};
 
 pub(super) fn name(checker: &mut Checker<'_>, file: &Value) -> Option<PipelineName> {
     let Some(value) = file.get("name") else {
@@ -75,8 +75,18 @@ fn local(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<LocalTa
     );
     let second_ms = checker.whole(&format!("{path}.second-ms"), raw.second_ms, &limits::SECOND_MS, default.second_ms);
     let management_throttle = raw.management_throttle.unwrap_or(default.management_throttle);
+    let deployer_policy = raw.deployer_policy.map(|text| deployer_policy(checker, path, &text));
     let region = given.unwrap_or(default.region);
-    Some(LocalTarget { region, port, iam_propagation_ms, second_ms, management_throttle })
+    Some(LocalTarget { region, port, iam_propagation_ms, second_ms, management_throttle, deployer_policy })
+}
+
+fn deployer_policy(checker: &mut Checker<'_>, path: &str, text: &str) -> DeployerPolicy {
+    if text.trim().is_empty() {
+        let complaint =
+            checker.places.complain(&format!("{path}.deployer-policy"), "`deployer-policy` must not be empty");
+        checker.say(complaint.help("a file with an IAM policy, or `own` for what `runner policy` prints"));
+    }
+    if text == "own" { DeployerPolicy::Own } else { DeployerPolicy::File(text.into()) }
 }
 
 fn aws(checker: &mut Checker<'_>, path: &str, value: &Value) -> Option<AwsTarget> {

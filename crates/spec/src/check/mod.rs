@@ -13,6 +13,7 @@ mod endpoint;
 mod head;
 mod network;
 mod proxy;
+mod role;
 mod rollout;
 mod serve;
 mod shape;
@@ -28,7 +29,6 @@ use serde_yaml::Value;
 
 use crate::complaint::{Complaint, Complaints};
 use crate::places::{Entry, Item, Node, Places};
-use crate::raw::RawCreateRole;
 use crate::types::Spec;
 use words::{WrongType, leaf};
 
@@ -49,7 +49,7 @@ pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
     let train = train::train(&mut checker, blocks.stage("train"));
     let package = serve::package(&mut checker, blocks.stage("package"));
     let upload = serve::upload(&mut checker, blocks.stage("upload"), name.as_ref());
-    checker.stage::<RawCreateRole>("create-role", blocks.stage("create-role"));
+    let create_role = role::create_role(&mut checker, blocks.stage("create-role"));
     let create_endpoint = serve::create_endpoint(&mut checker, blocks.stage("create-endpoint"));
     serve::check_model_server(&mut checker, package.as_ref(), create_endpoint.as_ref());
     let deploy_proxy = proxy::deploy_proxy(&mut checker, blocks.stage("deploy-proxy"), train.as_ref());
@@ -57,12 +57,13 @@ pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
     let teardown = serve::teardown(&mut checker, blocks.stage("teardown"));
 
     let complaints = checker.complaints;
-    match (name, train, package, upload, create_endpoint, deploy_proxy, smoke_test, teardown) {
+    match (name, train, package, upload, create_role, create_endpoint, deploy_proxy, smoke_test, teardown) {
         (
             Some(name),
             Some(train),
             Some(package),
             Some(upload),
+            Some(create_role),
             Some(create_endpoint),
             Some(deploy_proxy),
             Some(smoke_test),
@@ -73,6 +74,7 @@ pub(crate) fn parse(source: &str, path: &Path) -> Result<Spec, Complaints> {
             train,
             package,
             upload,
+            create_role,
             create_endpoint,
             deploy_proxy,
             smoke_test,

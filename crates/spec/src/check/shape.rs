@@ -178,7 +178,9 @@ fn keys(checker: &mut Checker<'_>, shapes: &Shapes, shape: &Shape, item: &Item) 
                     Known::Not(known) => {
                         let message = format!("unknown key {}", quoted(&entry.key));
                         let complaint = checker.places.complain_at(entry.key_at.clone(), message);
-                        let complaint = if OF_GRADIENT_BOOSTING.contains(&entry.key.as_str()) {
+                        let complaint = if matches!(entry.key.as_str(), "Principal" | "NotPrincipal") {
+                            complaint.help("the policy of a role names no principal: the role is the principal")
+                        } else if OF_GRADIENT_BOOSTING.contains(&entry.key.as_str()) {
                             complaint.help(format!("only `gradient-boosting` has `{}`", entry.key))
                         } else {
                             complaint

@@ -16,11 +16,13 @@ use crate::limits;
 mod api;
 mod endpoint;
 mod proxy;
+mod role;
 mod train;
 
 pub(crate) use api::*;
 pub(crate) use endpoint::*;
 pub(crate) use proxy::*;
+pub(crate) use role::*;
 pub(crate) use train::*;
 
 /// What should be deployed, and where it may go.
@@ -83,7 +85,7 @@ pub(crate) enum RawStageBlock {
     Train(Option<Box<RawTrain>>),
     Package(Option<RawPackage>),
     Upload(Option<RawUpload>),
-    CreateRole(Option<RawCreateRole>),
+    CreateRole(Option<Box<RawCreateRole>>),
     CreateEndpoint(Option<Box<RawCreateEndpoint>>),
     DeployProxy(Option<Box<RawDeployProxy>>),
     SmokeTest(Option<RawSmokeTest>),
@@ -108,6 +110,9 @@ pub(crate) struct RawLocal {
     pub(crate) second_ms: Option<i64>,
     /// Whether API Gateway refuses management calls beyond 10 a second, as on AWS. Default false.
     pub(crate) management_throttle: Option<bool>,
+    /// A file with the IAM policy that whoever deploys then has, or `own` for what `runner policy` prints. Default:
+    /// everything is allowed.
+    pub(crate) deployer_policy: Option<String>,
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -149,12 +154,6 @@ pub(crate) struct RawUpload {
     #[schemars(length(min = 3, max = 63))]
     pub(crate) bucket: Option<String>,
 }
-
-/// The two roles; there is nothing to choose.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "CreateRole")]
-pub(crate) struct RawCreateRole {}
 
 /// How the model is served: by `instances` or `serverless`.
 #[derive(Default, Deserialize, JsonSchema)]

@@ -196,6 +196,15 @@ impl Capacity {
             Self::Instances { .. } | Self::Serverless { .. } => Architecture::X86_64,
         }
     }
+
+    /// Whether autoscaling takes it: machines of any but a burstable type, and concurrency that is provisioned.
+    /// Source: AWS documentation, automatic scaling of models and of serverless endpoints.
+    pub fn can_be_scaled(&self) -> bool {
+        match self {
+            Self::Instances { instance_type, .. } => !machines::is_burstable(instance_type),
+            Self::Serverless { provisioned_concurrency, .. } => provisioned_concurrency.is_some(),
+        }
+    }
 }
 
 impl Container {

@@ -9,10 +9,12 @@ use crate::places::Places;
 
 mod api;
 mod endpoint;
+mod role;
 mod train;
 
 pub use api::*;
 pub use endpoint::*;
+pub use role::*;
 pub use train::*;
 
 /// What should be deployed, and where it may go. Nothing downstream checks it again.
@@ -28,6 +30,8 @@ pub struct Spec {
     pub package: Package,
     /// The bucket.
     pub upload: Upload,
+    /// What the endpoint and the function may do.
+    pub create_role: CreateRole,
     /// How the model is served.
     pub create_endpoint: CreateEndpoint,
     /// The function and the HTTP API.
@@ -63,6 +67,17 @@ pub struct LocalTarget {
     /// Whether management calls of API Gateway are refused beyond the 10 a second that an account of AWS has. Default:
     /// they are not.
     pub management_throttle: bool,
+    /// What whoever deploys may do. Default: everything.
+    pub deployer_policy: Option<DeployerPolicy>,
+}
+
+/// What whoever deploys to the local cloud may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeployerPolicy {
+    /// What `runner policy` prints.
+    Own,
+    /// An IAM policy in a file, relative to the pipeline file.
+    File(PathBuf),
 }
 
 /// AWS, or a server that speaks its protocols.
@@ -208,6 +223,7 @@ impl Default for LocalTarget {
             iam_propagation_ms: 1000,
             second_ms: 10,
             management_throttle: false,
+            deployer_policy: None,
         }
     }
 }

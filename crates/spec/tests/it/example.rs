@@ -2,7 +2,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use spec::{
-    Algorithm, AwsTarget, Capacity, Data, GradientBoosting, Keep, LocalTarget, LogisticRegression, Target, Train,
+    Algorithm, AwsTarget, Capacity, Data, DeployerPolicy, GradientBoosting, Keep, LocalTarget, LogisticRegression,
+    Target, Train,
 };
 
 use crate::parse;
@@ -89,6 +90,7 @@ fn the_defaults_are_the_documented_ones() {
                     iam_propagation_ms: 1000,
                     second_ms: 10,
                     management_throttle: false,
+                    deployer_policy: None,
                 },
             ),
         },
@@ -147,6 +149,16 @@ fn the_defaults_are_the_documented_ones() {
         },
         upload: Upload {
             bucket: None,
+        },
+        create_role: CreateRole {
+            sagemaker: RolePolicy {
+                policy: None,
+                also: [],
+            },
+            proxy: RolePolicy {
+                policy: None,
+                also: [],
+            },
         },
         create_endpoint: CreateEndpoint {
             capacity: Instances {
@@ -250,14 +262,16 @@ fn every_form_of_every_choice_is_read() {
 #[test]
 fn the_local_target_keeps_its_settings() {
     let text = "name: fraud\ntargets: { local: { region: eu-west-1, port: 4566, iam-propagation-ms: 0 } }";
-    let local = LocalTarget {
-        region: "eu-west-1".into(),
-        port: Some(4566),
-        iam_propagation_ms: 0,
-        second_ms: 10,
-        management_throttle: false,
-    };
+    let local =
+        LocalTarget { region: "eu-west-1".into(), port: Some(4566), iam_propagation_ms: 0, ..LocalTarget::default() };
     assert_eq!(parse(text).unwrap().targets["local"], Target::Local(local));
+    for (written, read) in
+        [("own", DeployerPolicy::Own), ("iam/deployer.json", DeployerPolicy::File("iam/deployer.json".into()))]
+    {
+        let spec = parse(&format!("name: fraud\ntargets: {{ local: {{ deployer-policy: {written} }} }}")).unwrap();
+        let local = LocalTarget { deployer_policy: Some(read), ..LocalTarget::default() };
+        assert_eq!(spec.targets["local"], Target::Local(local));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod wrong_data;
 mod wrong_endpoint;
 mod wrong_names;
 mod wrong_proxy;
+mod wrong_role;
 mod wrong_shape;
 mod wrong_train;
 mod wrong_values;

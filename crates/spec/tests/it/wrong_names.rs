@@ -91,6 +91,15 @@ fn a_target_without_a_region() {
 
 #[test]
 fn a_target_that_cannot_be() {
+    insta::assert_snapshot!(rendered("name: fraud\ntargets:\n  local: { deployer-policy: '' }\n"), @"
+    error: `deployer-policy` must not be empty
+     --> pipeline.yaml:3:29
+      |
+    3 |   local: { deployer-policy: '' }
+      |                             ^^
+      |
+      = help: a file with an IAM policy, or `own` for what `runner policy` prints
+    ");
     insta::assert_snapshot!(rendered("name: fraud\ntargets:\n  prod: { region: us-east-1, account: '12345' }\n"), @"
     error: an account is twelve digits, not `12345`
      --> pipeline.yaml:3:39

@@ -150,7 +150,7 @@ fn a_key_that_does_not_exist() {
     3 | - create-role: { path: /x/ }
       |                  ^^^^
       |
-      = help: nothing can be chosen here
+      = help: known keys: proxy, sagemaker
     ");
     insta::assert_snapshot!(rendered("name: fraud\ntarget: { local: {} }\n"), @"
     error: unknown key `target`
@@ -178,7 +178,7 @@ fn a_key_that_does_not_exist() {
     2 | targets: { local: { account: '1' } }
       |                     ^^^^^^^
       |
-      = help: known keys: iam-propagation-ms, management-throttle, port, region, second-ms
+      = help: known keys: deployer-policy, iam-propagation-ms, management-throttle, port, region, second-ms
     ");
 }
 

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use super::http::{Answer, Http};
 use super::peer::{KEY, REGION};
 
+/// Part of the names of roles that `deployer-policy` makes.
+const DEPLOYER: &str = "-deployer-";
+
 /// A running local cloud.
 pub(crate) struct Aws {
     http: Http,
@@ -22,11 +25,26 @@ pub(crate) struct Aws {
     region: String,
     key: String,
     secret: String,
+    /// Of a session.
+    token: Option<String>,
     has_sagemaker: bool,
 }
 
 /// Names of everything in the account, by kind; old versions of objects are a kind of their own.
 pub(crate) type Inventory = BTreeSet<(&'static str, String)>;
+
+/// What IAM was asked about a role or one of its sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    /// ARN of who asked.
+    pub(crate) caller: String,
+    /// For example `s3:GetObject`.
+    pub(crate) action: String,
+    /// ARN, or `*`.
+    pub(crate) resource: String,
+    /// What was decided.
+    pub(crate) allowed: bool,
+}
 
 /// Which side of a write's effect fails. After it every write is refused, as if the network had gone.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +66,7 @@ impl Aws {
             region: text("region"),
             key: text("access_key_id"),
             secret: text("secret_access_key"),
+            token: None,
             has_sagemaker: true,
         }
     }
@@ -55,12 +74,18 @@ impl Aws {
     /// Of a server that takes any key. It has no routes of the local cloud's own.
     pub(super) fn of_peer(port: u16, has_sagemaker: bool) -> Self {
         let [region, key, secret] = [REGION, KEY, KEY].map(ToOwned::to_owned);
-        Self { http: Http::new(), port, pid: 0, region, key, secret, has_sagemaker }
+        Self { http: Http::new(), port, pid: 0, region, key, secret, token: None, has_sagemaker }
     }
 
     /// `http://127.0.0.1:<port>`.
     pub(crate) fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it answers.
+    pub(super) fn is_up(&self) -> bool {
+        let health = Request::get(format!("{}/_local/health", self.base())).body(Full::default()).unwrap();
+        self.http.try_send(health).is_ok_and(|answer| answer.status == 200)
     }
 
     /// Makes the n-th write fail, and all after it.
@@ -83,6 +108,11 @@ impl Aws {
         self.put_faults(&json!([{ "match": calls, "fault": { "outcome": outcome } }]));
     }
 
+    /// Sets quotas by name.
+    pub(crate) fn put_quotas(&self, quotas: &Json) {
+        self.local("PUT", "quotas", &quotas.to_string());
+    }
+
     /// Ends all faults.
     pub(crate) fn clear_faults(&self) {
         self.local("DELETE", "faults", "");
@@ -95,12 +125,29 @@ impl Aws {
             let text = |name: &str| entry[name].as_str().unwrap().to_owned();
             format!("{}:{} {}", text("service"), text("operation"), text("resource"))
         };
-        log.as_array().unwrap().iter().map(line).collect()
+        // What `runner` sets up for itself in the local cloud is nobody's deployment.
+        log.as_array().unwrap().iter().map(line).filter(|line| !line.contains(DEPLOYER)).collect()
     }
 
     /// Requests since the log was cleared, with their statuses.
     pub(crate) fn requests(&self) -> Vec<Json> {
         self.local("GET", "requests", "").json().as_array().unwrap().clone()
+    }
+
+    /// Services and operations since the log was cleared, but for those of the public.
+    pub(crate) fn calls(&self) -> BTreeSet<(String, String)> {
+        let log = self.local("GET", "requests", "").json();
+        let text = |entry: &Json, name: &str| entry[name].as_str().unwrap().to_owned();
+        let all = log.as_array().unwrap().iter().map(|entry| (text(entry, "service"), text(entry, "operation")));
+        all.filter(|(service, _)| service != "execute-api").collect()
+    }
+
+    /// The fault rules that have struck no call.
+    pub(crate) fn faults_without_effect(&self) -> Vec<Json> {
+        let faults = self.local("GET", "faults", "").json();
+        let struck = faults["struck"].as_array().unwrap().iter();
+        let rules = faults["rules"].as_array().unwrap().iter();
+        rules.zip(struck).filter(|(_, struck)| **struck == 0).map(|(rule, _)| rule.clone()).collect()
     }
 
     /// Forgets the requests so far.
@@ -122,7 +169,8 @@ impl Aws {
         }
         add("bucket", buckets);
         let roles = self.iam("ListRoles", &[]).text;
-        add("role", between(&roles, "<RoleName>", "</RoleName>"));
+        let roles = between(&roles, "<RoleName>", "</RoleName>").into_iter();
+        add("role", roles.filter(|name| !name.contains(DEPLOYER)).collect());
         let of_sagemaker = [
             ("model", "Models", "ModelName"),
             ("endpoint-config", "EndpointConfigs", "EndpointConfigName"),
@@ -156,45 +204,101 @@ impl Aws {
         all
     }
 
-    /// A call of IAM's query protocol.
+    /// A call of IAM's query protocol that must succeed.
     pub(crate) fn iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
-        let mut body = format!("Action={action}&Version=2010-05-08");
+        self.ask_iam(action, members).good(action)
+    }
+
+    /// A call of IAM's query protocol.
+    pub(crate) fn ask_iam(&self, action: &str, members: &[(&str, &str)]) -> Answer {
+        self.query("iam", "2010-05-08", action, members)
+    }
+
+    /// Credentials of a session of a role, as the environment of a program has them.
+    pub(crate) fn assume(&self, role_arn: &str) -> Vec<(&'static str, String)> {
+        let members = [("RoleArn", role_arn), ("RoleSessionName", "run")];
+        let answer = self.query("sts", "2011-06-15", "AssumeRole", &members).good("AssumeRole").text;
+        let named = |name: &str| between(&answer, &format!("<{name}>"), &format!("</{name}>")).remove(0);
+        vec![
+            ("AWS_ACCESS_KEY_ID", named("AccessKeyId")),
+            ("AWS_SECRET_ACCESS_KEY", named("SecretAccessKey")),
+            ("AWS_SESSION_TOKEN", named("SessionToken")),
+        ]
+    }
+
+    /// The same cloud, asked in a session of a role.
+    pub(crate) fn as_session(&self, role_arn: &str) -> Self {
+        let [(_, key), (_, secret), (_, token)] = self.assume(role_arn).try_into().unwrap();
+        let Self { port, pid, has_sagemaker, .. } = *self;
+        Self {
+            http: Http::new(),
+            port,
+            pid,
+            region: self.region.clone(),
+            key,
+            secret,
+            token: Some(token),
+            has_sagemaker,
+        }
+    }
+
+    /// What IAM was asked about roles and their sessions.
+    pub(crate) fn decisions(&self) -> Vec<Decided> {
+        let log = self.local("GET", "decisions", "").json();
+        let text = |entry: &Json, name: &str| entry[name].as_str().unwrap().to_owned();
+        let decided = |entry: &Json| Decided {
+            caller: text(entry, "caller"),
+            action: text(entry, "action"),
+            resource: text(entry, "resource"),
+            allowed: entry["allowed"].as_bool().unwrap(),
+        };
+        log.as_array().unwrap().iter().map(decided).collect()
+    }
+
+    /// Forgets the decisions so far.
+    pub(crate) fn forget_decisions(&self) {
+        self.local("DELETE", "decisions", "");
+    }
+
+    fn query(&self, service: &str, version: &str, action: &str, members: &[(&str, &str)]) -> Answer {
+        let mut body = format!("Action={action}&Version={version}");
         for (name, value) in members {
             body = format!("{body}&{name}={}", percent_encoded(value));
         }
-        self.signed("iam", "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], &body)
+        self.ask(service, "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], body)
     }
 
-    /// A call of CloudWatch Logs.
+    /// A call of CloudWatch Logs that must succeed.
     pub(crate) fn logs(&self, operation: &str, body: &Json) -> Answer {
-        self.json("logs", &format!("Logs_20140328.{operation}"), body)
+        self.ask_json("logs", &format!("Logs_20140328.{operation}"), body).good(operation)
     }
 
-    /// A call of SageMaker.
+    /// A call of SageMaker that must succeed.
     pub(crate) fn sagemaker(&self, operation: &str, body: &Json) -> Answer {
-        self.json("sagemaker", &format!("SageMaker.{operation}"), body)
+        self.ask_json("sagemaker", &format!("SageMaker.{operation}"), body).good(operation)
     }
 
-    /// A call of Application Auto Scaling.
+    /// A call of Application Auto Scaling that must succeed.
     pub(crate) fn autoscaling(&self, operation: &str, body: &Json) -> Answer {
-        self.json("application-autoscaling", &format!("AnyScaleFrontendService.{operation}"), body)
+        self.ask_json("application-autoscaling", &format!("AnyScaleFrontendService.{operation}"), body).good(operation)
     }
 
-    /// A call of CloudWatch.
+    /// A call of CloudWatch that must succeed.
     pub(crate) fn cloudwatch(&self, operation: &str, body: &Json) -> Answer {
         let target = format!("GraniteServiceVersion20100801.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", &*target)];
-        self.signed("monitoring", "POST", "/", &headers, &body.to_string())
+        self.signed("monitoring", "POST", "/", &headers, body.to_string())
     }
 
-    /// A call of ECR.
+    /// A call of ECR that must succeed.
     pub(crate) fn ecr(&self, operation: &str, body: &Json) -> Answer {
-        self.json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body)
+        self.ask_json("ecr", &format!("AmazonEC2ContainerRegistry_V20150921.{operation}"), body).good(operation)
     }
 
-    fn json(&self, service: &str, target: &str, body: &Json) -> Answer {
+    /// A call in JSON 1.1.
+    pub(crate) fn ask_json(&self, service: &str, target: &str, body: &Json) -> Answer {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        self.signed(service, "POST", "/", &headers, &body.to_string())
+        self.ask(service, "POST", "/", &headers, body.to_string())
     }
 
     /// A call that must succeed.
@@ -204,16 +308,21 @@ impl Aws {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Answer {
-        let answer = self.ask(service, method, path, headers, body);
-        assert!((200..300).contains(&answer.status), "{service} {method} {path}: {answer:?}");
-        answer
+        self.ask(service, method, path, headers, body).good(&format!("{service} {method} {path}"))
     }
 
-    /// A call that may be refused.
-    pub(crate) fn ask(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        self.http.send(self.sign(service, method, path, headers, body))
+    /// A call, whatever comes of it.
+    pub(crate) fn ask(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        self.http.send(self.sign(service, method, path, headers, body.as_ref()))
     }
 
     /// Key id, secret and region, for other programs that sign.
@@ -228,15 +337,14 @@ impl Aws {
         log.as_array().unwrap().iter().filter(of_it).count()
     }
 
-    /// Signature Version 4. Queries must be written as they are signed, and so must paths of S3; others encode them once
-    /// more.
+    /// Signature Version 4. Queries must be written as they are signed; paths are encoded once more, but for S3.
     fn sign(
         &self,
         service: &str,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: &[u8],
     ) -> Request<Full<Bytes>> {
         let region = if service == "iam" { "us-east-1" } else { &self.region };
         let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -245,12 +353,16 @@ impl Aws {
         let payload = hex::encode(Sha256::digest(body));
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         all.extend([("host", &*host), ("x-amz-date", &time), ("x-amz-content-sha256", &payload)]);
+        all.extend(self.token.as_deref().map(|token| ("x-amz-security-token", token)));
         all.sort_unstable();
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines = all.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect::<Vec<_>>().concat();
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        let bare = if service == "s3" { bare.to_owned() } else { percent_encoded(bare).replace("%2F", "/") };
-        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{payload}");
+        let signed = match service {
+            "s3" => bare.to_owned(),
+            _ => bare.split('/').map(percent_encoded).collect::<Vec<_>>().join("/"),
+        };
+        let canonical = format!("{method}\n{signed}\n{query}\n{lines}\n{names}\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), &time[..8]);
         for part in [region, service, "aws4_request"] {
@@ -264,7 +376,7 @@ impl Aws {
             request = request.header(name, value);
         }
         let request = request.header("authorization", authorization);
-        request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
+        request.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
     }
 
     /// One of the cloud's own routes.
@@ -272,8 +384,7 @@ impl Aws {
         let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.base()));
         let request = request.header("authorization", format!("Bearer {}", self.secret));
         let answer = self.http.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap());
-        assert!((200..300).contains(&answer.status), "{method} {route}: {answer:?}");
-        answer
+        answer.good(route)
     }
 }
 
@@ -288,7 +399,7 @@ fn hmac(key: &[u8], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let encode = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             char::from(byte).to_string()

@@ -32,6 +32,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Insists on success.
+    #[track_caller]
+    pub(crate) fn good(self, what: &str) -> Self {
+        assert!((200..300).contains(&self.status), "{what}: {self:?}");
+        self
+    }
+
     /// The body as JSON; null when it is none.
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_default()

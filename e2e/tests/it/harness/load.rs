@@ -19,6 +19,14 @@ fn wait_for_more(answered: &AtomicUsize, more: usize) {
     panic!("no {more} answers within a minute");
 }
 
+struct SetWhenLeft<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenLeft<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends requests one after another, with a pause between them, while something is done; all answers that were not 200.
 pub(crate) fn ask_during(url: &str, pause: Duration, doing: impl FnOnce()) -> (usize, Vec<Answer>) {
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -37,10 +45,13 @@ pub(crate) fn ask_during(url: &str, pause: Duration, doing: impl FnOnce()) -> (u
             }
             bad
         });
-        wait_for_more(&answered, 100);
-        doing();
-        wait_for_more(&answered, 100);
-        stop.store(true, Ordering::Relaxed);
+        {
+            // A failed assertion ends the requests as well, and so the test.
+            let _stop = SetWhenLeft(&stop);
+            wait_for_more(&answered, 100);
+            doing();
+            wait_for_more(&answered, 100);
+        }
         client.join().unwrap()
     });
     (answered.into_inner(), bad)

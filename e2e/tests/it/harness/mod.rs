@@ -1,5 +1,6 @@
 //! What the tests stand on: a folder with a pipeline file, the programs, and a client of the local cloud.
 
+pub(crate) mod archive;
 mod aws;
 mod http;
 mod issuer;
@@ -12,7 +13,7 @@ mod signers;
 mod tools;
 pub(crate) mod web;
 
-pub(crate) use aws::{Aws, Inventory, Side};
+pub(crate) use aws::{Aws, Decided, Inventory, Side, percent_encoded};
 pub(crate) use http::{Answer, Http, posted};
 pub(crate) use issuer::Issuer;
 pub(crate) use load::ask_during;

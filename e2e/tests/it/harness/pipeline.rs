@@ -13,6 +13,8 @@ pub(crate) struct Pipeline {
     pub(crate) targets: String,
     /// Value of `train:`.
     pub(crate) train: String,
+    /// Value of `create-role:`.
+    pub(crate) create_role: String,
     /// What is added to `package:`, with a comma before it.
     pub(crate) package: String,
     /// Value of `create-endpoint:`.
@@ -29,9 +31,10 @@ impl Default for Pipeline {
     fn default() -> Self {
         Self {
             name: "fraud",
-            local: "{ iam-propagation-ms: 0 }".to_owned(),
+            local: "{ iam-propagation-ms: 0, deployer-policy: own }".to_owned(),
             targets: String::new(),
             train: trained(5),
+            create_role: "{}".to_owned(),
             package: String::new(),
             create_endpoint: "{}".to_owned(),
             deploy_proxy: "{}".to_owned(),
@@ -63,7 +66,8 @@ impl Pipeline {
 
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self { name, local, targets, train, package, create_endpoint, deploy_proxy, smoke_test, teardown } = self;
+        let Self { name, local, targets, train, package, create_role, create_endpoint, .. } = self;
+        let Self { deploy_proxy, smoke_test, teardown, .. } = self;
         let proxy = tools().proxy.display();
         format!(
             "name: {name}\n\
@@ -72,7 +76,7 @@ impl Pipeline {
              - train: {train}\n  \
              - package: {{ proxy: \"{proxy}\"{package} }}\n  \
              - upload:\n  \
-             - create-role:\n  \
+             - create-role: {create_role}\n  \
              - create-endpoint: {create_endpoint}\n  \
              - deploy-proxy: {deploy_proxy}\n  \
              - smoke-test: {smoke_test}\n  \

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
@@ -79,17 +80,16 @@ impl Scene {
         scene
     }
 
-    /// The same as `new`, where models are served by a script that first does what [`Self::serve_after`] says.
-    pub(crate) fn with_script(pipeline: &Pipeline) -> Self {
-        let mut scene = Self::new(pipeline);
-        let (script, first) = (scene.path("serve.sh"), scene.path("first.sh"));
+    /// The same, where models are served by a script that first does what [`Self::serve_after`] says.
+    pub(crate) fn scripted(mut self) -> Self {
+        let (script, first) = (self.path("serve.sh"), self.path("first.sh"));
         let runner = tools().runner.display();
         let text = format!("#!/bin/sh\n. '{}'\nexec '{runner}' model-server \"$@\"\n", first.display());
         fs::write(&script, text).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        scene.serve_after("");
-        scene.server = Some(script);
-        scene
+        self.serve_after("");
+        self.server = Some(script);
+        self
     }
 
     /// What model servers that are started from now on do before they serve, in words of the shell.
@@ -150,15 +150,32 @@ impl Scene {
         let ran =
             Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stderr.contains("panicked at"), "{}", ran.stderr);
+        if arguments.first() == Some(&"apply") && ran.code == 0 {
+            self.lend_zips();
+        }
         ran
+    }
+
+    /// Starts the local cloud without a pipeline, told how long things take in it and which region it is.
+    #[expect(clippy::zombie_processes, reason = "it lives until the scene ends, which ends it by its process id")]
+    pub(crate) fn serve(&self, flags: &[&str]) -> Aws {
+        let mut command = Command::new(&tools().runner);
+        command.args(["local", "serve", "--state", ".runner/local"]).args(flags).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap();
+        for _ in 0..600 {
+            if self.address().is_some_and(|address| Aws::new(&address).is_up()) {
+                return self.aws();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the local cloud did not start: {flags:?}");
     }
 
     /// Applies; it must succeed.
     #[track_caller]
     pub(crate) fn apply(&self) -> Ran {
-        let ran = self.runner(&["apply"]).exits(0);
-        self.lend_zips();
-        ran
+        self.runner(&["apply"]).exits(0)
     }
 
     /// Plans; nothing may be left to do.

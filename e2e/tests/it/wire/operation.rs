@@ -5,7 +5,7 @@ use super::models::{Models, Operation, Service};
 use super::text::{form, path_parts};
 
 /// Signing names, and what botocore calls the service.
-const SERVICES: [(&str, &str); 9] = [
+const SERVICES: [(&str, &str); 10] = [
     ("s3", "s3"),
     ("iam", "iam"),
     ("sts", "sts"),
@@ -15,6 +15,7 @@ const SERVICES: [(&str, &str); 9] = [
     ("logs", "logs"),
     ("monitoring", "cloudwatch"),
     ("application-autoscaling", "application-autoscaling"),
+    ("servicequotas", "service-quotas"),
 ];
 
 /// The operation, or why it is none of AWS's.

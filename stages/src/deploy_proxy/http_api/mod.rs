@@ -19,7 +19,7 @@ use super::ACCESS_LOGS;
 use super::function::FUNCTION_ARN;
 use crate::cloud_error::{Explain, if_present};
 use crate::resource::outputs;
-use crate::{Clients, CloudError, Ctx, Names, Resource, StageError, tags};
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
 
 /// The HTTP API.
 pub const API: ResourceId = ResourceId::new("deploy-proxy/api");
@@ -77,6 +77,25 @@ impl Resource for HttpApi {
         let open = "anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or \
                     `auth: { jwt: … }` of stage `deploy-proxy` closes it";
         if self.auth == Auth::None { vec![open.to_owned()] } else { vec![] }
+    }
+
+    /// An API's id is the gateway's choice, and whether conditions on tags of HTTP APIs are ever met is not known. So
+    /// this is about every HTTP API of the region. Tags in a create call need rights of their own: to POST below `/tags/`
+    /// for an API, and `apigateway:TagResource` for a stage, though no list of actions has it.
+    fn rights(&self) -> Vec<Right> {
+        let site = &self.names.site;
+        let arn = |path: &str| format!("arn:{}:apigateway:{}::{path}", site.partition(), site.region);
+        let below = ["apigateway:GET", "apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"];
+        let mut rights = vec![
+            Right::new("Apis", &["apigateway:GET", "apigateway:POST"], arn("/apis")),
+            Right::new("Api", &below, arn("/apis/*")),
+            Right::new("ApiTags", &["apigateway:POST"], arn("/tags/*")),
+            Right::new("StageTags", &["apigateway:TagResource"], arn("/apis/*/stages")),
+        ];
+        if self.access_log {
+            rights.push(stage::right_to_log());
+        }
+        rights
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {

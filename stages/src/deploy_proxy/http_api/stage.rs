@@ -6,7 +6,7 @@ use spec::Auth;
 
 use super::{API, HttpApi};
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::{Ctx, StageError, tags};
+use crate::{Ctx, Right, StageError, tags};
 
 /// `$default` answers without a stage in the path.
 pub(super) const NAME: &str = "$default";
@@ -31,6 +31,23 @@ const LOGGED: [(&str, &str); 15] = [
     ("error", "error.message"),
     ("agent", "identity.userAgent"),
 ];
+
+/// What turning access logs on needs: the gateway sets up the delivery in the caller's name, and none of it is about a
+/// group. Source: "Configure logging for HTTP APIs".
+pub(super) fn right_to_log() -> Right {
+    let actions = [
+        "logs:CreateLogDelivery",
+        "logs:CreateLogGroup",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ];
+    Right::new("NoResource", &actions, "*").to_write()
+}
 
 pub(super) fn observed(api: &Api, stage: Option<&Stage>) -> String {
     match stage {
@@ -116,7 +133,7 @@ impl HttpApi {
         let client = &ctx.clients.apigateway;
         let what = format!("API Gateway to be able to write the access log of {}", self.subject());
         let Some(existing) = existing else {
-            ctx.settled(&what, ctx.limits.propagation, || async {
+            ctx.settled(&what, ctx.limits.log_delivery, || async {
                 let request = client.create_stage().api_id(id).stage_name(NAME).auto_deploy(true);
                 let request = request.default_route_settings(self.route_settings());
                 let request = request.set_access_log_settings(self.access_log_settings());
@@ -130,7 +147,7 @@ impl HttpApi {
         let other_log = self.observed_access_log(Some(existing)) != self.access_log_words();
         let other_settings = existing.auto_deploy() != Some(true) || observed_throttle(Some(existing)) != wanted;
         if other_settings || other_log && self.access_log {
-            ctx.settled(&what, ctx.limits.propagation, || async {
+            ctx.settled(&what, ctx.limits.log_delivery, || async {
                 let request = client.update_stage().api_id(id).stage_name(NAME).auto_deploy(true);
                 let request = request.default_route_settings(self.route_settings());
                 let answer = request.set_access_log_settings(self.access_log_settings()).send().await;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::Cloud;
+use crate::permission::Permission;
 use crate::service::sts;
 use crate::signature::{self, Authorization};
 
@@ -108,7 +109,7 @@ fn by_signature(cloud: &Cloud, request: &Request<Bytes>, arn: &str) -> Result<Ad
         return Err(refused(format!("it is signed for `{}`", authorization.service)));
     }
     let caller = signature::verify(cloud, &parts, &body).map_err(|error| refused(error.to_string()))?;
-    cloud.iam.authorize_caller(&caller, "execute-api:Invoke", arn, &[]).map_err(refused)?;
+    cloud.iam.ask(&caller, &Permission::new("execute-api:Invoke", arn)).map_err(refused)?;
     let (account, key) = (&cloud.config.account, authorization.access_key_id);
     let user = sts::user_id(cloud, &caller);
     // The account belongs to no organisation; accounts that do not have shown exactly this.

@@ -15,6 +15,7 @@ mod data_plane;
 mod event;
 mod issuers;
 mod jwt;
+mod needs;
 #[expect(clippy::struct_field_names, reason = "the fields are named as the wire names them")]
 mod resource;
 mod route;
@@ -34,6 +35,8 @@ use crate::Cloud;
 use crate::call::{Call, Reply};
 use crate::cloud::Config;
 use crate::state::{Persisted, StateError};
+
+pub use needs::needs;
 
 /// The service's state.
 #[derive(Debug)]

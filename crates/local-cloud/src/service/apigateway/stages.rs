@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
+use crate::permission::Permission;
 
 use super::control::{body, conflict, listed, new_id, no_content, not_found, one, page, patch, read, unknown, write};
 use super::resource::{Deployment, Entry, Stage, bad, merge, to_value};
@@ -142,7 +143,7 @@ fn may_log(cloud: &Cloud, call: &Call, given: &Value) -> Result<(), Refusal> {
     if given["accessLogSettings"].is_null() {
         return Ok(());
     }
-    let may = |action: &&str| cloud.iam.authorize_caller(&call.caller, action, "*", &[]).is_ok();
+    let may = |action: &&str| cloud.iam.ask(&call.caller, &Permission::new(*action, "*")).is_ok();
     if LOG_DELIVERY.iter().all(may) { Ok(()) } else { Err(bad("Insufficient permissions to enable logging")) }
 }
 

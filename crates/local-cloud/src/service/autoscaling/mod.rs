@@ -21,6 +21,8 @@ pub(crate) use self::scale::follow;
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json as answered};
 use crate::cloud::Config;
+use crate::permission::Permission;
+use crate::service::iam::Tags;
 use crate::service::sagemaker::validate::{self, Members, list, text};
 use crate::state::{Persisted, StateError};
 
@@ -61,10 +63,13 @@ impl Autoscaling {
         self.memory.read(|memory| memory.targets.is_empty())
     }
 
-    /// Whether the instances of a variant are scaled.
-    pub(crate) fn scales(&self, endpoint: &str, variant: &str) -> bool {
+    /// ARN of the target as which a variant is scaled; none when it is not.
+    pub(crate) fn target_of(&self, endpoint: &str, variant: &str) -> Option<String> {
         let wanted = format!("endpoint/{endpoint}/variant/{variant}");
-        self.memory.read(|memory| memory.targets.values().any(|target| target.resource_id == wanted))
+        let of = |memory: &Memory| {
+            memory.targets.values().find(|target| target.resource_id == wanted).map(|it| it.arn.clone())
+        };
+        self.memory.read(of)
     }
 
     fn arn(&self, resource: &str) -> String {
@@ -121,7 +126,6 @@ pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
 
 fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let request = validate::members(&call.body)?;
-    authorize(cloud, call, &request)?;
     let answer = match call.operation.as_str() {
         "RegisterScalableTarget" => target::register(cloud, &request),
         "DescribeScalableTargets" => target::describe(&cloud.autoscaling, &request),
@@ -147,47 +151,48 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     }
 }
 
-/// What an operation needs, of this service and of those on which it acts. Source: Service Authorization Reference, and
-/// AWS documentation, endpoint auto scaling, permissions.
-fn authorize(cloud: &Cloud, call: &Call, request: &Members) -> Result<(), Refusal> {
+/// What a call needs to be allowed, of this service and of those on which it acts. Source: Service Authorization
+/// Reference, and AWS documentation, endpoint auto scaling, permissions.
+pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
     let service = &cloud.autoscaling;
-    let place = Place::named(request);
-    let target = place.as_ref().and_then(|place| {
-        service.memory.read(|memory| memory.targets.get(&place.key()).map(|target| target.arn.clone()))
+    // A request that cannot be read is refused by the operation itself.
+    let request = validate::members(&call.body).unwrap_or_default();
+    let place = Place::named(&request);
+    let (target, borne) = service.memory.read(|memory| {
+        let target = place.as_ref().and_then(|place| memory.targets.get(&place.key()));
+        target.map(|target| (target.arn.clone(), target.tags.clone())).unzip()
     });
-    let target = target.unwrap_or_else(|| service.arn("scalable-target/*"));
+    let (target, borne) = (target.unwrap_or_else(|| service.arn("scalable-target/*")), borne.unwrap_or_default());
     let endpoint = place.as_ref().and_then(Place::endpoint).map(|(name, _)| service.endpoint_arn(name));
-    let alarms = service.alarm_arn("TargetTracking-*");
-    let mut needed = vec![(format!("{SERVICE}:{}", call.operation), target.clone())];
-    let mut need = |action: &str, resource: &str| needed.push((action.to_owned(), resource.to_owned()));
+    let main = |resource: &str| {
+        Permission::new(format!("{SERVICE}:{}", call.operation), resource).bearing(borne.clone().into_iter().collect())
+    };
+    let of_place = place.as_ref().map(|place| place.resource_id.as_str()).unwrap_or_default();
+    let on_alarms = |action: &str| Permission::new(action, service.alarm_arn(&format!("TargetTracking-{of_place}-*")));
     match call.operation.as_str() {
         "RegisterScalableTarget" => {
-            if request.contains_key("Tags") {
-                need("application-autoscaling:TagResource", &target);
-            }
-            if let Some(endpoint) = &endpoint {
-                need("sagemaker:DescribeEndpoint", endpoint);
-                need("sagemaker:UpdateEndpointWeightsAndCapacities", endpoint);
-            }
-            if !service.memory.read(|memory| memory.has_role) {
-                need("iam:CreateServiceLinkedRole", &service.role_arn());
-            }
+            let put: Tags = given_tags(&request).unwrap_or_default().into_iter().collect();
+            let tag = (!put.is_empty())
+                .then(|| Permission::new("application-autoscaling:TagResource", target.as_str()).putting(put.clone()));
+            let of_endpoint = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"];
+            let of_endpoint =
+                endpoint.iter().flat_map(|arn| of_endpoint.map(|action| Permission::new(action, arn.as_str())));
+            let role = (!service.memory.read(|memory| memory.has_role)).then(|| {
+                let role = Permission::new("iam:CreateServiceLinkedRole", service.role_arn());
+                role.with("iam:AWSServiceName", ROLE_SERVICE)
+            });
+            [main(&target).putting(put)].into_iter().chain(tag).chain(of_endpoint).chain(role).collect()
         }
-        "PutScalingPolicy" => need("cloudwatch:PutMetricAlarm", &alarms),
-        "DeleteScalingPolicy" | "DeregisterScalableTarget" => need("cloudwatch:DeleteAlarms", &alarms),
-        "DescribeScalableTargets" | "DescribeScalingPolicies" => "*".clone_into(&mut needed[0].1),
+        "PutScalingPolicy" => vec![main(&target), on_alarms("cloudwatch:PutMetricAlarm")],
+        "DeleteScalingPolicy" | "DeregisterScalableTarget" => {
+            vec![main(&target), on_alarms("cloudwatch:DeleteAlarms")]
+        }
+        "DescribeScalableTargets" | "DescribeScalingPolicies" => vec![main("*")],
         "TagResource" | "UntagResource" | "ListTagsForResource" => {
-            text(request, "ResourceARN")?.unwrap_or_default().clone_into(&mut needed[0].1);
+            vec![main(text(&request, "ResourceARN").ok().flatten().unwrap_or_default())]
         }
-        _ => {}
+        _ => vec![main(&target)],
     }
-    for (action, resource) in needed {
-        let context = [("iam:AWSServiceName", ROLE_SERVICE)];
-        let context: &[(&str, &str)] = if action.starts_with("iam:") { &context } else { &[] };
-        let allowed = cloud.iam.authorize_caller(&call.caller, &action, &resource, context);
-        allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
-    }
-    Ok(())
 }
 
 fn tags(

@@ -1,12 +1,12 @@
 //! The service as its callers see it, with endpoints behind it.
 
-use super::handle;
 use crate::service::sagemaker::for_tests::{self as sagemaker, call, fresh_with_second, request, settled};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Cloud;
+use crate::server::{Service, dispatch};
 
 const VARIANT: &str = "endpoint/Fraud/variant/AllTraffic";
 
@@ -18,7 +18,7 @@ async fn scale(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Result<Value
 async fn scale_as(cloud: &Arc<Cloud>, operation: &str, body: Value, role: Option<&str>) -> Result<Value, String> {
     let mut request = request(operation, "/", body.to_string().into());
     request.caller.role = role.map(str::to_owned);
-    match handle(cloud, &request).await {
+    match dispatch(cloud, Service::Autoscaling, &request).await {
         Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap()),
         Err(refusal) => Err(format!("{} {}: {}", refusal.status.as_u16(), refusal.code, refusal.message)),
     }

@@ -28,7 +28,9 @@ use self::wire::Protocol;
 use crate::Cloud;
 use crate::call::{Call, Refusal};
 use crate::cloud::Config;
+use crate::permission::Permission;
 use crate::service::autoscaling;
+use crate::service::iam::Tags;
 use crate::state::{Persisted, StateError};
 
 /// Seconds of the cloud's time between two looks at all alarms.
@@ -209,6 +211,13 @@ impl CloudWatch {
         written.unwrap_or_default()
     }
 
+    /// Tags of the alarm with that ARN.
+    fn tags_at(&self, arn: &str) -> Tags {
+        let alarms =
+            |memory: &Memory| memory.alarms.values().find(|alarm| alarm.arn == arn).map(|alarm| alarm.tags.clone());
+        self.memory.read(alarms).unwrap_or_default().into_iter().collect()
+    }
+
     fn arn(&self, name: &str) -> String {
         format!("arn:{}:cloudwatch:{}:{}:alarm:{name}", self.partition, self.region, self.account)
     }
@@ -245,9 +254,14 @@ pub(crate) fn named(body: &[u8], members: &[&str]) -> String {
     crate::server::member(&serde_json::Value::Object(read), members)
 }
 
+/// What a call needs to be allowed.
+pub(crate) fn needs(cloud: &Cloud, call: &Call, protocol: Protocol) -> Vec<Permission> {
+    operations::needs(&cloud.cloudwatch, call, protocol)
+}
+
 /// Answers one call, in the protocol of the call.
 pub(crate) fn handle(cloud: &Cloud, call: &Call, protocol: Protocol) -> Response<Bytes> {
-    match operations::answer(&cloud.cloudwatch, &cloud.iam, call, protocol) {
+    match operations::answer(&cloud.cloudwatch, call, protocol) {
         Ok(answer) => protocol.write(&answer),
         Err(refusal) => protocol.refuse(&refusal),
     }

@@ -9,7 +9,8 @@ use super::metric::{Key, Summary, dimensions};
 use super::wire::Protocol;
 use super::{CloudWatch, now_ms};
 use crate::call::{Call, Refusal};
-use crate::service::iam::Iam;
+use crate::permission::Permission;
+use crate::service::iam::Tags;
 use crate::service::sagemaker::validate::{Faults, Members, integer, list, number, structure, text};
 
 /// Alarms on a page, when nothing is said. Source: `DescribeAlarms`.
@@ -17,9 +18,8 @@ const PAGE: usize = 50;
 /// Most data points of one `GetMetricStatistics`.
 const MAX_POINTS: i64 = 1440;
 
-pub(super) fn answer(service: &CloudWatch, iam: &Iam, call: &Call, protocol: Protocol) -> Result<Value, Refusal> {
+pub(super) fn answer(service: &CloudWatch, call: &Call, protocol: Protocol) -> Result<Value, Refusal> {
     let request = protocol.read(&call.body)?;
-    authorize(service, iam, call, &request)?;
     match call.operation.as_str() {
         "PutMetricAlarm" => {
             service.put(Alarm::read(&request)?, now_ms())?;
@@ -38,38 +38,45 @@ pub(super) fn answer(service: &CloudWatch, iam: &Iam, call: &Call, protocol: Pro
     }
 }
 
-/// What an operation needs. Source: Service Authorization Reference, Amazon `CloudWatch`.
-fn authorize(service: &CloudWatch, iam: &Iam, call: &Call, request: &Members) -> Result<(), Refusal> {
-    let action = format!("cloudwatch:{}", call.operation);
-    let mut needed: Vec<(String, String)> = Vec::new();
+/// What a call needs to be allowed. Source: Service Authorization Reference, Amazon `CloudWatch`.
+pub(super) fn needs(service: &CloudWatch, call: &Call, protocol: Protocol) -> Vec<Permission> {
+    // A request that cannot be read is refused by the operation itself.
+    let request = protocol.read(&call.body).unwrap_or_default();
+    let named = |member: &str| text(&request, member).ok().flatten().unwrap_or_default();
+    let on = |resource: String| Permission::new(format!("cloudwatch:{}", call.operation), resource);
     match call.operation.as_str() {
         "PutMetricAlarm" => {
-            let arn = service.arn(text(request, "AlarmName")?.unwrap_or_default());
-            if !list(request, "Tags")?.unwrap_or_default().is_empty() {
-                needed.push(("cloudwatch:TagResource".to_owned(), arn.clone()));
-            }
-            needed.push((action, arn));
+            let arn = service.arn(named("AlarmName"));
+            let tags = put_tags(&request);
+            let tagged = (!tags.is_empty())
+                .then(|| Permission::new("cloudwatch:TagResource", arn.as_str()).putting(tags.clone()));
+            [on(arn.clone()).putting(tags).bearing(service.tags_at(&arn))].into_iter().chain(tagged).collect()
         }
-        "SetAlarmState" => needed.push((action, service.arn(text(request, "AlarmName")?.unwrap_or_default()))),
+        "SetAlarmState" => {
+            let arn = service.arn(named("AlarmName"));
+            vec![on(arn.clone()).bearing(service.tags_at(&arn))]
+        }
         "DeleteAlarms" => {
-            for name in names(request, "AlarmNames")? {
-                needed.push((action.clone(), service.arn(&name)));
-            }
+            let arns = names(&request, "AlarmNames").unwrap_or_default().into_iter().map(|name| service.arn(&name));
+            arns.map(|arn| on(arn.clone()).bearing(service.tags_at(&arn))).collect()
         }
-        "DescribeAlarms" => needed.push((action, service.arn("*"))),
+        "DescribeAlarms" => vec![on(service.arn("*"))],
         "TagResource" | "UntagResource" | "ListTagsForResource" => {
-            needed.push((action, text(request, "ResourceARN")?.unwrap_or_default().to_owned()));
+            let arn = named("ResourceARN");
+            vec![on(arn.to_owned()).putting(put_tags(&request)).bearing(service.tags_at(arn))]
         }
-        _ => needed.push((action, "*".to_owned())),
+        "PutMetricData" => vec![on("*".to_owned()).with("cloudwatch:namespace", named("Namespace"))],
+        _ => vec![on("*".to_owned())],
     }
-    let namespace = text(request, "Namespace")?.unwrap_or_default();
-    let context: &[(&str, &str)] =
-        if call.operation == "PutMetricData" { &[("cloudwatch:namespace", namespace)] } else { &[] };
-    for (action, resource) in needed {
-        let allowed = iam.authorize_caller(&call.caller, &action, &resource, context);
-        allowed.map_err(|message| Refusal::new(403, "AccessDenied", message))?;
-    }
-    Ok(())
+}
+
+/// The tags that a request puts, and the keys of those that it takes away.
+fn put_tags(request: &Members) -> Tags {
+    let of = |tag: &Value, name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let given = list(request, "Tags").ok().flatten().unwrap_or_default().iter();
+    let mut tags: Tags = given.map(|tag| (of(tag, "Key"), of(tag, "Value"))).collect();
+    tags.extend(names(request, "TagKeys").unwrap_or_default().into_iter().map(|key| (key, String::new())));
+    tags
 }
 
 fn names(request: &Members, member: &str) -> Result<Vec<String>, Refusal> {

@@ -12,6 +12,7 @@ use super::handle;
 use super::wire::Protocol;
 use crate::call::{Call, Caller};
 use crate::cloud::{Cloud, Config, Delays};
+use crate::server::{Service, dispatch};
 
 async fn open(dir: &Path, second: Duration) -> Arc<Cloud> {
     let config = Config {
@@ -30,22 +31,7 @@ async fn open(dir: &Path, second: Duration) -> Arc<Cloud> {
 
 /// The answer, or what was refused as `Code: message`.
 fn call(cloud: &Cloud, operation: &str, body: &Value) -> Result<Value, String> {
-    call_as(cloud, operation, body, None)
-}
-
-fn call_as(cloud: &Cloud, operation: &str, body: &Value, role: Option<&str>) -> Result<Value, String> {
-    let call = Call {
-        operation: operation.into(),
-        method: Method::POST,
-        path: "/".into(),
-        query: Vec::new(),
-        headers: HeaderMap::new(),
-        body: body.to_string().into(),
-        caller: Caller { arn: "arn:aws:iam::123456789012:root".into(), role: role.map(str::to_owned) },
-        request_id: "r".into(),
-        outcome: None,
-    };
-    let answer = handle(cloud, &call, Protocol::Json);
+    let answer = handle(cloud, &request(operation, body), Protocol::Json);
     let body: Value = serde_json::from_slice(answer.body()).unwrap();
     if answer.status().is_success() {
         return Ok(body);
@@ -56,6 +42,20 @@ fn call_as(cloud: &Cloud, operation: &str, body: &Value, role: Option<&str>) -> 
         body["__type"].as_str().unwrap(),
         body["message"].as_str().unwrap()
     ))
+}
+
+fn request(operation: &str, body: &Value) -> Call {
+    Call {
+        operation: operation.into(),
+        method: Method::POST,
+        path: "/".into(),
+        query: Vec::new(),
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        caller: Caller { arn: "arn:aws:iam::123456789012:root".into(), role: None },
+        request_id: "r".into(),
+        outcome: None,
+    }
 }
 
 fn errors(name: &str) -> Value {
@@ -221,11 +221,10 @@ async fn wrong_requests_are_refused() {
 async fn a_role_may_only_what_its_policy_says() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = open(dir.path(), Duration::ZERO).await;
-    let refused =
-        call_as(&cloud, "PutMetricAlarm", &errors("a"), Some("arn:aws:iam::123456789012:role/nobody")).unwrap_err();
-    assert!(refused.starts_with("403 AccessDenied: User: "), "{refused}");
-    assert!(
-        refused.contains("cloudwatch:TagResource on resource: arn:aws:cloudwatch:us-east-1:123456789012:alarm:a"),
-        "{refused}"
-    );
+    let mut put = request("PutMetricAlarm", &errors("a"));
+    put.caller.role = Some("arn:aws:iam::123456789012:role/nobody".to_owned());
+    let refused = dispatch(&cloud, Service::CloudWatch, &put).await.unwrap_err();
+    assert_eq!((refused.status.as_u16(), &*refused.code), (403, "AccessDenied"));
+    let on = "cloudwatch:PutMetricAlarm on resource: arn:aws:cloudwatch:us-east-1:123456789012:alarm:a";
+    assert!(refused.message.contains(on), "{}", refused.message);
 }

@@ -7,6 +7,7 @@ mod check;
 mod images;
 mod layers;
 mod manifest;
+mod needs;
 mod record;
 mod registry;
 mod repositories;
@@ -21,12 +22,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use self::check::{name_of, text};
+use self::check::text;
+pub use self::needs::needs;
 use self::record::Registry;
 pub(crate) use self::registry::{is_registry, serve};
 use self::store::Store;
 use crate::Cloud;
-use crate::call::{self, Call, Caller, Refusal, Reply};
+use crate::call::{self, Call, Refusal, Reply};
 use crate::cloud::Config;
 use crate::state::{Persisted, StateError};
 
@@ -55,15 +57,10 @@ impl std::fmt::Debug for Secret {
 impl Ecr {
     /// Reads the state.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let partition = match config.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if config.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
-            partition,
+            partition: config.partition(),
             base_url: config.base_url.clone(),
             secret: Secret(config.secret_access_key.clone()),
             registry: Persisted::open(&config.state_dir, "ecr")?,
@@ -106,7 +103,6 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
     let body: Value =
         if call.body.is_empty() { json!({}) } else { serde_json::from_slice(&call.body).map_err(malformed)? };
     let ecr = &cloud.ecr;
-    authorize(cloud, &call.caller, &call.operation, &body)?;
     if let Some(registry) = text(&body, "registryId")?.filter(|registry| *registry != ecr.account) {
         let message = format!("The local cloud has one registry, '{}', and not '{registry}'", ecr.account);
         return Err(Refusal::new(400, "InvalidParameterException", message));
@@ -133,51 +129,6 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
         other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
     }?;
     Ok(call::json(&answer))
-}
-
-/// Checks that whoever signed may do what is asked for: one place that says which permissions an operation needs.
-///
-/// Tags in a create call need the permission to tag, too. Source: AWS documentation, actions and condition keys of ECR.
-fn authorize(cloud: &Cloud, caller: &Caller, operation: &str, body: &Value) -> Result<(), Refusal> {
-    let ecr = &cloud.ecr;
-    let arn = text(body, "resourceArn")?.map(str::to_owned);
-    let resources = match (operation, arn) {
-        ("GetAuthorizationToken", _) => vec!["*".to_owned()],
-        (_, Some(arn)) => vec![arn],
-        ("DescribeRepositories", None) => match body["repositoryNames"].as_array() {
-            Some(names) => names.iter().filter_map(Value::as_str).map(|name| ecr.arn(name)).collect(),
-            None => vec![ecr.arn("*")],
-        },
-        _ => vec![ecr.arn(name_of(body).unwrap_or_default())],
-    };
-    let given = tags::given(body);
-    let mut actions = vec![format!("ecr:{operation}")];
-    if operation == "CreateRepository" && !given.is_empty() {
-        actions.push("ecr:TagResource".to_owned());
-    }
-    for resource in &resources {
-        let context = context(ecr, resource, &given);
-        let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        for action in &actions {
-            let allowed = cloud.iam.authorize_caller(caller, action, resource, &context);
-            allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
-        }
-    }
-    Ok(())
-}
-
-/// What conditions can ask about: the tags in the request, and those that the repository has.
-fn context(ecr: &Ecr, resource: &str, given: &[(String, String)]) -> Vec<(String, String)> {
-    let mut context: Vec<_> =
-        given.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value.clone())).collect();
-    let name = resource.strip_prefix(&ecr.arn("")).unwrap_or_default();
-    ecr.registry.read(|registry| {
-        for (key, value) in registry.repositories.get(name).into_iter().flat_map(|repository| &repository.tags) {
-            context.push((format!("aws:ResourceTag/{key}"), value.clone()));
-            context.push((format!("ecr:ResourceTag/{key}"), value.clone()));
-        }
-    });
-    context
 }
 
 /// What a blob is, when a file of it is there.

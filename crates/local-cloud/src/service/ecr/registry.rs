@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
 use super::check::is_digest;
-use super::{Ecr, token};
+use super::{Ecr, needs, token};
 use crate::Cloud;
 use crate::call::{Caller, Refusal};
 
@@ -185,10 +185,7 @@ fn caller(ecr: &Ecr, parts: &Parts) -> Option<Caller> {
 }
 
 fn may(cloud: &Cloud, caller: &Caller, action: &str, name: &str) -> Result<(), Refusal> {
-    let resource = cloud.ecr.arn(name);
-    let context = super::context(&cloud.ecr, &resource, &[]);
-    let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let allowed = cloud.iam.authorize_caller(caller, action, &resource, &context);
+    let allowed = cloud.iam.ask(caller, &needs::on_repository(&cloud.ecr, action, name));
     allowed.map_err(|message| Refusal::new(403, "DENIED", message))
 }
 

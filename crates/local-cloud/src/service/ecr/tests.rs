@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;
+use crate::server::Service;
 use crate::service::iam;
 use crate::{Delays, call::Caller};
 
@@ -47,7 +48,7 @@ async fn call_as(cloud: &Arc<Cloud>, role: Option<&str>, operation: &str, body: 
         request_id: "r".into(),
         outcome: None,
     };
-    match handle(cloud, &call).await {
+    match crate::server::dispatch(cloud, Service::Ecr, &call).await {
         Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap()),
         Err(refusal) => Err(format!("{} {}: {}", refusal.status.as_u16(), refusal.code, refusal.message)),
     }
@@ -328,7 +329,7 @@ async fn a_session_needs_the_permission_and_conditions_see_tags() {
     assert!(refused("ListImages", &list).await.starts_with("400 AccessDeniedException: "));
     allow(json!("ecr:*"), json!({ "StringEquals": { "aws:ResourceTag/runner:pipeline": "fraud" } })).await;
     call_as(&cloud, Some(role), "ListImages", &list).await.unwrap();
-    assert!(refused("GetAuthorizationToken", &json!({})).await.contains("on resource: *"));
+    assert!(refused("GetAuthorizationToken", &json!({})).await.contains("ecr:GetAuthorizationToken because"));
 }
 
 /// Status, body, and the header that is asked for.

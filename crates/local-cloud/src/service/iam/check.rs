@@ -15,23 +15,24 @@ const MAX_TRUST_CHARS: usize = 2_048;
 pub(super) const MAX_TAGS: usize = 50;
 
 /// A request's form.
-pub(super) struct Form(Vec<(String, String)>);
+pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    pub(super) fn parse(body: &Bytes) -> Self {
+    pub(crate) fn parse(body: &Bytes) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// `<name>.member.1<field>`, `<name>.member.2<field>`, ….
-    fn members<'a>(&'a self, name: &'a str, field: &'a str) -> impl Iterator<Item = Option<&'a str>> {
+    fn members<'a>(&'a self, name: &str, field: &str) -> impl Iterator<Item = Option<&'a str>> {
+        let (name, field) = (name.to_owned(), field.to_owned());
         (1..).map(move |n| self.get(&format!("{name}.member.{n}{field}")))
     }
 
-    fn required(&self, name: &str) -> Result<&str, Refusal> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| {
             let field = lower_camel(name);
             validation(&format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"))
@@ -156,7 +157,12 @@ impl Form {
     }
 
     pub(super) fn tag_keys(&self) -> Vec<&str> {
-        self.members("TagKeys", "").map_while(|key| key).collect()
+        self.list("TagKeys")
+    }
+
+    /// `<name>.member.1`, `<name>.member.2`, ….
+    pub(super) fn list(&self, name: &str) -> Vec<&str> {
+        self.members(name, "").map_while(|value| value).collect()
     }
 
     /// How many items a list may answer with. Source: botocore, `maxItemsType`.
@@ -175,7 +181,7 @@ pub(super) fn quota_chars(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
-fn length(field: &str, value: &str, min: usize, max: usize) -> Result<(), Refusal> {
+pub(crate) fn length(field: &str, value: &str, min: usize, max: usize) -> Result<(), Refusal> {
     let chars = value.chars().count();
     let limit = match chars {
         _ if chars < min => format!("greater than or equal to {min}"),
@@ -187,7 +193,7 @@ fn length(field: &str, value: &str, min: usize, max: usize) -> Result<(), Refusa
     Err(validation(&format!("Value{shown} at '{field}' failed to satisfy constraint: Member must have length {limit}")))
 }
 
-fn validation(what: &str) -> Refusal {
+pub(crate) fn validation(what: &str) -> Refusal {
     Refusal::new(400, "ValidationError", format!("1 validation error detected: {what}"))
 }
 

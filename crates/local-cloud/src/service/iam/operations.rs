@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rand::Rng as _;
 
 use crate::call::{Call, Refusal, Reply};
-use crate::service::iam::Iam;
 use crate::service::iam::check::{Form, MAX_TAGS, quota_chars};
 use crate::service::iam::role::{Role, Roles};
 use crate::service::iam::xml::{self, Detail, element};
+use crate::service::iam::{Iam, managed, simulate};
 
 /// Default quota of a role's inline policies together, white space not counted. Source: IAM quotas.
 const MAX_INLINE_CHARS: usize = 10_240;
@@ -28,11 +28,16 @@ pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
         "TagRole" => tag_role(iam, form)?,
         "UntagRole" => untag_role(iam, form)?,
         "ListRoleTags" => Some(list_tags(iam, form)?),
-        // Managed policies and instance profiles exist nowhere here, so no role has any.
-        "ListAttachedRolePolicies" => Some(iam.role(form, |_| Ok(nothing("AttachedPolicies")))?),
+        "ListAttachedRolePolicies" => Some(managed::list_attached(iam, form)?),
+        "AttachRolePolicy" => managed::attach(iam, form)?,
+        "DetachRolePolicy" => managed::detach(iam, form)?,
+        "CreatePolicy" => Some(managed::create(iam, form)?),
+        "GetPolicy" => Some(managed::get(iam, form)?),
+        "ListPolicies" => Some(managed::list(iam, form)?),
+        "DeletePolicy" => managed::delete(iam, form)?,
+        // Instance profiles exist nowhere here, so no role is in any.
         "ListInstanceProfilesForRole" => Some(iam.role(form, |_| Ok(nothing("InstanceProfiles")))?),
-        "AttachRolePolicy" => return Err(no_managed_policy(iam, form, "does not exist or is not attachable")?),
-        "DetachRolePolicy" => return Err(no_managed_policy(iam, form, "was not found")?),
+        "SimulatePrincipalPolicy" => Some(simulate::principal(iam, form)?),
         other => {
             let text = format!("Could not find operation {other} for version 2010-05-08");
             return Err(Refusal::new(400, "InvalidAction", text));
@@ -43,7 +48,7 @@ pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
 
 impl Iam {
     /// Looks at the role that the form names.
-    fn role<R>(&self, form: &Form, look: impl FnOnce(&Role) -> Result<R, Refusal>) -> Result<R, Refusal> {
+    pub(super) fn role<R>(&self, form: &Form, look: impl FnOnce(&Role) -> Result<R, Refusal>) -> Result<R, Refusal> {
         let name = form.role_name()?;
         self.roles.read(|roles| look(roles.roles.get(&name.to_lowercase()).ok_or_else(|| no_role(name))?))
     }
@@ -58,7 +63,7 @@ impl Iam {
         })
     }
 
-    fn write<R>(&self, change: impl FnOnce(&mut Roles) -> Result<R, Refusal>) -> Result<R, Refusal> {
+    pub(super) fn write<R>(&self, change: impl FnOnce(&mut Roles) -> Result<R, Refusal>) -> Result<R, Refusal> {
         self.roles.write(change)
     }
 }
@@ -68,14 +73,15 @@ fn create_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
     let role = Role {
         name: name.to_owned(),
         path: path.to_owned(),
-        id: role_id(),
-        arn: format!("arn:aws:iam::{}:role{path}{name}", iam.account),
+        id: unique_id("AROA"),
+        arn: iam.arn("role", path, name),
         created: Timestamp::now(),
         description: form.description()?.map(str::to_owned),
         max_session_s: form.max_session_s()?,
         trust: form.trust("AssumeRolePolicyDocument")?.to_owned(),
         policies: std::collections::BTreeMap::new(),
         tags: form.tags()?,
+        attached: Vec::new(),
     };
     let key = name.to_lowercase();
     iam.write(|roles| {
@@ -113,6 +119,10 @@ fn delete_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
     let key = name.to_lowercase();
     iam.write(|roles| {
         let role = roles.roles.get(&key).ok_or_else(|| no_role(name))?;
+        if !role.attached.is_empty() {
+            let text = "Cannot delete entity, must detach all policies first.";
+            return Err(Refusal::new(409, "DeleteConflict", text));
+        }
         if !role.policies.is_empty() {
             let text = "Cannot delete entity, must delete policies first.";
             return Err(Refusal::new(409, "DeleteConflict", text));
@@ -203,7 +213,11 @@ fn list_tags(iam: &Iam, form: &Form) -> Result<String, Refusal> {
 }
 
 /// One page of a list whose keys ascend; the marker is the last key of the page before.
-fn page<'a>(form: &Form, name: &str, items: impl Iterator<Item = (&'a str, String)>) -> Result<String, Refusal> {
+pub(super) fn page<'a>(
+    form: &Form,
+    name: &str,
+    items: impl Iterator<Item = (&'a str, String)>,
+) -> Result<String, Refusal> {
     let max = form.max_items()?;
     let marker = form.get("Marker");
     let rest: Vec<(&str, String)> = items.filter(|(key, _)| marker.is_none_or(|marker| *key > marker)).collect();
@@ -221,7 +235,7 @@ fn in_role(members: &str) -> String {
     format!("<Role>{members}</Role>")
 }
 
-fn no_role(name: &str) -> Refusal {
+pub(super) fn no_role(name: &str) -> Refusal {
     Refusal::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
@@ -229,14 +243,9 @@ fn no_policy(name: &str) -> Refusal {
     Refusal::new(404, "NoSuchEntity", format!("The role policy with name {name} cannot be found."))
 }
 
-fn no_managed_policy(iam: &Iam, form: &Form, what: &str) -> Result<Refusal, Refusal> {
-    let arn = form.get("PolicyArn").unwrap_or_default();
-    iam.role(form, |_| Ok(Refusal::new(404, "NoSuchEntity", format!("Policy {arn} {what}."))))
-}
-
-/// `AROA` and 17 characters of base 32, as on AWS.
-fn role_id() -> String {
+/// A prefix and 17 characters of base 32, as on AWS: `AROA` for a role, `ANPA` for a managed policy.
+pub(super) fn unique_id(prefix: &str) -> String {
     let mut rng = rand::rng();
     let tail = (0..17).map(|_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[rng.random_range(0..32)]));
-    "AROA".chars().chain(tail).collect()
+    prefix.chars().chain(tail).collect()
 }

@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::keys::{Keys, Known};
+
 /// What a policy is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
@@ -13,10 +15,21 @@ pub(super) struct Question<'a> {
     pub(super) action: &'a str,
     /// ARN; none for a trust policy, which is about its own role.
     pub(super) resource: Option<&'a str>,
-    /// Service principal that asks; none when the policy is the asker's own.
-    pub(super) service: Option<&'a str>,
-    /// Condition keys, whose case does not matter, and their values.
-    pub(super) context: &'a [(&'a str, &'a str)],
+    /// Who asks.
+    pub(super) asker: Asker<'a>,
+    /// Condition keys of the request.
+    pub(super) keys: &'a Keys,
+}
+
+/// Who asks a policy.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker<'a> {
+    /// Whoever the policy belongs to.
+    Own,
+    /// A service, by its principal.
+    Service(&'a str),
+    /// A user or a session, which these `AWS` principals stand for.
+    Principals(&'a [&'a str]),
 }
 
 /// What policies answer.
@@ -186,10 +199,10 @@ impl Statement {
     /// Whether the statement is about the question; none when that cannot be decided.
     fn applies(&self, question: Question<'_>) -> Option<bool> {
         let parts = [
-            self.names_principal(question.service),
+            self.names_principal(question.asker),
             self.names_action(question.action),
             self.names_resource(question.resource),
-            self.conditions_met(question.context),
+            self.conditions_met(question.keys),
         ];
         if parts.contains(&Some(false)) {
             Some(false)
@@ -198,14 +211,19 @@ impl Statement {
         }
     }
 
-    fn names_principal(&self, service: Option<&str>) -> Option<bool> {
-        let Some(service) = service else { return Some(true) };
-        match &self.principal {
+    fn names_principal(&self, asker: Asker<'_>) -> Option<bool> {
+        match (asker, &self.principal) {
+            (Asker::Own, _) => Some(true),
             // Anyone is any account; whether that includes services is not worth opening a role for.
-            None | Some(Principal::Anyone(_)) => None,
-            Some(Principal::Kinds(kinds)) => {
-                let services = kinds.get("Service").map(values).unwrap_or_default();
-                Some(services.iter().any(|named| named.eq_ignore_ascii_case(service)))
+            (_, None) | (Asker::Service(_), Some(Principal::Anyone(_))) => None,
+            (Asker::Principals(all), Some(Principal::Anyone(_))) => Some(all.contains(&"*")),
+            (Asker::Service(service), Some(Principal::Kinds(kinds))) => {
+                let named = kinds.get("Service").map(values).unwrap_or_default();
+                Some(named.iter().any(|named| named.eq_ignore_ascii_case(service)))
+            }
+            (Asker::Principals(all), Some(Principal::Kinds(kinds))) => {
+                let named = kinds.get("AWS").map(values).unwrap_or_default();
+                Some(named.iter().any(|named| all.contains(&named.as_str())))
             }
         }
     }
@@ -235,13 +253,11 @@ impl Statement {
         if list.iter().any(|pattern| has_variable(pattern)) { None } else { Some(!wanted) }
     }
 
-    fn conditions_met(&self, context: &[(&str, &str)]) -> Option<bool> {
+    fn conditions_met(&self, known: &Keys) -> Option<bool> {
         let mut met = Some(true);
         for (operator, keys) in &self.condition {
-            let keys = keys.as_object()?;
-            for (key, wanted) in keys {
-                let actual = context.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| *value);
-                match condition(operator, actual, &values(wanted)) {
+            for (key, wanted) in keys.as_object()? {
+                match condition(operator, &known.get(key), &values(wanted)) {
                     Some(true) => {}
                     Some(false) => return Some(false),
                     None => met = None,
@@ -252,10 +268,30 @@ impl Statement {
     }
 }
 
-/// One condition key under one operator. AWS lets a negated operator hold when its key is missing; here a key may be
-/// missing only because nobody supplied it, so that is undecided too.
-fn condition(operator: &str, actual: Option<&str>, wanted: &[String]) -> Option<bool> {
-    let (matches, negated): (fn(&str, &str) -> bool, bool) = match operator {
+/// Which of a key's values an operator must hold for.
+#[derive(Clone, Copy)]
+enum Quantifier {
+    Any,
+    All,
+}
+
+/// One condition key under one operator; none when that cannot be decided. A key that the request is known to lack is
+/// judged as AWS judges it: only negated operators, `IfExists` and `ForAllValues` hold then.
+fn condition(operator: &str, known: &Known<'_>, wanted: &[String]) -> Option<bool> {
+    if operator == "Null" {
+        let absent = match known {
+            Known::Unknown => return None,
+            known => *known == Known::Absent,
+        };
+        return Some(wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(if absent { "true" } else { "false" })));
+    }
+    let (name, quantifier) = match operator.split_once(':') {
+        Some(("ForAllValues", name)) => (name, Some(Quantifier::All)),
+        Some(("ForAnyValue", name)) => (name, Some(Quantifier::Any)),
+        _ => (operator, None),
+    };
+    let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
+    let (matches, negated): (fn(&str, &str) -> bool, bool) = match name {
         "StringEquals" => (|wanted, actual| wanted == actual, false),
         "StringNotEquals" => (|wanted, actual| wanted == actual, true),
         "StringEqualsIgnoreCase" | "Bool" => (str::eq_ignore_ascii_case, false),
@@ -266,11 +302,25 @@ fn condition(operator: &str, actual: Option<&str>, wanted: &[String]) -> Option<
         "ArnNotLike" | "ArnNotEquals" => (arn_like, true),
         _ => return None,
     };
-    let actual = actual?;
+    let values = match known {
+        Known::Unknown => return None,
+        Known::Absent => {
+            return Some(match quantifier {
+                Some(Quantifier::All) => true,
+                Some(Quantifier::Any) => if_exists,
+                None => negated || if_exists,
+            });
+        }
+        Known::Values(values) => values,
+    };
     if wanted.iter().any(|wanted| has_variable(wanted)) {
         return None;
     }
-    Some(wanted.iter().any(|wanted| matches(wanted, actual)) != negated)
+    let holds = |actual: &&str| wanted.iter().any(|wanted| matches(wanted, actual)) != negated;
+    Some(match quantifier {
+        Some(Quantifier::All) => values.iter().all(holds),
+        _ => values.iter().any(holds),
+    })
 }
 
 fn has_variable(pattern: &str) -> bool {

@@ -1,18 +1,23 @@
 use serde_json::{Value, json};
 
+use super::super::keys::Tags;
 use super::*;
 
 const MODEL: &str = "arn:aws:s3:::bucket/models/a.tar.gz";
 
 fn ask(statements: &Value, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
+    ask_with(statements, action, resource, &Keys::from(context))
+}
+
+fn ask_with(statements: &Value, action: &str, resource: &str, keys: &Keys) -> Decision {
     let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-    decide([document.as_str()], Question { action, resource: Some(resource), service: None, context })
+    decide([document.as_str()], Question { action, resource: Some(resource), asker: Asker::Own, keys })
 }
 
 fn trusts(statement: &Value, context: &[(&str, &str)]) -> bool {
     let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    let service = Some("sagemaker.amazonaws.com");
-    let question = Question { action: "sts:AssumeRole", resource: None, service, context };
+    let (asker, keys) = (Asker::Service("sagemaker.amazonaws.com"), &Keys::from(context));
+    let question = Question { action: "sts:AssumeRole", resource: None, asker, keys };
     decide([document.as_str()], question) == Decision::Allowed
 }
 
@@ -74,8 +79,9 @@ fn conditions_are_met_as_on_aws() {
 fn what_cannot_be_decided_neither_allows_nor_lets_pass() {
     let undecidable = [
         json!({"Condition": {"NumericLessThan": {"s3:max-keys": "10"}}}),
-        json!({"Condition": {"StringEqualsIfExists": {"s3:prefix": "x"}}}),
-        json!({"Condition": {"ForAnyValue:StringEquals": {"s3:prefix": "x"}}}),
+        json!({"Condition": {"StringEqualsIfExists": {"aws:nobody-said": "x"}}}),
+        json!({"Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "x"}}}),
+        json!({"Condition": {"Null": {"aws:RequestTag/team": "false"}}}),
         json!({"Condition": {"StringEquals": {"aws:nobody-said": "x"}}}),
         json!({"Condition": {"StringNotEquals": {"aws:nobody-said": "x"}}}),
         json!({"Condition": {"StringLike": {"s3:prefix": "${aws:username}/*"}}}),
@@ -97,6 +103,52 @@ fn what_cannot_be_decided_neither_allows_nor_lets_pass() {
             );
         }
     }
+}
+
+#[test]
+fn tags_are_known_to_be_there_or_not() {
+    let mut keys = Keys::default();
+    keys.put_request_tags([("team".to_owned(), "fraud".to_owned()), ("Cost".to_owned(), "7".to_owned())].into());
+    keys.put_resource_tags(Tags::new());
+    let cases = [
+        ("StringEquals", "aws:RequestTag/team", json!("fraud"), true),
+        ("StringEquals", "AWS:requesttag/team", json!("fraud"), true),
+        ("StringEquals", "aws:RequestTag/Team", json!("fraud"), false),
+        ("StringNotEquals", "aws:RequestTag/Team", json!("fraud"), true),
+        ("StringEqualsIfExists", "aws:RequestTag/Team", json!("fraud"), true),
+        ("StringEqualsIfExists", "aws:RequestTag/team", json!("other"), false),
+        ("Null", "aws:RequestTag/team", json!("true"), false),
+        ("Null", "aws:RequestTag/Team", json!(true), true),
+        ("ForAllValues:StringEquals", "aws:TagKeys", json!(["team", "Cost", "more"]), true),
+        ("ForAllValues:StringEquals", "aws:TagKeys", json!(["team"]), false),
+        ("ForAnyValue:StringLike", "aws:TagKeys", json!(["te*"]), true),
+        ("ForAnyValue:StringNotEquals", "aws:TagKeys", json!(["team", "Cost"]), false),
+        ("StringEquals", "aws:ResourceTag/team", json!("fraud"), false),
+        ("Null", "aws:ResourceTag/team", json!("true"), true),
+    ];
+    for (operator, key, wanted, met) in cases {
+        let condition = json!({operator: {key: wanted}});
+        let statements = json!([{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}]);
+        let allowed = ask_with(&statements, "iam:CreateRole", "arn:aws:iam::1:role/r", &keys) == Decision::Allowed;
+        assert_eq!(allowed, met, "{statements}");
+    }
+}
+
+#[test]
+fn a_role_trusts_the_principals_it_names() {
+    let asks = |principal: Value, all: &[&str]| {
+        let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"});
+        let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let (asker, keys) = (Asker::Principals(all), &Keys::default());
+        let question = Question { action: "sts:AssumeRole", resource: None, asker, keys };
+        decide([document.as_str()], question) == Decision::Allowed
+    };
+    let role = "arn:aws:iam::1:role/r";
+    assert!(asks(json!({"AWS": [role, "2"]}), &[role, "*"]));
+    assert!(asks(json!("*"), &[role, "*"]));
+    assert!(!asks(json!({"AWS": "arn:aws:iam::1:root"}), &[role, "*"]));
+    assert!(asks(json!({"AWS": "1"}), &["1", "arn:aws:iam::1:root"]));
+    assert!(!asks(json!({"Service": "lambda.amazonaws.com"}), &[role, "*"]));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) async fn create(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let architecture = validate::architecture(given.architectures.as_deref())?;
     let archive = code::fetch(cloud, code).await?;
     let arn = lambda.names.arn(&name);
-    may_run_as(cloud, call, &role, &arn)?;
+    may_run_as(cloud, &role, &arn)?;
     lambda.code.keep(&archive).map_err(|error| refuse::fault(&error))?;
 
     let mut function = blank(name, arn, &archive);
@@ -53,14 +53,9 @@ pub(super) async fn create(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     Ok(call::json_status(201, &function.configuration()))
 }
 
-/// Whether Lambda may act as the role, and the caller may tell it to.
-pub(super) fn may_run_as(cloud: &Cloud, call: &Call, role: &str, function_arn: &str) -> Result<(), Refusal> {
-    if let Some(caller) = &call.caller.role {
-        let service = [("iam:PassedToService", "lambda.amazonaws.com")];
-        let passed = cloud.iam.authorize_with(caller, "iam:PassRole", role, &service);
-        passed.map_err(|why| Refusal::new(403, "AccessDeniedException", why))?;
-    }
-    if cloud.iam.may_assume(role, "lambda.amazonaws.com", function_arn) {
+/// Whether Lambda may act as the role.
+pub(super) fn may_run_as(cloud: &Cloud, role: &str, function_arn: &str) -> Result<(), Refusal> {
+    if cloud.iam.may_assume(role, super::PRINCIPAL, function_arn) {
         Ok(())
     } else {
         Err(refuse::invalid(refuse::CANNOT_ASSUME))

@@ -273,8 +273,7 @@ fn log(cloud: &Arc<Cloud>, function: &Function) -> Log {
     let group = function.logging.log_group.clone();
     let id = hex::encode(rand::random::<[u8; 16]>());
     let stream = format!("{}/[$LATEST]{id}", Timestamp::now().strftime("%Y/%m/%d"));
-    let config = &cloud.config;
-    let resource = format!("arn:aws:logs:{}:{}:log-group:{group}:log-stream:{stream}", config.region, config.account);
+    let resource = cloud.config.arn("logs", &format!("log-group:{group}:log-stream:{stream}"));
     let permitted = ["logs:CreateLogStream", "logs:PutLogEvents"]
         .iter()
         .all(|action| cloud.iam.authorize(&function.role, action, &resource).is_ok());

@@ -11,6 +11,7 @@ pub(crate) mod fixture;
 mod function;
 mod invoke;
 mod names;
+mod needs;
 mod output;
 mod permission;
 mod policy;
@@ -41,6 +42,10 @@ use crate::state::{Persisted, StateError};
 
 use function::Function;
 use names::Names;
+pub use needs::needs;
+
+/// Who assumes a function's role.
+const PRINCIPAL: &str = "lambda.amazonaws.com";
 
 /// The service's state.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Lambda {
             functions: Persisted::open(&dir, "functions")?,
             code: code::Store::open(&dir)?,
             pools: Arc::default(),
-            names: Names { region: config.region.clone(), account: config.account.clone() },
+            names: Names::new(config),
             settle: config.delays.lambda_settle,
         })
     }
@@ -142,7 +147,7 @@ pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         (method, ["2015-03-31", "functions", given, rest @ ..]) => {
             let name = cloud.lambda.names.resolve(given, request::query(call, "Qualifier"))?;
             match (method, rest) {
-                (&Method::GET, []) => settings::get_function(cloud, &name),
+                (&Method::GET, []) => settings::get_function(cloud, call, &name),
                 (&Method::GET, ["configuration"]) => settings::get_configuration(cloud, &name),
                 (&Method::DELETE, []) => settings::delete_function(cloud, &name),
                 (&Method::PUT, ["code"]) => update::update_code(cloud, call, &name).await,

@@ -1,6 +1,7 @@
 //! The ways to name a function.
 
 use crate::call::Refusal;
+use crate::cloud::Config;
 
 use super::refuse;
 
@@ -14,12 +15,17 @@ pub(super) struct Names {
     pub(super) region: String,
     /// Twelve digits.
     pub(super) account: String,
+    partition: &'static str,
 }
 
 impl Names {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { region: config.region.clone(), account: config.account.clone(), partition: config.partition() }
+    }
+
     /// A function's ARN.
     pub(super) fn arn(&self, name: &str) -> String {
-        format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account)
+        format!("arn:{}:lambda:{}:{}:function:{name}", self.partition, self.region, self.account)
     }
 
     /// The bare name behind a name, a partial ARN (`account:function:name`) or an ARN, each with or without a

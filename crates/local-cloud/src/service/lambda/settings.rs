@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Cloud;
 use crate::call::{self, Call, Reply};
+use crate::permission::Permission;
 
 use super::{refuse, request, validate};
 
@@ -18,12 +19,17 @@ const UNRESERVED_MINIMUM: u32 = 100;
 /// Functions on a page.
 const MAX_ITEMS: usize = 50;
 
-/// Answers `GetFunction`. The archive cannot be fetched from here, so `Code` has no `Location`.
-pub(super) fn get_function(cloud: &Cloud, name: &str) -> Reply {
+/// Answers `GetFunction`. The archive cannot be fetched from here, so `Code` has no `Location`. Whoever may not list tags
+/// is told so in the stead of them. Source: botocore, `TagsError`.
+pub(super) fn get_function(cloud: &Cloud, call: &Call, name: &str) -> Reply {
     let function = cloud.lambda.function(name)?;
     let mut shown = json!({ "Configuration": function.configuration(), "Code": { "RepositoryType": "S3" } });
     if !function.tags.is_empty() {
-        shown["Tags"] = json!(function.tags);
+        let may_list = Permission::new("lambda:ListTags", function.arn.as_str()).bearing(function.tags.clone());
+        match cloud.iam.ask(&call.caller, &may_list) {
+            Ok(()) => shown["Tags"] = json!(function.tags),
+            Err(message) => shown["TagsError"] = json!({ "ErrorCode": "AccessDeniedException", "Message": message }),
+        }
     }
     if let Some(reserved) = function.reserved {
         shown["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });

@@ -371,3 +371,23 @@ async fn functions_survive_a_restart() {
         "404 ResourceNotFoundException Function not found: arn:aws:lambda:us-east-1:123456789012:function:echo"
     );
 }
+
+#[tokio::test]
+async fn whoever_may_not_list_tags_is_told_so_in_their_stead() {
+    let fixture = Fixture::new().await;
+    let mut create = creation("echo", &echo());
+    create["Tags"] = json!({ "runner:pipeline": "fraud" });
+    fixture.send(Method::POST, "/2015-03-31/functions", create).await.unwrap();
+    let mut get = call(Method::GET, "/2015-03-31/functions/echo", String::new());
+    let shown = handle(&fixture.cloud, &get).await.unwrap();
+    let shown: Value = serde_json::from_slice(shown.body()).unwrap();
+    assert_eq!(shown["Tags"]["runner:pipeline"], "fraud");
+    get.caller.role = Some("arn:aws:iam::123456789012:role/nobody".to_owned());
+    let hidden = handle(&fixture.cloud, &get).await.unwrap();
+    let hidden: Value = serde_json::from_slice(hidden.body()).unwrap();
+    assert_eq!(hidden["Tags"], Value::Null);
+    assert_eq!(hidden["TagsError"]["ErrorCode"], "AccessDeniedException");
+    let message = hidden["TagsError"]["Message"].as_str().unwrap();
+    assert!(message.contains("perform: lambda:ListTags on resource: "), "{message}");
+    fixture.cloud.shut_down().await;
+}

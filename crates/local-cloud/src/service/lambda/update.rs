@@ -54,7 +54,7 @@ pub(super) fn update_configuration(cloud: &Arc<Cloud>, call: &Call, name: &str) 
     validate::settings(&given)?;
     before.ready_to_change(given.revision_id.as_deref())?;
     if let Some(role) = &given.role {
-        may_run_as(cloud, call, role, &before.arn)?;
+        may_run_as(cloud, role, &before.arn)?;
     }
     let changed = lambda.change(name, |function| {
         function.ready_to_change(given.revision_id.as_deref())?;

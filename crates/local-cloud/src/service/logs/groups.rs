@@ -209,6 +209,22 @@ fn tags(body: &Value) -> Result<BTreeMap<String, String>, Refusal> {
     Ok(tags.iter().map(text).collect())
 }
 
+/// The group that a request is about, if it names one.
+pub(super) fn named<'a>(logs: &Logs, body: &'a Value) -> Option<&'a str> {
+    if let Some(arn) = text(body, "resourceArn") {
+        return arn.strip_prefix(&logs.arn(""));
+    }
+    let identifier = || text(body, "logGroupIdentifier").map(|id| id.splitn(7, ':').nth(6).unwrap_or(id));
+    text(body, "logGroupName").or_else(identifier)
+}
+
+/// The tags that a request would put or take away.
+pub(super) fn put_tags(body: &Value) -> BTreeMap<String, String> {
+    let keys = body["tagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let keys = keys.map(|key| (key.to_owned(), String::new()));
+    tags(body).unwrap_or_default().into_iter().chain(keys).collect()
+}
+
 /// `logGroupName`, or the name in `logGroupIdentifier`.
 pub(super) fn group_name(body: &Value) -> Result<&str, Refusal> {
     let name = match (text(body, "logGroupName"), text(body, "logGroupIdentifier")) {

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderMap, Uri};
+use jiff::Timestamp;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::dto::{CopyObjectInput, CopySource};
 use s3s::path::S3Path;
 use s3s::{S3Request, S3Result};
 
+use super::needs::{Asked, resource};
 use super::{bucket, refuse};
 use crate::Cloud;
 use crate::call::{Caller, Refusal};
+use crate::permission::Permission;
+use crate::service::iam::Keys;
 use crate::signature;
 
 /// Tells `s3s` the secrets and what their holders may do.
@@ -48,16 +52,15 @@ impl S3Access for Access {
         if owner("x-amz-source-expected-bucket-owner").is_some_and(|owner| owner != self.0.config.account) {
             return Err(refuse::access_denied().into());
         }
-        let query = context.uri().query().unwrap_or_default();
-        let versioned = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "versionId");
-        // Each key of a `DeleteObjects` is judged by itself, when the list has been read.
-        if let Some(action) = action(context.s3_op().name(), versioned) {
-            let listed: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
-                .filter(|(name, _)| matches!(&**name, "prefix" | "delimiter" | "max-keys"))
-                .map(|(name, value)| (format!("s3:{name}"), value.into_owned()))
-                .collect();
-            let conditions: Vec<(&str, &str)> = listed.iter().map(|(name, value)| (&**name, &**value)).collect();
-            authorize_with(&self.0, &caller, &action, &resource(bucket, key), &conditions)?;
+        let operation = context.s3_op().name();
+        // Anybody is told that there is no such bucket: it has no owner who could allow or deny anything.
+        if operation != "CreateBucket" && bucket.is_some_and(|bucket| !self.0.s3.exists(bucket)) {
+            return Err(refuse::no_such_bucket().into());
+        }
+        let partition = self.0.config.partition();
+        let asked = Asked { partition, bucket, key, uri: context.uri(), headers: context.headers() };
+        for need in asked.needs(operation) {
+            ask(&self.0, &caller, &need)?;
         }
         context.extensions_mut().insert(caller);
         Ok(())
@@ -67,7 +70,8 @@ impl S3Access for Access {
         let CopySource::Bucket { bucket, key, version_id } = &request.input.copy_source else { return Ok(()) };
         let Some(caller) = request.extensions.get::<Caller>() else { return Err(refuse::access_denied().into()) };
         let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        Ok(authorize(&self.0, caller, action, &resource(Some(bucket), Some(key)))?)
+        let resource = resource(self.0.config.partition(), Some(bucket), Some(key));
+        Ok(ask(&self.0, caller, &Permission::new(action, resource))?)
     }
 }
 
@@ -85,6 +89,9 @@ pub(super) fn caller(
         let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         query.find(|(name, _)| name == "X-Amz-Security-Token").map(|(_, token)| token.into_owned())
     });
+    if key.has_ended(Timestamp::now()) {
+        return Err(Refusal::new(400, "ExpiredToken", "The provided token has expired."));
+    }
     if signature::same(token.as_deref().unwrap_or_default(), key.session_token.as_deref().unwrap_or_default()) {
         Ok(key.caller)
     } else {
@@ -92,69 +99,25 @@ pub(super) fn caller(
     }
 }
 
-/// Lets the account do anything and a role what its policies allow, unless the bucket's own policy says otherwise.
-pub(crate) fn authorize(cloud: &Cloud, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
-    authorize_with(cloud, caller, action, resource, &[])
-}
+/// What is not denied to the account itself, so that a mistake in a policy can be mended. Source: IAM user guide, of
+/// the root user. The account's own key stands for that user here, since there is no other.
+const OWNERS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 
-/// The same, with condition keys of the request, for example `s3:prefix`.
-pub(crate) fn authorize_with(
-    cloud: &Cloud,
-    caller: &Caller,
-    action: &str,
-    resource: &str,
-    conditions: &[(&str, &str)],
-) -> Result<(), Refusal> {
-    let bucket = resource.strip_prefix("arn:aws:s3:::").and_then(|name| name.split('/').next());
-    let policy = bucket.and_then(|bucket| cloud.s3.policy(bucket));
-    let verdict = cloud.iam.authorize_on(caller, action, resource, conditions, policy.as_deref());
+/// Asks IAM, which hears the bucket's own policy beside those of the caller.
+pub(super) fn ask(cloud: &Cloud, caller: &Caller, permission: &Permission) -> Result<(), Refusal> {
+    let prefix = format!("arn:{}:s3:::", cloud.config.partition());
+    let bucket = permission.resource.strip_prefix(&prefix).and_then(|name| name.split('/').next());
+    let heard = caller.role.is_some() || !OWNERS.contains(&permission.action.as_str());
+    let policy = bucket.filter(|_| heard).and_then(|bucket| cloud.s3.policy(bucket));
+    let verdict = cloud.iam.ask(caller, &permission.clone().under(policy));
     verdict.map_err(|message| Refusal::new(403, "AccessDenied", message))
 }
 
 /// Whether a role may, which another service asks that acts as the role.
-pub(crate) fn may(cloud: &Cloud, role: &str, action: &str, resource: &str, conditions: &[(&str, &str)]) -> bool {
+pub(crate) fn may(cloud: &Cloud, role: &str, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
     let caller = Caller { arn: role.to_owned(), role: Some(role.to_owned()) };
-    authorize_with(cloud, &caller, action, resource, conditions).is_ok()
-}
-
-/// ARN of a bucket or object; of all buckets when there is none.
-pub(super) fn resource(bucket: Option<&str>, key: Option<&str>) -> String {
-    match (bucket, key) {
-        (Some(bucket), Some(key)) => format!("arn:aws:s3:::{bucket}/{key}"),
-        (Some(bucket), None) => format!("arn:aws:s3:::{bucket}"),
-        _ => "*".to_owned(),
-    }
-}
-
-/// The permission an operation needs, where it has one. Source: "Actions, resources, and condition keys for
-/// Amazon S3".
-fn action(operation: &str, versioned: bool) -> Option<String> {
-    let name = match operation {
-        "DeleteObjects" => return None,
-        "HeadObject" | "GetObject" if versioned => "GetObjectVersion",
-        "HeadObject" => "GetObject",
-        "DeleteObject" if versioned => "DeleteObjectVersion",
-        "GetObjectTagging" if versioned => "GetObjectVersionTagging",
-        "PutObjectTagging" if versioned => "PutObjectVersionTagging",
-        "DeleteObjectTagging" if versioned => "DeleteObjectVersionTagging",
-        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",
-        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
-        "ListObjectVersions" => "ListBucketVersions",
-        "ListBuckets" => "ListAllMyBuckets",
-        "ListMultipartUploads" => "ListBucketMultipartUploads",
-        "ListParts" => "ListMultipartUploadParts",
-        "DeleteBucketTagging" => "PutBucketTagging",
-        "GetBucketEncryption" => "GetEncryptionConfiguration",
-        "PutBucketEncryption" | "DeleteBucketEncryption" => "PutEncryptionConfiguration",
-        "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
-        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => "PutLifecycleConfiguration",
-        "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
-        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
-        "DeleteBucketOwnershipControls" => "PutBucketOwnershipControls",
-        // The rest are called as their permissions are.
-        same => same,
-    };
-    Some(format!("s3:{name}"))
+    let permission = Permission { keys: Keys::from(context), ..Permission::new(action, resource) };
+    ask(cloud, &caller, &permission).is_ok()
 }
 
 #[cfg(test)]
@@ -262,9 +225,9 @@ mod tests {
         let session = with_role(&cloud).await;
         let get = async |path, query| answer(&cloud, signed(&session, path, query)).await;
         assert_eq!(get("/data/models/a", "x-id=GetObject").await, "200 ");
-        insta::assert_snapshot!(get("/data/other/b", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::data/other/b because no identity-based policy allows the s3:GetObject action</Message></Error>");
-        insta::assert_snapshot!(get("/data/models/none", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
-        insta::assert_snapshot!(get("/data", "list-type=2").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::data because no identity-based policy allows the s3:ListBucket action</Message></Error>");
+        insta::assert_snapshot!(get("/data/other/b", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::data/other/b&quot; because no identity-based policy allows the s3:GetObject action</Message></Error>");
+        insta::assert_snapshot!(get("/data/models/none", "x-id=GetObject").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: &quot;arn:aws:s3:::data&quot; because no identity-based policy allows the s3:ListBucket action</Message></Error>");
+        insta::assert_snapshot!(get("/data", "list-type=2").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: &quot;arn:aws:s3:::data&quot; because no identity-based policy allows the s3:ListBucket action</Message></Error>");
         assert!(get("/data", "list-type=2&prefix=models%2F").await.starts_with("200 "));
     }
 
@@ -293,11 +256,25 @@ mod tests {
             &cloud,
             r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::data/models/*"}"#,
         );
-        insta::assert_snapshot!(get("/data/models/a").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::data/models/a with an explicit deny in a resource-based policy</Message></Error>");
+        insta::assert_snapshot!(get("/data/models/a").await, @"403 <Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::data/models/a&quot; with an explicit deny in a resource-based policy</Message></Error>");
         assert!(!may(&cloud, ROLE, "s3:GetObject", "arn:aws:s3:::data/models/a", &[]));
         let owner = Caller { arn: "arn:aws:iam::123456789012:user/local".to_owned(), role: None };
-        assert!(authorize(&cloud, &owner, "s3:GetObject", "arn:aws:s3:::data/models/a").is_err());
-        assert_eq!(authorize(&cloud, &owner, "s3:GetObject", "arn:aws:s3:::data/other/b"), Ok(()));
+        let owners =
+            |key: &str| ask(&cloud, &owner, &Permission::new("s3:GetObject", format!("arn:aws:s3:::data/{key}")));
+        assert!(owners("models/a").is_err());
+        assert_eq!(owners("other/b"), Ok(()));
+
+        // Whoever locked themselves out can mend the policy, with the account's own key.
+        put_policy(
+            &cloud,
+            r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"]}"#,
+        );
+        assert!(owners("other/b").is_err());
+        let role = Caller { arn: ROLE.to_owned(), role: Some(ROLE.to_owned()) };
+        for action in OWNERS {
+            let need = Permission::new(action, "arn:aws:s3:::data");
+            assert!(ask(&cloud, &owner, &need).is_ok() && ask(&cloud, &role, &need).is_err(), "{action}");
+        }
     }
 
     #[tokio::test]
@@ -320,16 +297,5 @@ mod tests {
         assert_eq!(ask(Some("another's")).unwrap_err().code, "InvalidToken");
         let caller = ask(Some(&session.session_token)).unwrap();
         assert_eq!(caller.role.as_deref(), Some(ROLE));
-    }
-
-    #[test]
-    fn operations_need_the_permissions_that_policies_name() {
-        let of = |operation, versioned| action(operation, versioned).unwrap_or_default();
-        assert_eq!(of("GetObject", false), "s3:GetObject");
-        assert_eq!(of("HeadObject", true), "s3:GetObjectVersion");
-        assert_eq!(of("HeadBucket", false), "s3:ListBucket");
-        assert_eq!(of("UploadPart", false), "s3:PutObject");
-        assert_eq!(of("PutBucketVersioning", false), "s3:PutBucketVersioning");
-        assert_eq!(action("DeleteObjects", false), None);
     }
 }

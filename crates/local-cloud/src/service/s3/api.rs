@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use s3s::dto;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
+use super::needs::resource;
 use super::{access, refuse};
 use crate::Cloud;
 use crate::call::Caller;
+use crate::permission::Permission;
 
 /// The operations on one cloud.
 pub(super) struct Api(pub(super) Arc<Cloud>);
@@ -19,7 +21,8 @@ impl Api {
         let absent = |error: &S3Error| matches!(error.code(), S3ErrorCode::NoSuchKey);
         match (result, caller) {
             (Err(error), Some(caller)) if absent(&error) => {
-                access::authorize(&self.0, caller, "s3:ListBucket", &access::resource(Some(bucket), None))?;
+                let bucket = resource(self.0.config.partition(), Some(bucket), None);
+                access::ask(&self.0, caller, &Permission::new("s3:ListBucket", bucket))?;
                 Err(error)
             }
             (result, _) => result,
@@ -53,8 +56,8 @@ impl s3s::S3 for Api {
         let bucket = request.input.bucket.clone();
         request.input.delete.objects.retain(|object| {
             let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-            let resource = access::resource(Some(&bucket), Some(&object.key));
-            let verdict = access::authorize(&self.0, &caller, action, &resource);
+            let resource = resource(self.0.config.partition(), Some(&bucket), Some(&object.key));
+            let verdict = access::ask(&self.0, &caller, &Permission::new(action, resource));
             if let Err(refusal) = &verdict {
                 refused.push(dto::Error {
                     code: Some(refusal.code.clone()),

@@ -9,11 +9,13 @@ use s3s::route::S3Route;
 use s3s::{Body, S3Request, S3Response, S3Result};
 use serde::Deserialize;
 
-use super::access;
 use super::bucket::Wanted;
-use super::refuse;
+use super::needs::{Asked, resource};
+use super::{access, refuse};
 use crate::Cloud;
 use crate::call::Refusal;
+use crate::permission::Permission;
+use crate::service::iam::Tags;
 
 /// Bytes of a `CreateBucket` body; 50 tags of full length fit.
 const MAX_BODY: usize = 128 * 1024;
@@ -52,8 +54,24 @@ impl S3Route for CreateRoute {
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
         let caller = access::caller(&self.0, request.credentials.as_ref(), &request.headers, &request.uri)?;
-        let resource = format!("arn:aws:s3:::{}", bucket_of(&request.uri).unwrap_or_default());
-        Ok(access::authorize(&self.0, &caller, "s3:CreateBucket", &resource)?)
+        // The body stays where it is, to be read again.
+        let body = request.input.store_all_limited(MAX_BODY).await.map_err(|_| refuse::malformed_xml())?;
+        let partition = self.0.config.partition();
+        let (uri, headers) = (&request.uri, &request.headers);
+        let asked = Asked { partition, bucket: bucket_of(uri), key: None, uri, headers };
+        let mut needs = asked.needs("CreateBucket");
+        let tags: Tags = read(&body)?.tags.into_iter().collect();
+        if !tags.is_empty() {
+            let bucket = resource(partition, bucket_of(uri), None);
+            needs.push(Permission::new("s3:TagResource", bucket));
+        }
+        if headers.get("x-amz-acl").is_some_and(|acl| acl != "private") {
+            needs.push(Permission::new("s3:PutBucketAcl", resource(partition, bucket_of(uri), None)));
+        }
+        for need in needs {
+            access::ask(&self.0, &caller, &need.putting(tags.clone()))?;
+        }
+        Ok(())
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {

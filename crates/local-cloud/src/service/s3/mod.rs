@@ -13,6 +13,7 @@ mod index;
 mod listing;
 mod meta;
 mod multipart;
+mod needs;
 mod object;
 mod own;
 mod policy;

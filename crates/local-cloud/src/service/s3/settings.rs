@@ -194,7 +194,7 @@ impl S3 {
         Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(kept.ok_or_else(missing)?) }))
     }
 
-    pub(super) fn put_bucket_policy(
+    pub(crate) fn put_bucket_policy(
         &self,
         input: &PutBucketPolicyInput,
     ) -> S3Result<S3Response<PutBucketPolicyOutput>> {

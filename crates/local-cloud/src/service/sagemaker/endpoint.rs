@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 use super::container;
 use super::deploy;
 use super::endpoint_config::{self, fleet};
+use super::quota;
 use super::record::{Endpoint, Fleet, Names, Status, Variant, absent, invalid, now, taken};
 use super::rollout::{Deployment, Rollout, Stage};
 use super::validate::{Faults, Members, flag, inner, integer, list, number, structure, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
+use crate::permission::Permission;
 use crate::service::autoscaling;
 
 /// What AWS calls it in messages.
@@ -37,6 +39,7 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         if let Some(given) = given {
             Rollout::read(cloud, given, &pending)?;
         }
+        quota::check_fleet(cloud, memory, &pending)?;
         let endpoint = Endpoint {
             name: target.name.clone(),
             arn: target.arn.clone(),
@@ -83,6 +86,7 @@ pub(super) fn update(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         let last = endpoint.last_deployment.as_ref().and_then(Value::as_object).filter(|_| again);
         let given = inner(request, "DeploymentConfig")?.or(last).cloned();
         let rollout = given.as_ref().map(|given| Rollout::read(cloud, given, &pending)).transpose()?;
+        quota::check_fleet(cloud, memory, &pending)?;
         if let Some(endpoint) = memory.endpoints.get_mut(&target.key) {
             endpoint.status = Status::Updating;
             endpoint.failure_reason = None;
@@ -108,6 +112,7 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         faults.finish()?;
     }
     sagemaker.memory.write(|memory| {
+        let before = memory.clone();
         let endpoint = memory.endpoints.get_mut(&key).ok_or_else(|| absent(NOUN, &arn))?;
         must_be_settled(endpoint)?;
         for (index, wanted) in wanted.iter().enumerate() {
@@ -147,7 +152,8 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         endpoint.failure_reason = None;
         endpoint.deployment = Deployment::default();
         endpoint.modified = now();
-        Ok(())
+        let (old, new) = (before.endpoints.get(&key).and_then(|it| it.serving.as_ref()), endpoint.serving.as_ref());
+        quota::check_growth(cloud, &before, old, new)
     })?;
     deploy::spawn(cloud, key);
     Ok(json!({ "EndpointArn": arn }))
@@ -346,12 +352,11 @@ fn refuse_conversion(serving: &Fleet, pending: &Fleet) -> Result<(), Refusal> {
 fn may_deregister(cloud: &Cloud, call: &Call, key: &str) -> Result<(), Refusal> {
     let endpoint = cloud.sagemaker.memory.read(|memory| memory.endpoints.get(key).cloned());
     let Some(endpoint) = endpoint else { return Ok(()) };
-    let variants = endpoint.serving.iter().flat_map(|fleet| &fleet.variants);
-    if !variants.into_iter().any(|variant| cloud.autoscaling.scales(&endpoint.name, &variant.name)) {
-        return Ok(());
-    }
+    let mut variants = endpoint.serving.iter().flat_map(|fleet| &fleet.variants);
+    let target = variants.find_map(|variant| cloud.autoscaling.target_of(&endpoint.name, &variant.name));
+    let Some(target) = target else { return Ok(()) };
     let action = "application-autoscaling:DeregisterScalableTarget";
-    cloud.iam.authorize_caller(&call.caller, action, "*", &[]).map_err(|_| {
+    cloud.iam.ask(&call.caller, &Permission::new(action, target)).map_err(|_| {
         invalid(
             "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used \
              to invoke DeleteEndpoint does not have application-autoscaling:DeregisterScalableTarget permission to \
@@ -366,7 +371,7 @@ fn refuse_registered(cloud: &Cloud, name: &str, arn: &str, serving: &Fleet, pend
     for old in &serving.variants {
         let new = pending.variants.iter().find(|new| new.name == old.name);
         let same = new.is_some_and(|new| new.instance_type == old.instance_type);
-        if !same && cloud.autoscaling.scales(name, &old.name) {
+        if !same && cloud.autoscaling.target_of(name, &old.name).is_some() {
             return Err(invalid(format!(
                 "Cannot change the instance type of variant \"{}\" of endpoint \"{arn}\" while it is a target of \
                  automatic scaling. Deregister the variant from automatic scaling before you update the endpoint.",

@@ -67,12 +67,12 @@ pub(super) fn has_own_disk(instance_type: &str) -> bool {
 }
 
 /// Every type that can host, in the table's order.
-pub(super) fn all() -> impl Iterator<Item = String> {
+pub fn all() -> impl Iterator<Item = String> {
     names(HOSTING)
 }
 
 /// Every type that can train, in the table's order.
-pub(super) fn for_training() -> impl Iterator<Item = String> {
+pub fn for_training() -> impl Iterator<Item = String> {
     names(TRAINING)
 }
 

@@ -133,11 +133,8 @@ fn fetch(cloud: &Cloud, role: Option<&str>, url: &str) -> Result<Bytes, String> 
 }
 
 fn log(cloud: &Arc<Cloud>, endpoint: &str, variant: &Variant) -> Log {
-    Log {
-        cloud: Arc::downgrade(cloud),
-        group: log_group(endpoint),
-        stream: format!("{}/{}", variant.name, variant.instance_id),
-    }
+    let stream = format!("{}/{}", variant.name, variant.instance_id);
+    Log::new(cloud, variant.role.as_deref(), log_group(endpoint), stream)
 }
 
 pub(super) fn folder(cloud: &Cloud, endpoint: &str, fleet: &Fleet) -> PathBuf {

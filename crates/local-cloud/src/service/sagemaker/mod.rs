@@ -13,7 +13,9 @@ mod launch;
 mod list;
 mod measure;
 mod model;
+mod needs;
 mod permission;
+mod quota;
 mod record;
 mod rollout;
 mod runtime;
@@ -48,11 +50,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::fleet::Serving;
+pub use self::instance_types::{all as hosting_types, for_training as training_types};
+pub use self::needs::{needs, needs_of_invocation};
+pub use self::quota::{endpoint_quota, training_quota};
 use self::record::{Memory, Names};
 pub(crate) use self::scaling::{Scaled, scale, scaled};
 use self::server_process::Ports;
 pub use self::training::LOG_GROUP as TRAINING_LOG_GROUP;
-use self::validate::{Members, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal, Reply, json};
 use crate::cloud::Config;
@@ -147,9 +151,8 @@ pub async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
 
 fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let request = validate::members(&call.body)?;
-    authorize(cloud, call, &request)?;
     let answer = match call.operation.as_str() {
-        "CreateModel" => model::create(cloud, call, &request),
+        "CreateModel" => model::create(cloud, &request),
         "DescribeModel" => model::describe(cloud, &request),
         "ListModels" => list::models(cloud, &request),
         "DeleteModel" => model::delete(cloud, &request),
@@ -177,30 +180,4 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         Value::Null => Ok(Response::new(Bytes::new())),
         answer => Ok(json(&answer)),
     }
-}
-
-/// Checks that a role's session may do what it asks for. The account's own key may do anything.
-fn authorize(cloud: &Cloud, call: &Call, request: &Members) -> Result<(), Refusal> {
-    let Some(role) = &call.caller.role else { return Ok(()) };
-    let mut resources = Vec::new();
-    for (member, kind) in [
-        ("ModelName", "model"),
-        ("EndpointName", "endpoint"),
-        ("EndpointConfigName", "endpoint-config"),
-        ("TrainingJobName", "training-job"),
-    ] {
-        if let Some(name) = text(request, member)? {
-            resources.push(cloud.sagemaker.names.arn(kind, name));
-        }
-    }
-    resources.extend(text(request, "ResourceArn")?.map(str::to_owned));
-    if resources.is_empty() {
-        resources.push("*".into());
-    }
-    let action = format!("sagemaker:{}", call.operation);
-    for resource in resources {
-        let allowed = cloud.iam.authorize(role, &action, &resource);
-        allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))?;
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use super::image::Image;
 use super::record::{Container, Names, Record, absent, invalid, now, taken};
 use super::validate::{Faults, Members, flag, inner, list, structure, text};
 use crate::Cloud;
-use crate::call::{Call, Refusal};
+use crate::call::Refusal;
 use crate::service::s3;
 
 /// What AWS calls it in messages.
@@ -25,7 +25,7 @@ const MEMBERS: &[&str] = &[
 ];
 
 /// `CreateModel`.
-pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Value, Refusal> {
+pub(super) fn create(cloud: &Cloud, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
     let mut faults = Faults::default();
     let name = text(request, "ModelName")?;
@@ -61,7 +61,6 @@ pub(super) fn create(cloud: &Cloud, call: &Call, request: &Members) -> Result<Va
         return Err(taken(NOUN, &arn));
     }
     if let Some(role) = role {
-        may_pass(cloud, call, role)?;
         check_access(cloud, role, &container)?;
     }
     if image.is_prebuilt_elsewhere() {
@@ -194,13 +193,6 @@ fn check_network(network: &Members, faults: &mut Faults) -> Result<(), Refusal> 
         }
     }
     Ok(())
-}
-
-/// A session needs `iam:PassRole` for the role that it hands to the service.
-pub(super) fn may_pass(cloud: &Cloud, call: &Call, role: &str) -> Result<(), Refusal> {
-    let Some(caller) = &call.caller.role else { return Ok(()) };
-    let allowed = cloud.iam.authorize(caller, "iam:PassRole", role);
-    allowed.map_err(|message| Refusal::new(400, "AccessDeniedException", message))
 }
 
 /// Checks that the service may act as the role now.

@@ -113,12 +113,13 @@ pub(super) struct Variant {
     pub(super) role: Option<String>,
     pub(super) container: Container,
     pub(super) startup_limit_s: u64,
+    /// None when it is serverless.
+    #[serde(default)]
+    pub(super) instance_type: Option<String>,
     pub(super) current_weight: f64,
     pub(super) desired_weight: f64,
     pub(super) current_count: u64,
     pub(super) desired_count: u64,
-    #[serde(default)]
-    pub(super) instance_type: Option<String>,
     /// Given instead of instances.
     pub(super) serverless: Option<Value>,
     /// What it becomes.
@@ -147,12 +148,13 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(config: &Config) -> Self {
-        let partition = match config.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if config.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        Self { account: config.account.clone(), region: config.region.clone(), partition }
+        Self { account: config.account.clone(), region: config.region.clone(), partition: config.partition() }
+    }
+
+    /// ARN of a key by its id.
+    pub(super) fn key_arn(&self, id: &str) -> String {
+        let Self { account, region, partition } = self;
+        format!("arn:{partition}:kms:{region}:{account}:key/{id}")
     }
 
     /// An ARN of `kind` (`model`, `endpoint-config`, `endpoint`, `training-job`). The name goes in in lower case, as on AWS.
@@ -181,6 +183,10 @@ impl Names {
 
     pub(super) fn repository_arn(&self, image: &super::image::Image<'_>) -> String {
         format!("arn:{}:ecr:{}:{}:repository/{}", self.partition, image.region, image.registry, image.repository)
+    }
+
+    pub(super) fn log_stream_arn(&self, group: &str, stream: &str) -> String {
+        format!("{}:log-stream:{stream}", self.log_group_arn(group))
     }
 
     pub(super) fn log_group_arn(&self, group: &str) -> String {

@@ -62,14 +62,31 @@ pub(super) struct Launch {
 /// Where a server's lines go.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
-    pub(super) cloud: Weak<Cloud>,
-    pub(super) group: String,
-    pub(super) stream: String,
+    cloud: Weak<Cloud>,
+    group: String,
+    stream: String,
+    permitted: bool,
 }
 
 impl Log {
+    /// The log of a container that acts as a role: one whose role may not write it has none.
+    pub(super) fn new(cloud: &Arc<Cloud>, role: Option<&str>, group: String, stream: String) -> Self {
+        let names = &cloud.sagemaker.names;
+        let (group_arn, stream_arn) = (names.log_group_arn(&group), names.log_stream_arn(&group, &stream));
+        let needs = [
+            ("logs:CreateLogGroup", group_arn, !cloud.logs.has_group(&group)),
+            ("logs:CreateLogStream", stream_arn.clone(), true),
+            ("logs:PutLogEvents", stream_arn, true),
+        ];
+        let may = |role: &str| {
+            let mut needed = needs.iter().filter(|(_, _, needed)| *needed);
+            needed.all(|(action, arn, _)| cloud.iam.authorize(role, action, arn).is_ok())
+        };
+        Self { cloud: Arc::downgrade(cloud), permitted: role.is_none_or(may), group, stream }
+    }
+
     pub(super) fn append(&self, line: &str) {
-        if let Some(cloud) = self.cloud.upgrade() {
+        if let (true, Some(cloud)) = (self.permitted, self.cloud.upgrade()) {
             cloud.logs.append(&self.group, &self.stream, line);
         }
     }

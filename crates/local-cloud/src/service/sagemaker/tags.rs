@@ -52,9 +52,7 @@ pub(super) fn list_all(cloud: &Cloud, request: &Members) -> Result<Value, Refusa
     let mut faults = Faults::default();
     let arn = resource(request, &mut faults)?;
     faults.finish()?;
-    let mut memory = cloud.sagemaker.memory.read(Memory::clone);
-    let tags = tags_of(&mut memory, arn)?;
-    Ok(json!({ "Tags": rendered(tags) }))
+    cloud.sagemaker.memory.read(|memory| Ok(json!({ "Tags": rendered(tags_at(memory, arn)?) })))
 }
 
 fn resource<'a>(request: &'a Members, faults: &mut Faults) -> Result<&'a str, Refusal> {
@@ -67,27 +65,47 @@ fn resource<'a>(request: &'a Members, faults: &mut Faults) -> Result<&'a str, Re
     Ok(arn)
 }
 
+/// The tags of whatever has this ARN.
+pub(super) fn tags_at<'a>(memory: &'a Memory, arn: &str) -> Result<&'a BTreeMap<String, String>, Refusal> {
+    let (kind, key) = parts(arn)?;
+    let found = match kind {
+        "model" => memory.models.get(&key).map(|it| (&it.arn, &it.tags)),
+        "endpoint-config" => memory.configs.get(&key).map(|it| (&it.arn, &it.tags)),
+        "endpoint" => memory.endpoints.get(&key).map(|it| (&it.arn, &it.tags)),
+        _ => memory.training_jobs.get(&key).map(|it| (&it.arn, &it.tags)),
+    };
+    found.filter(|(known, _)| **known == arn.to_ascii_lowercase()).map(|(_, tags)| tags).ok_or_else(|| none(kind, arn))
+}
+
 fn tags_of<'a>(memory: &'a mut Memory, arn: &str) -> Result<&'a mut BTreeMap<String, String>, Refusal> {
+    tags_at(memory, arn)?;
+    let (kind, key) = parts(arn)?;
+    let tags = match kind {
+        "model" => memory.models.get_mut(&key).map(|it| &mut it.tags),
+        "endpoint-config" => memory.configs.get_mut(&key).map(|it| &mut it.tags),
+        "endpoint" => memory.endpoints.get_mut(&key).map(|it| &mut it.tags),
+        _ => memory.training_jobs.get_mut(&key).map(|it| &mut it.tags),
+    };
+    tags.ok_or_else(|| none(kind, arn))
+}
+
+/// Kind and key of what an ARN names.
+fn parts(arn: &str) -> Result<(&str, String), Refusal> {
     let resource = arn.splitn(6, ':').nth(5).and_then(|resource| resource.split_once('/'));
-    let Some((kind, name)) = resource else {
-        return Err(invalid(format!("The resource ARN \"{arn}\" is invalid.")));
-    };
-    let key = name.to_ascii_lowercase();
-    let (noun, found) = match kind {
-        "model" => (model::NOUN, memory.models.get_mut(&key).map(|record| (&record.arn, &mut record.tags))),
-        "endpoint-config" => {
-            (endpoint_config::NOUN, memory.configs.get_mut(&key).map(|record| (&record.arn, &mut record.tags)))
+    match resource {
+        Some((kind @ ("model" | "endpoint-config" | "endpoint" | "training-job"), name)) => {
+            Ok((kind, name.to_ascii_lowercase()))
         }
-        "endpoint" => (endpoint::NOUN, memory.endpoints.get_mut(&key).map(|record| (&record.arn, &mut record.tags))),
-        "training-job" => {
-            let job = memory.training_jobs.get_mut(&key).filter(|job| job.arn == arn.to_ascii_lowercase());
-            return job.map(|job| &mut job.tags).ok_or_else(training::not_found);
-        }
-        _ => return Err(invalid(format!("The resource ARN \"{arn}\" is invalid."))),
-    };
-    match found {
-        Some((known, tags)) if *known == arn.to_ascii_lowercase() => Ok(tags),
-        _ => Err(absent(noun, arn)),
+        _ => Err(invalid(format!("The resource ARN \"{arn}\" is invalid."))),
+    }
+}
+
+fn none(kind: &str, arn: &str) -> Refusal {
+    match kind {
+        "model" => absent(model::NOUN, arn),
+        "endpoint-config" => absent(endpoint_config::NOUN, arn),
+        "endpoint" => absent(endpoint::NOUN, arn),
+        _ => training::not_found(),
     }
 }
 

@@ -120,6 +120,23 @@ async fn what_the_role_may_not_write_is_not_captured_and_the_answers_go_on() {
 }
 
 #[tokio::test]
+async fn what_the_buckets_policy_denies_is_not_captured() {
+    let (cloud, _dir) = fresh().await;
+    cloud.s3.bucket_for_test("bucket", &[]).await;
+    create_role(&cloud, "sagemaker.amazonaws.com").await;
+    allow(&cloud, json!(["ecr:*", "s3:PutObject"]), "*").await;
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+                       "Resource": "arn:aws:s3:::bucket/captures/*" });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [deny] }).to_string();
+    let put = s3s::dto::PutBucketPolicyInput::builder().bucket("bucket".to_owned()).policy(policy).build().unwrap();
+    cloud.s3.put_bucket_policy(&put).unwrap();
+    captured(&cloud, 100).await;
+    scored(&cloud, "1,2").await;
+    cloud.shut_down().await;
+    assert!(cloud.s3.keys("bucket", "").unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_share_of_nothing_captures_nothing() {
     let (cloud, _dir) = fresh().await;
     cloud.s3.bucket_for_test("bucket", &[]).await;

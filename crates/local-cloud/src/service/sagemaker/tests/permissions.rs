@@ -3,6 +3,7 @@
 use form_urlencoded::Serializer;
 
 use super::*;
+use crate::server::{Service, dispatch};
 use crate::service::iam;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ex";
@@ -87,16 +88,64 @@ async fn a_session_may_do_what_its_role_may_on_the_arn_in_lower_case() {
     invocation.caller.role = Some(ROLE.into());
     let arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/";
     allow(&cloud, json!("sagemaker:InvokeEndpoint"), &format!("{arn}Fraud")).await;
-    let refusal = invoke(&cloud, &invocation).await.unwrap_err();
+    let refusal = dispatch(&cloud, Service::Runtime, &invocation).await.unwrap_err();
     assert_eq!((refusal.status.as_u16(), refusal.code.as_str()), (403, "AccessDeniedException"));
     let sentence = format!("is not authorized to perform: sagemaker:InvokeEndpoint on resource: {arn}fraud because");
     assert!(refusal.message.contains(&sentence), "{}", refusal.message);
     allow(&cloud, json!("sagemaker:InvokeEndpoint"), &format!("{arn}fraud")).await;
-    assert_eq!(invoke(&cloud, &invocation).await.unwrap().body(), "one says x");
+    let answer = dispatch(&cloud, Service::Runtime, &invocation).await.unwrap();
+    assert_eq!(answer.body(), "one says x");
 
     let mut describe = request("DescribeEndpoint", "/", json!({ "EndpointName": "Fraud" }).to_string().into());
     describe.caller.role = Some(ROLE.into());
-    let refusal = handle(&cloud, &describe).await.unwrap_err();
+    let refusal = dispatch(&cloud, Service::SageMaker, &describe).await.unwrap_err();
     assert_eq!((refusal.status.as_u16(), refusal.code.as_str()), (400, "AccessDeniedException"));
+    cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_quota_counts_what_serves_beside_what_is_to_serve() {
+    let (cloud, _dir) = fresh().await;
+    let quota = |most: u64| cloud.quotas.put([("ml.t2.medium for endpoint usage".to_owned(), most)].into()).unwrap();
+    quota(0);
+    config(&cloud, "one", json!({})).await;
+    config(&cloud, "two", json!({})).await;
+    let refused = call(&cloud, "CreateEndpoint", endpoint("one")).await.unwrap_err();
+    insta::assert_snapshot!(refused, @"ResourceLimitExceeded: The account-level service limit 'ml.t2.medium for endpoint usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Please use AWS Service Quotas to request an increase for this quota.");
+    quota(1);
+    call(&cloud, "CreateEndpoint", endpoint("one")).await.unwrap();
+    settled(&cloud).await;
+    let refused = call(&cloud, "UpdateEndpoint", endpoint("two")).await.unwrap_err();
+    assert!(refused.contains("with current utilization of 1 Instances and a request delta of 1"), "{refused}");
+    let more = json!({ "EndpointName": "Fraud",
+                       "DesiredWeightsAndCapacities": [{ "VariantName": "AllTraffic", "DesiredInstanceCount": 3 }] });
+    let refused = call(&cloud, "UpdateEndpointWeightsAndCapacities", more).await.unwrap_err();
+    assert!(refused.contains("a request delta of 2 Instances"), "{refused}");
+    quota(2);
+    call(&cloud, "UpdateEndpoint", endpoint("two")).await.unwrap();
+    assert_eq!(settled(&cloud).await["EndpointConfigName"], "two");
+    cloud.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_container_whose_role_may_not_log_has_no_log() {
+    let (cloud, _dir) = fresh().await;
+    create_role(&cloud, "sagemaker.amazonaws.com").await;
+    call(&cloud, "CreateModel", model(None)).await.unwrap();
+    let variant = json!({ "VariantName": "v", "ModelName": "m",
+                          "InstanceType": "ml.t2.medium", "InitialInstanceCount": 1 });
+    let body = json!({ "EndpointConfigName": "c", "ProductionVariants": [variant] });
+    call(&cloud, "CreateEndpointConfig", body).await.unwrap();
+    let mut logged = Vec::new();
+    for actions in [json!(["ecr:*", "logs:CreateLogStream", "logs:PutLogEvents"]), json!(["ecr:*", "logs:*"])] {
+        allow(&cloud, actions, "*").await;
+        call(&cloud, "CreateEndpoint", endpoint("c")).await.unwrap();
+        assert_eq!(settled(&cloud).await["EndpointStatus"], "InService");
+        logged.push(cloud.logs.has_group("/aws/sagemaker/Endpoints/Fraud"));
+        call(&cloud, "DeleteEndpoint", json!({ "EndpointName": "Fraud" })).await.unwrap();
+        gone(&cloud).await;
+    }
+    // Without the right to make the group there is none, and it was not there.
+    assert_eq!(logged, [false, true]);
     cloud.shut_down().await;
 }

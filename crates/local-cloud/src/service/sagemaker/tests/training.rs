@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 
 use super::permissions::{ROLE, allow, create_role, iam_call};
 use super::*;
+use crate::server::{Service, dispatch};
 use crate::service::logs;
 
 /// A program that trains nothing: the variable `MODE` says how it ends. `$0` is the argument that the service appends.
@@ -36,7 +37,7 @@ pub(super) fn program() -> Vec<OsString> {
 pub(super) async fn ready() -> (Arc<Cloud>, TempDir) {
     let (cloud, dir) = fresh().await;
     create_role(&cloud, "sagemaker.amazonaws.com").await;
-    allow(&cloud, json!(["s3:ListBucket", "s3:GetObject", "s3:PutObject", "ecr:*"]), "*").await;
+    allow(&cloud, json!(["s3:ListBucket", "s3:GetObject", "s3:PutObject", "ecr:*", "logs:*"]), "*").await;
     let rows = [("in/train/a.csv", "1,2\n"), ("in/train/b.csv", "0,3\n"), ("in/validation/2026/c.csv", "1,4\n")];
     cloud.s3.bucket_for_test("data", &rows).await;
     (cloud, dir)
@@ -241,17 +242,19 @@ async fn a_session_needs_the_right_to_train_and_to_pass_the_role() {
     let mut create = request("CreateTrainingJob", "/", job("nothing").to_string().into());
     create.caller.role = Some(ROLE.into());
     let mut told = Vec::new();
-    for actions in [json!(["s3:*", "ecr:*"]), json!(["s3:*", "ecr:*", "sagemaker:CreateTrainingJob"])] {
+    for actions in
+        [json!(["s3:*", "ecr:*", "logs:*"]), json!(["s3:*", "ecr:*", "logs:*", "sagemaker:CreateTrainingJob"])]
+    {
         allow(&cloud, actions, "*").await;
-        let refusal = handle(&cloud, &create).await.unwrap_err();
+        let refusal = dispatch(&cloud, Service::SageMaker, &create).await.unwrap_err();
         told.push(format!("{}: {}", refusal.code, refusal.message));
     }
     insta::assert_snapshot!(told.join("\n"), @"
-    AccessDeniedException: User: arn:aws:iam::123456789012:role/ex is not authorized to perform: sagemaker:CreateTrainingJob on resource: arn:aws:sagemaker:us-east-1:123456789012:training-job/fraud-1 because no identity-based policy allows the sagemaker:CreateTrainingJob action
-    AccessDeniedException: User: arn:aws:iam::123456789012:role/ex is not authorized to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/ex because no identity-based policy allows the iam:PassRole action
+    AccessDeniedException: User: arn:aws:iam::123456789012:root is not authorized to perform: sagemaker:CreateTrainingJob on resource: arn:aws:sagemaker:us-east-1:123456789012:training-job/fraud-1 because no identity-based policy allows the sagemaker:CreateTrainingJob action
+    AccessDeniedException: User: arn:aws:iam::123456789012:root is not authorized to perform: iam:PassRole on resource: arn:aws:iam::123456789012:role/ex because no identity-based policy allows the iam:PassRole action
     ");
-    allow(&cloud, json!(["s3:*", "ecr:*", "sagemaker:CreateTrainingJob", "iam:PassRole"]), "*").await;
-    handle(&cloud, &create).await.unwrap();
+    allow(&cloud, json!(["s3:*", "ecr:*", "logs:*", "sagemaker:CreateTrainingJob", "iam:PassRole"]), "*").await;
+    dispatch(&cloud, Service::SageMaker, &create).await.unwrap();
     ended(&cloud).await;
     cloud.shut_down().await;
 }

@@ -22,13 +22,15 @@ pub(super) use self::record::{Job, JobStatus};
 use self::request::{Asked, Channel};
 use super::deploy::remove_folder;
 use super::image::Image;
-use super::model::{may_pass, must_be_assumable, pick, repository_refused};
+use super::model::{must_be_assumable, pick, repository_refused};
+use super::quota;
 use super::record::{invalid, now};
 use super::server_process::kill_left_over;
 use super::validate::{Faults, Members, text};
 use crate::Cloud;
 use crate::call::{Call, Refusal};
 use crate::cloud::Config;
+use crate::faults::Outcome;
 use crate::service::s3;
 use crate::state::StateError;
 
@@ -36,6 +38,10 @@ use crate::state::StateError;
 pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// Why a job that ran when the cloud died did not end well; AWS's words for its own failings.
 const CUT_OFF: &str = "InternalServerError: We encountered an internal error.  Please try again.";
+
+/// Why a job ended for which AWS had no machine.
+const NO_CAPACITY: &str = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a \
+                           different ML instance type.";
 
 /// Where jobs run, and how they are told to stop.
 #[derive(Debug)]
@@ -63,6 +69,15 @@ impl Training {
     }
 }
 
+/// Why a job fails that was not even begun.
+fn fate(outcome: Option<Outcome>) -> Option<&'static str> {
+    match outcome? {
+        Outcome::NoCapacity => Some(NO_CAPACITY),
+        Outcome::ServiceFault => Some(CUT_OFF),
+        _ => None,
+    }
+}
+
 /// `CreateTrainingJob`: answers at once, works behind.
 pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Result<Value, Refusal> {
     let sagemaker = &cloud.sagemaker;
@@ -79,7 +94,6 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
     }
     let image = Image::parse(&asked.image);
     let image = image.ok_or_else(|| invalid(format!("ECR image \"{}\" is invalid.", asked.image)))?;
-    may_pass(cloud, call, &asked.role)?;
     must_be_assumable(cloud, &asked.role)?;
     if image.is_prebuilt_elsewhere() {
         return Err(repository_refused(&asked.image));
@@ -92,10 +106,11 @@ pub(super) fn create(cloud: &Arc<Cloud>, call: &Call, request: &Members) -> Resu
         if memory.training_jobs.contains_key(&key) {
             return Err(taken(&arn));
         }
+        quota::check_training(cloud, memory, &asked.instance_type, asked.instance_count)?;
         memory.training_jobs.insert(key.clone(), job);
         Ok(())
     })?;
-    work::spawn(cloud, key, asked);
+    work::spawn(cloud, key, asked, fate(call.outcome));
     Ok(json!({ "TrainingJobArn": arn }))
 }
 

@@ -145,6 +145,12 @@ impl Job {
         }
     }
 
+    /// Type and number of the machines that it asked for.
+    pub(in super::super) fn instances(&self) -> Option<(String, u64)> {
+        let asked = self.given.get("ResourceConfig")?;
+        Some((asked.get("InstanceType")?.as_str()?.to_owned(), asked.get("InstanceCount")?.as_u64()?))
+    }
+
     /// Goes on to what comes next.
     pub(super) fn advance(&mut self, status: JobStatus, secondary: Secondary, now: f64) {
         self.status = status;

@@ -35,15 +35,18 @@ enum Outcome {
     CutOff,
 }
 
-/// Brings a job to its end.
-pub(super) fn spawn(cloud: &Arc<Cloud>, key: String, asked: Asked) {
+/// Brings a job to its end: to a failure for the reason `fate`, if there is one.
+pub(super) fn spawn(cloud: &Arc<Cloud>, key: String, asked: Asked, fate: Option<&'static str>) {
     let stop = CancellationToken::new();
     cloud.sagemaker.training.stops().insert(key.clone(), stop.clone());
     let cloud = Arc::clone(cloud);
     let tasks = cloud.sagemaker.tasks.clone();
     tasks.spawn(async move {
         let metrics = Arc::new(Metrics::default());
-        let outcome = train(&cloud, &key, Arc::new(asked), &stop, &metrics).await;
+        let outcome = match fate {
+            Some(reason) => Outcome::Failed(reason.to_owned()),
+            None => train(&cloud, &key, Arc::new(asked), &stop, &metrics).await,
+        };
         remove_folder(&cloud.sagemaker.training.folder(&key));
         // Before its end is known: from then on another job may have the name, and a stop of its own.
         cloud.sagemaker.training.stops().remove(&key);
@@ -180,11 +183,8 @@ fn launch(cloud: &Arc<Cloud>, key: &str, job: &Job, asked: &Asked, metrics: Arc<
     environment.insert("TRAINING_JOB_NAME".to_owned(), job.name.clone());
     environment.insert("TRAINING_JOB_ARN".to_owned(), job.arn.clone());
     environment.insert("AWS_REGION".to_owned(), cloud.config.region.clone());
-    let log = Log {
-        cloud: Arc::downgrade(cloud),
-        group: super::LOG_GROUP.to_owned(),
-        stream: format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second()),
-    };
+    let stream = format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second());
+    let log = Log::new(cloud, Some(&asked.role), super::LOG_GROUP.to_owned(), stream);
     Launch { command, folder: cloud.sagemaker.training.folder(key), environment, log, metrics, deadline }
 }
 

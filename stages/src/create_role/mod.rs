@@ -8,8 +8,16 @@ use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::names::ROLE_PATH;
 use crate::resource::outputs;
 use crate::{
-    Clients, CloudError, Ctx, Declared, Names, Resource, Site, Stage, StageError, Wanted, policy, tags, train,
+    Clients, CloudError, Ctx, Declared, Meaning, Names, Resource, Right, Stage, StageError, Wanted, create_endpoint,
+    deploy_proxy, policy, tags, train,
 };
+pub use grant::{Explained, Lack};
+pub(crate) use grant::{Grant, Granted, Lacks, Need};
+use spec::Complaints;
+
+mod grant;
+#[cfg(test)]
+mod tests;
 
 /// The stage.
 pub const STAGE: Stage = Stage {
@@ -32,20 +40,61 @@ const POLICY: &str = "runner";
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let names = wanted.names;
+    let Roles { execution, proxy } = Roles::of(wanted);
     declared.resource(Role {
         id: EXECUTION,
         name: names.execution_role.clone(),
         trust: trust("sagemaker.amazonaws.com", &execution_condition(names)),
-        policy: execution_policy(names, &needs(wanted.spec)),
+        policy: execution,
         names: names.clone(),
     });
     declared.resource(Role {
         id: PROXY,
         name: names.proxy_role.clone(),
         trust: trust("lambda.amazonaws.com", &proxy_condition(names)),
-        policy: proxy_policy(names),
+        policy: proxy,
         names: names.clone(),
     });
+}
+
+/// Where the pipeline file says what each role may do.
+const EXECUTION_PLACE: &str = "stages.create-role.sagemaker";
+const PROXY_PLACE: &str = "stages.create-role.proxy";
+
+/// What both roles may do, and what that lacks.
+pub(crate) struct Roles {
+    pub(crate) execution: Granted,
+    pub(crate) proxy: Granted,
+}
+
+impl Roles {
+    pub(crate) fn of(wanted: &Wanted<'_>) -> Self {
+        let (names, written) = (wanted.names, &wanted.spec.create_role);
+        // Every stage says what it needs of a role.
+        let execution = [create_endpoint::grants(wanted), train::grants(wanted)].concat();
+        let proxy = deploy_proxy::grants(names);
+        Self {
+            execution: Granted::of(wanted, EXECUTION_PLACE, &names.execution_role, &written.sagemaker, &execution),
+            proxy: Granted::of(wanted, PROXY_PLACE, &names.proxy_role, &written.proxy, &proxy),
+        }
+    }
+}
+
+/// To hand the execution role to SageMaker.
+pub(crate) fn right_to_pass_execution(names: &Names) -> Right {
+    Right::pass_role("PassToSageMaker", names.role_arn(&names.execution_role), "sagemaker.amazonaws.com")
+}
+
+/// To hand the proxy's role to Lambda.
+pub(crate) fn right_to_pass_proxy(names: &Names) -> Right {
+    Right::pass_role("PassToLambda", names.role_arn(&names.proxy_role), "lambda.amazonaws.com")
+}
+
+/// Refuses policies that IAM would refuse for what is known only when every name is.
+pub fn check(wanted: &Wanted<'_>) -> Result<(), Complaints> {
+    let roles = Roles::of(wanted);
+    roles.execution.check(wanted, EXECUTION_PLACE)?;
+    roles.proxy.check(wanted, PROXY_PLACE)
 }
 
 /// For hosting, SageMaker sends the source ARN literally as `arn:…:sagemaker:R:A:*`; naming one endpoint never matches.
@@ -64,134 +113,12 @@ fn trust(service: &str, condition: &Json) -> Json {
     })])
 }
 
-/// What SageMaker's role must be able to do beyond serving one model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
-    Train,
-    Capture,
-    Network,
-    Alarms,
-}
-
-fn needs(spec: &spec::Spec) -> Vec<Need> {
-    let serving = &spec.create_endpoint;
-    let all = [
-        (Need::Train, matches!(train::on(spec), spec::On::SageMaker(_))),
-        (Need::Capture, serving.data_capture.is_some()),
-        (Need::Network, serving.vpc.is_some()),
-        (Need::Alarms, serving.rollback_on.count() > 0),
-    ];
-    all.into_iter().filter(|(_, needed)| *needed).map(|(need, _)| need).collect()
-}
-
-/// What creates network interfaces for containers in a VPC. Source: AWS documentation, hosted endpoints and resources
-/// in a VPC.
-const NETWORK: [&str; 10] = [
-    "ec2:CreateNetworkInterface",
-    "ec2:CreateNetworkInterfacePermission",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DeleteNetworkInterfacePermission",
-    "ec2:DescribeDhcpOptions",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcEndpoints",
-    "ec2:DescribeVpcs",
-];
-
-/// Reads one model, pulls one image, writes its logs and metrics; more only where the pipeline asks for more, such as, for
-/// a training job, the rows, its model and the image that trains.
-fn execution_policy(names: &Names, needs: &[Need]) -> Json {
-    let site = &names.site;
-    let partition = site.partition();
-    let trains_by = needs.contains(&Need::Train).then_some(&names.training_image);
-    let mut repositories: Vec<_> =
-        [&names.image].into_iter().chain(trains_by).map(|image| repository_arn(site, image)).collect();
-    repositories.dedup();
-    let repositories = if let [only] = &*repositories { json!(only) } else { json!(repositories) };
-    let mut statements = vec![
-        json!({
-            "Sid": "Model", "Effect": "Allow", "Action": "s3:GetObject",
-            "Resource": format!("arn:{partition}:s3:::{}/{}*", names.bucket, crate::names::MODELS)
-        }),
-        json!({ "Sid": "EcrToken", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }),
-        json!({
-            "Sid": "EcrPull", "Effect": "Allow",
-            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
-            "Resource": repositories
-        }),
-        json!({
-            "Sid": "Logs", "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-            "Resource": [site.arn("logs", "log-group:/aws/sagemaker/*")]
-        }),
-        json!({ "Sid": "Metrics", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*" }),
-    ];
-    let bucket = format!("arn:{partition}:s3:::{}", names.bucket);
-    if needs.contains(&Need::Train) {
-        let training = crate::names::TRAINING;
-        statements.extend([
-            json!({
-                "Sid": "ListRows", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
-                "Condition": { "StringLike": { "s3:prefix": format!("{training}*") } }
-            }),
-            json!({
-                "Sid": "Rows", "Effect": "Allow", "Action": "s3:GetObject",
-                "Resource": format!("{bucket}/{training}*")
-            }),
-            json!({
-                "Sid": "Result", "Effect": "Allow", "Action": "s3:PutObject",
-                "Resource": format!("{bucket}/{training}*/output/*")
-            }),
-        ]);
-    }
-    if needs.contains(&Need::Capture) {
-        statements.push(json!({
-            "Sid": "Captures", "Effect": "Allow", "Action": "s3:PutObject",
-            "Resource": format!("{bucket}/{}*", crate::names::CAPTURES)
-        }));
-    }
-    if needs.contains(&Need::Network) {
-        statements.push(json!({ "Sid": "Network", "Effect": "Allow", "Action": NETWORK, "Resource": "*" }));
-    }
-    if needs.contains(&Need::Alarms) {
-        // A narrower resource would hide composite alarms. Source: DescribeAlarms of the CloudWatch API.
-        statements.push(json!({
-            "Sid": "Alarms", "Effect": "Allow", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"
-        }));
-    }
-    policy::document(&statements)
-}
-
-/// Asks one endpoint, writes to one log group, which exists already.
-fn proxy_policy(names: &Names) -> Json {
-    let site = &names.site;
-    policy::document(&[
-        json!({
-            "Sid": "Score", "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint",
-            "Resource": site.arn("sagemaker", &format!("endpoint/{}", names.endpoint))
-        }),
-        json!({
-            "Sid": "Logs", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": site.arn("logs", &format!("log-group:{}:*", names.function_log_group()))
-        }),
-    ])
-}
-
-/// The repository of `<account>.dkr.ecr.<region>.<suffix>/<repository>:<tag>`.
-fn repository_arn(site: &Site, image: &str) -> String {
-    let (host, rest) = image.split_once('/').unwrap_or((image, ""));
-    let registry = host.split('.').next().unwrap_or_default();
-    let repository = rest.rsplit_once(':').map_or(rest, |(repository, _)| repository);
-    format!("arn:{}:ecr:{}:{registry}:repository/{repository}", site.partition(), site.region)
-}
-
 #[derive(Debug)]
 struct Role {
     id: ResourceId,
     name: String,
     trust: Json,
-    policy: Json,
+    policy: Granted,
     names: Names,
 }
 
@@ -213,8 +140,33 @@ impl Resource for Role {
         Facts::default()
             .fixed("path", ROLE_PATH)
             .field("trust", policy::words(&self.trust))
-            .field("policy", policy::words(&self.policy))
+            .field("policy", policy::words(&self.policy.document))
             .field("other_policies", json!([]))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.policy.lacks.iter().map(Lack::warning).collect()
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let actions = [
+            "iam:CreateRole",
+            "iam:TagRole",
+            "iam:GetRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:DeleteRole",
+            "iam:PutRolePolicy",
+            "iam:GetRolePolicy",
+            "iam:DeleteRolePolicy",
+            "iam:ListRolePolicies",
+            "iam:ListAttachedRolePolicies",
+            "iam:DetachRolePolicy",
+        ];
+        vec![
+            Right::new("Roles", &actions, self.names.role_arn(&self.name)),
+            // IAM does not know the path of a role that is not there.
+            Right::new("FindRoles", &["iam:GetRole"], self.names.role_arn_without_path(&self.name)),
+        ]
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
@@ -264,7 +216,7 @@ impl Resource for Role {
             })
             .await?;
         }
-        if policy::words(&ours) != policy::words(&self.policy) {
+        if policy::words(&ours) != policy::words(&self.policy.document) {
             self.put_policy(ctx).await?;
         }
         self.remove_policies(ctx, &self.name, others).await?;
@@ -277,10 +229,20 @@ impl Resource for Role {
         self.remove_policies(ctx, name, all).await?;
         ctx.settled(&subject, ctx.limits.propagation, || async {
             let answer = ctx.clients.iam.delete_role().role_name(name).send().await;
-            if_present(answer.about("iam:DeleteRole", &subject)).map(drop)
+            match if_present(answer.about("iam:DeleteRole", &subject)) {
+                // A call that is made again because its answer was lost is about a role without a path by then, which
+                // a policy that names the path does not allow.
+                Err(error) if error.meaning() == Meaning::Refused && is_gone(ctx.clients, name).await => Ok(()),
+                other => other.map(drop),
+            }
         })
         .await
     }
+}
+
+async fn is_gone(clients: &Clients, role: &str) -> bool {
+    let answer = clients.iam.get_role().role_name(role).send().await;
+    matches!(if_present(answer.about("iam:GetRole", format!("role `{role}`"))), Ok(None))
 }
 
 impl Role {
@@ -292,11 +254,12 @@ impl Role {
         outputs([("arn", self.names.role_arn(&self.name).into())])
     }
 
+    /// A role that was made a moment ago may not be there yet for this call.
     async fn put_policy(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
         let subject = self.subject();
-        ctx.settled(&subject, ctx.limits.propagation, || async {
+        ctx.visible(&subject, ctx.limits.propagation, || async {
             let request = ctx.clients.iam.put_role_policy().role_name(&self.name).policy_name(POLICY);
-            let answer = request.policy_document(self.policy.to_string()).send().await;
+            let answer = request.policy_document(self.policy.document.to_string()).send().await;
             answer.about("iam:PutRolePolicy", &subject)
         })
         .await?;
@@ -363,27 +326,31 @@ fn decoded(document: &str) -> Json {
 }
 
 #[cfg(test)]
-mod tests {
+mod document_tests {
     use super::*;
     use crate::fixture::Fixture;
 
+    fn roles(fixture: &Fixture) -> Roles {
+        Roles::of(&fixture.wanted())
+    }
+
     fn documents(region: &str) -> String {
-        let names = Fixture::new("name: fraud", region, "3f9a0c12").names;
+        let fixture = Fixture::new("name: fraud", region, "3f9a0c12");
+        let Roles { execution, proxy } = roles(&fixture);
         let documents = json!({
-            "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&names)),
-            "execution": execution_policy(&names, &[]),
-            "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&names)),
-            "proxy": proxy_policy(&names),
+            "execution trust": trust("sagemaker.amazonaws.com", &execution_condition(&fixture.names)),
+            "execution": execution.document,
+            "proxy trust": trust("lambda.amazonaws.com", &proxy_condition(&fixture.names)),
+            "proxy": proxy.document,
         });
         serde_json::to_string_pretty(&documents).unwrap()
     }
 
-    /// The statements that a need adds.
-    fn more(need: Need) -> String {
-        let names = Fixture::with("").names;
-        let (serves, more) = (execution_policy(&names, &[]), execution_policy(&names, &[need]));
+    /// The statements that these stages add.
+    fn more(stages: &str) -> String {
+        let [serves, wanted] = ["", stages].map(|stages| roles(&Fixture::with(stages)).execution.document);
         let statements = |policy: &Json| policy["Statement"].as_array().unwrap().clone();
-        let (serves, mut all) = (statements(&serves), statements(&more));
+        let (serves, mut all) = (statements(&serves), statements(&wanted));
         let more = all.split_off(serves.len());
         assert_eq!(all, serves);
         serde_json::to_string_pretty(&policy::words(&policy::document(&more))).unwrap()
@@ -391,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_role_that_trains_may_also_read_rows_and_write_results() {
-        insta::assert_snapshot!(more(Need::Train), @r#"
+        insta::assert_snapshot!(more("{ train: { on: sagemaker } }"), @r#"
         {
           "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
           "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
@@ -402,17 +369,17 @@ mod tests {
 
     #[test]
     fn a_role_may_do_what_each_option_needs_and_no_more() {
-        insta::assert_snapshot!(more(Need::Capture), @r#"
+        insta::assert_snapshot!(more("{ create-endpoint: { data-capture: { share: 0.5 } } }"), @r#"
         {
           "Captures": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/captures/*"
         }
         "#);
-        insta::assert_snapshot!(more(Need::Network), @r#"
+        insta::assert_snapshot!(more("{ create-endpoint: { vpc: { subnets: [subnet-1], security-groups: [sg-1] } } }"), @r#"
         {
           "Network": "Allow ec2:CreateNetworkInterface, ec2:CreateNetworkInterfacePermission, ec2:DeleteNetworkInterface, ec2:DeleteNetworkInterfacePermission, ec2:DescribeDhcpOptions, ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs on *"
         }
         "#);
-        insta::assert_snapshot!(more(Need::Alarms), @r#"
+        insta::assert_snapshot!(more("{ create-endpoint: { rollback-on: { errors-per-minute: 5 } } }"), @r#"
         {
           "Alarms": "Allow cloudwatch:DescribeAlarms on *"
         }
@@ -455,9 +422,7 @@ mod tests {
                   "logs:DescribeLogStreams"
                 ],
                 "Effect": "Allow",
-                "Resource": [
-                  "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*"
-                ],
+                "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*",
                 "Sid": "Logs"
               },
               {
@@ -565,9 +530,7 @@ mod tests {
                   "logs:DescribeLogStreams"
                 ],
                 "Effect": "Allow",
-                "Resource": [
-                  "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*"
-                ],
+                "Resource": "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*",
                 "Sid": "Logs"
               },
               {
