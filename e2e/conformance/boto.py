@@ -23,8 +23,15 @@ from script import Script, Server
 UNKNOWN = {"InvalidAction", "NotImplemented", "UnknownOperationException"}
 # Operations that are told apart from others by nothing that the local cloud looks at, and are of other kinds of bucket.
 OTHERS = {("s3", "list_directory_buckets"), ("s3", "list_object_annotations")}
+# Alarms of kinds that the local cloud does not have.
+OTHER_ALARMS = {("cloudwatch", "composite_alarm_exists"), ("cloudwatch", "log_alarm_exists")}
 PACE = {"Delay": 0.1, "MaxAttempts": 300}
 PAGE = 2
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+SERVICES = [
+    "sts", "iam", "s3", "ecr", "logs", "lambda", "apigatewayv2", "sagemaker", "sagemaker-runtime",
+    "cloudwatch", "application-autoscaling", "service-quotas",
+]
 
 
 class Waits:
@@ -61,6 +68,13 @@ class Waits:
         self.wait("iam", "role_exists", lambda: awslambda._role(do), RoleName=awslambda.ROLE)
         self.functions()
         do.set("iam.delete_role", RoleName=awslambda.ROLE)
+        arn = f"arn:aws:iam::{do.account}:policy/wait"
+        made = {"PolicyName": "wait", "PolicyDocument": POLICY}
+        self.wait("iam", "policy_exists", lambda: do.set("iam.create_policy", **made), PolicyArn=arn)
+        do.set("iam.delete_policy", PolicyArn=arn)
+        alarm = lambda: do.set("cloudwatch.put_metric_alarm", **_alarm("wait"))
+        self.wait("cloudwatch", "alarm_exists", alarm, AlarmNames=["wait"])
+        do.set("cloudwatch.delete_alarms", AlarmNames=["wait"])
         self.endpoints()
 
     def functions(self):
@@ -121,7 +135,8 @@ class Pages:
         self.done.add((service, method))
 
     def run(self):
-        for part in [self.roles, self.buckets, self.images, self.groups, self.functions, self.apis, self.models]:
+        parts = [self.roles, self.buckets, self.images, self.groups, self.functions, self.apis, self.models]
+        for part in [*parts, self.alarms, self.quotas]:
             part()
 
     def roles(self):
@@ -129,19 +144,28 @@ class Pages:
         trust = json.dumps({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
         ]})
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
         for name in names:
             do.set("iam.create_role", RoleName=name, Path="/page/", AssumeRolePolicyDocument=trust)
-            do.set("iam.put_role_policy", RoleName=names[0], PolicyName=name, PolicyDocument=policy)
+            do.set("iam.put_role_policy", RoleName=names[0], PolicyName=name, PolicyDocument=POLICY)
+            do.set("iam.create_policy", PolicyName=name, PolicyDocument=POLICY)
+            do.set("iam.attach_role_policy", RoleName=names[0], PolicyArn=f"arn:aws:iam::{do.account}:policy/{name}")
         do.set("iam.tag_role", RoleName=names[0], Tags=[{"Key": name, "Value": ""} for name in names])
         one = {"RoleName": names[0]}
         self.page("iam.list_roles", ("Roles", "RoleName"), names, PathPrefix="/page/")
         self.page("iam.list_role_policies", ("PolicyNames",), names, **one)
         self.page("iam.list_role_tags", ("Tags", "Key"), names, **one)
-        self.page("iam.list_attached_role_policies", ("AttachedPolicies",), [], several=False, **one)
+        self.page("iam.list_attached_role_policies", ("AttachedPolicies", "PolicyName"), names, **one)
+        self.page("iam.list_policies", ("Policies", "PolicyName"), names, Scope="Local")
+        role = f"arn:aws:iam::{do.account}:role/page/{names[0]}"
+        actions = [f"s3:Get{n}" for n in range(5)]
+        asked = {"PolicySourceArn": role, "ActionNames": actions}
+        self.page("iam.simulate_principal_policy", ("EvaluationResults", "EvalActionName"), actions, **asked)
         self.page("iam.list_instance_profiles_for_role", ("InstanceProfiles",), [], several=False, **one)
         for name in names:
             do.set("iam.delete_role_policy", RoleName=names[0], PolicyName=name)
+            arn = f"arn:aws:iam::{do.account}:policy/{name}"
+            do.set("iam.detach_role_policy", RoleName=names[0], PolicyArn=arn)
+            do.set("iam.delete_policy", PolicyArn=arn)
         for name in names:
             do.set("iam.delete_role", RoleName=name)
 
@@ -203,6 +227,25 @@ class Pages:
         for group in groups:
             do.set("logs.delete_log_group", logGroupName=group)
 
+    def alarms(self):
+        do, names = self.do, [f"page-{n}" for n in range(5)]
+        for name in names:
+            do.set("cloudwatch.put_metric_alarm", **_alarm(name))
+            do.set("cloudwatch.put_metric_data", Namespace="Pages", MetricData=[{"MetricName": name, "Value": 1.0}])
+        self.page("cloudwatch.describe_alarms", ("MetricAlarms", "AlarmName"), names)
+        # There is no size of a page to ask for.
+        listed = do.server.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="Pages")
+        assert sorted(metric["MetricName"] for page in listed for metric in page["Metrics"]) == names
+        self.done.add(("cloudwatch", "list_metrics"))
+        do.set("cloudwatch.delete_alarms", AlarmNames=names)
+
+    def quotas(self):
+        client = self.do.server.client("service-quotas")
+        pages = list(client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker"))
+        names = [quota["QuotaName"] for page in pages for quota in page["Quotas"]]
+        assert len(pages) > 1 and len(set(names)) == len(names) > 100, f"{len(names)} quotas in {len(pages)} pages"
+        self.done.add(("service-quotas", "list_service_quotas"))
+
     def functions(self):
         do, names = self.do, [f"page-function-{n}" for n in range(5)]
         awslambda._role(do)
@@ -243,7 +286,7 @@ class Pages:
         role = sagemaker._role(do)
         for name in names:
             sagemaker._model(do, name, role)
-            sagemaker._config(do, name, names[0])
+            sagemaker._config(do, name, names[0], InstanceType="ml.m5.large", InitialInstanceCount=1)
             do.set("sagemaker.create_endpoint", EndpointName=name, EndpointConfigName=name)
             _job(do, role, name)
         some = {"NameContains": "page-"}
@@ -255,6 +298,7 @@ class Pages:
         do.set("sagemaker.add_tags", ResourceArn=arn, Tags=[{"Key": f"k{n}", "Value": ""} for n in range(50)])
         # A page holds at least as many as there can be.
         self.page("sagemaker.list_tags", ("Tags", "Key"), [f"k{n}" for n in range(50)], several=False, ResourceArn=arn)
+        self.targets(names)
         for name in names:
             assert sagemaker._status(do, name) == "InService"
             do.set("sagemaker.delete_endpoint", EndpointName=name)
@@ -267,6 +311,40 @@ class Pages:
             do.set("s3.delete_object", Bucket=sagemaker.BUCKET, Key=f"output/{name}/output/model.tar.gz")
         do.set("s3.delete_object", Bucket=sagemaker.BUCKET, Key="rows.csv")
         sagemaker._end(do)
+
+    def targets(self, endpoints):
+        """Scalable targets of endpoints that are in service, on machines that can be scaled."""
+        do, places = self.do, [f"endpoint/{name}/variant/main" for name in endpoints]
+        for endpoint, place in zip(endpoints, places, strict=True):
+            assert sagemaker._status(do, endpoint) == "InService"
+            do.set("application-autoscaling.register_scalable_target", MinCapacity=1, MaxCapacity=2, **_scaled(place))
+        policies = [f"page-{n}" for n in range(5)]
+        metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+        tracking = {"TargetValue": 1000.0, "PredefinedMetricSpecification": metric}
+        for name in policies:
+            do.set(
+                "application-autoscaling.put_scaling_policy", PolicyName=name, PolicyType="TargetTrackingScaling",
+                TargetTrackingScalingPolicyConfiguration=tracking, **_scaled(places[0]),
+            )
+        of = {"ServiceNamespace": "sagemaker"}
+        call = "application-autoscaling.describe_"
+        self.page(call + "scalable_targets", ("ScalableTargets", "ResourceId"), places, **of)
+        self.page(call + "scaling_policies", ("ScalingPolicies", "PolicyName"), policies, **of)
+        for place in places:
+            do.set("application-autoscaling.deregister_scalable_target", **_scaled(place))
+
+
+def _scaled(place):
+    """What names a variant whose machines are scaled."""
+    return {
+        "ServiceNamespace": "sagemaker", "ResourceId": place, "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+
+
+def _alarm(name):
+    """An alarm that never rings."""
+    metric = {"Namespace": "Pages", "MetricName": "Errors", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
+    return {"AlarmName": name, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold", **metric}
 
 
 def _job(do, role, name):
@@ -304,19 +382,19 @@ def known(client, method, api):
 
 def _some(shape):
     """A value of a shape."""
-    return {"string": "absent", "integer": 1, "long": 1, "boolean": True, "list": [], "map": {}}.get(shape.type_name, {})
+    return {"string": "absent", "integer": 1, "long": 1, "double": 1.0, "timestamp": 1, "boolean": True, "list": [], "map": {}}.get(shape.type_name, {})
 
 
 def missing(do, waited, paged):
     """Waiters and paginators of operations that the local cloud has, and that were not tried."""
     api = do.set("apigatewayv2.create_api", Name="known", ProtocolType="HTTP")["ApiId"]
-    for service in ["sts", "iam", "s3", "ecr", "logs", "lambda", "apigatewayv2", "sagemaker", "sagemaker-runtime"]:
+    for service in SERVICES:
         client = do.server.client(service)
         waiters = client._get_waiter_config()["waiters"] if client.waiter_names else {}
         methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
         for name, waiter in waiters.items():
             method = xform_name(name)
-            if (service, method) not in waited and known(client, methods[waiter["operation"]], api):
+            if (service, method) not in waited | OTHER_ALARMS and known(client, methods[waiter["operation"]], api):
                 yield f"waiter {service} {method}"
         for method in filter(client.can_paginate, methods.values()):
             if (service, method) not in paged | OTHERS and known(client, method, api):

@@ -79,20 +79,26 @@ pub fn needs(call: &Call) -> Vec<Permission> {
 /// Answers one call in JSON 1.1.
 #[expect(clippy::unused_async, reason = "every service is called alike")]
 pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
+    let answer = match call.operation.as_str() {
+        "ListServiceQuotas" => list(&cloud.quotas, &request(call)?),
+        "GetServiceQuota" => get(&cloud.quotas, &request(call)?),
+        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+    };
+    answer.map(|answer| call::json(&answer))
+}
+
+/// A request about the service that has quotas here.
+fn request(call: &Call) -> Result<Value, Refusal> {
     let malformed = |error: serde_json::Error| Refusal::new(400, "SerializationException", error.to_string());
     let body: Value = serde_json::from_slice(&call.body).map_err(malformed)?;
     let service = body["ServiceCode"].as_str().ok_or_else(|| missing("serviceCode"))?;
-    let known = service == SERVICE;
-    match call.operation.as_str() {
-        "ListServiceQuotas" if known => Ok(call::json(&list(&cloud.quotas, &body)?)),
-        "GetServiceQuota" if known => {
-            let wanted = body["QuotaCode"].as_str().ok_or_else(|| missing("quotaCode"))?;
-            let name = names().find(|name| code(name) == wanted).ok_or_else(absent)?;
-            Ok(call::json(&json!({ "Quota": cloud.quotas.shown(&name) })))
-        }
-        "ListServiceQuotas" | "GetServiceQuota" => Err(absent()),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
-    }
+    if service == SERVICE { Ok(body) } else { Err(absent()) }
+}
+
+fn get(quotas: &Quotas, body: &Value) -> Result<Value, Refusal> {
+    let wanted = body["QuotaCode"].as_str().ok_or_else(|| missing("quotaCode"))?;
+    let name = names().find(|name| code(name) == wanted).ok_or_else(absent)?;
+    Ok(json!({ "Quota": quotas.shown(&name) }))
 }
 
 fn list(quotas: &Quotas, body: &Value) -> Result<Value, Refusal> {
