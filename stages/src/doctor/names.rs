@@ -22,6 +22,8 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
     for (seen, resource) in seen {
         let what = format!("{} `{}`", resource.kind(), resource.name());
         match seen {
+            // What the file does not ask for needs no name.
+            Ok(Observation::Absent | Observation::Foreign { .. }) if !declared.is_wanted(&resource.id()) => {}
             Ok(Observation::Absent) => free += 1,
             Ok(Observation::Present { .. }) => ours += 1,
             Ok(Observation::Broken { why }) => {
