@@ -165,7 +165,7 @@ fn spelled(wanted: &Wanted<'_>, declared: &Declared) -> Vec<Finding> {
     const CHECK: &str = "pipeline";
     let first = match create_role::check(wanted) {
         Ok(()) => {
-            let count = declared.items().len();
+            let count = declared.desired(Goal::Present).iter().filter(|desired| !desired.unwanted).count();
             Finding::fine(CHECK, format!("`{}` declares {count} things; names and limits fit", wanted.spec.name))
         }
         Err(complaints) => Finding::failed(CHECK, complaints.to_string(), "`runner plan` shows the place"),

@@ -22,6 +22,8 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
     for (seen, resource) in seen {
         let what = format!("{} `{}`", resource.kind(), resource.name());
         match seen {
+            // What the file does not ask for needs no name.
+            Ok(Observation::Absent | Observation::Foreign { .. }) if !declared.is_wanted(&resource.id()) => {}
             Ok(Observation::Absent) => free += 1,
             Ok(Observation::Present { .. }) => ours += 1,
             Ok(Observation::Broken { why }) => {
@@ -43,6 +45,6 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
             }
         }
     }
-    findings.insert(0, Finding::fine(CHECK, format!("{free} names are free, and behind {ours} stands what is ours")));
+    findings.insert(0, Finding::fine(CHECK, format!("{ours} things are there and ours, {free} are not there yet and their names free")));
     findings
 }

@@ -35,7 +35,7 @@ fn all_is_well_and_nothing_is_written() {
     let (credentials, told): (Vec<_>, Vec<_>) = told.lines().partition(|line| line.contains("credentials"));
     assert!(credentials[0].contains("from environment variables; a session that does not say when it ends"));
     insta::assert_snapshot!(told.join("\n"), @"
-    fine     pipeline     `fraud` declares 23 things; names and limits fit
+    fine     pipeline     `fraud` declares 19 things; names and limits fit
     warning  pipeline     upload: bucket `fraud-000000000000-us-east-1` takes requests without TLS: `endpoint-url` is plain HTTP, and a policy that demands TLS would lock this program out
     warning  pipeline     deploy-proxy: anybody who knows the URL can call the API, and it is billed to you; `auth: iam` or `auth: { jwt: … }` of stage `deploy-proxy` closes it
     fine     clock        this machine's clock is right
@@ -44,12 +44,12 @@ fn all_is_well_and_nothing_is_written() {
     fine     proxy        `<lambda-proxy>` runs on Lambda: x86_64, no newer glibc than there
     fine     rights       `arn:aws:iam::000000000000:role/ci` may do all 109 things that a deployment does
     fine     quotas       `ml.t2.medium for endpoint usage` is 200; needed: 2 at most
-    fine     names        21 names are free, and behind 0 stands what is ours
+    fine     names        0 things are there and ours, 17 are not there yet and their names free
     ");
     deployer.step("a deployment", &["apply", "--yes"], 0).unwrap();
     deployer.aws.clear_requests();
     let examined = deployer.runs(&["doctor"], &[]).exits(0);
-    assert!(examined.stdout.contains("18 things are there and ours"), "{}", examined.stdout);
+    assert!(examined.stdout.contains("17 things are there and ours"), "{}", examined.stdout);
     assert_eq!(deployer.aws.writes(), Vec::<String>::new());
     deployer.clean();
     assert_eq!(deployer.aws.inventory(), before);
