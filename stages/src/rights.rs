@@ -29,7 +29,7 @@ pub struct Right {
 }
 
 impl Right {
-    /// Actions on an ARN, or on `*`. `sid` is the statement's id in the policy; rights that go together share it.
+    /// Actions on an ARN, or on `*`. `sid` is the id of the statement, where the right is the first in it.
     pub fn new(sid: &'static str, actions: &[&str], resource: impl Into<String>) -> Self {
         Self {
             sid,

@@ -58,6 +58,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let skip = Skip::new(skip.iter().map(String::as_str));
     let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names, skip: &skip };
     let declared = Declared::of(&wanted);
+    declared.check_skips().map_err(|error| Failure::Usage(error.to_string()))?;
     findings.splice(0..0, spelled(&wanted, &declared));
     match (asked, &clients) {
         (Some((clients, (caller, site))), _) => {

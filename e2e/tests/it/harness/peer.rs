@@ -76,7 +76,7 @@ impl Peer {
         }))
     }
 
-    /// moto, with what keeps the Rust SDK from reading its buckets mended.
+    /// moto, with what no stage can be seen without mended.
     pub(crate) fn moto_mended() -> Option<Self> {
         let python = python()?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/moto_mended.py");
