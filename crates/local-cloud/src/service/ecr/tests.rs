@@ -330,6 +330,16 @@ async fn a_session_needs_the_permission_and_conditions_see_tags() {
     allow(json!("ecr:*"), json!({ "StringEquals": { "aws:ResourceTag/runner:pipeline": "fraud" } })).await;
     call_as(&cloud, Some(role), "ListImages", &list).await.unwrap();
     assert!(refused("GetAuthorizationToken", &json!({})).await.contains("ecr:GetAuthorizationToken because"));
+
+    // Whoever has a password may do with it what the role may now.
+    let token = super::token::give(&cloud.ecr, &Caller { arn: format!("{role}/s"), role: Some(role.into()) });
+    let basic = format!("Basic {}", token["authorizationData"][0]["authorizationToken"].as_str().unwrap());
+    let (get, at) = (Method::GET, "/v2/runner/fraud/tags/list");
+    assert_eq!(http(&cloud, get.clone(), at, &[("authorization", &basic)], b"", "x").await.0, 200);
+    allow(json!("ecr:BatchGetImage"), json!({})).await;
+    let (status, body, _) = http(&cloud, get, at, &[("authorization", &basic)], b"", "x").await;
+    let body = String::from_utf8(body).unwrap();
+    assert!(status == 403 && body.contains("DENIED") && body.contains("ecr:ListImages"), "{status} {body}");
 }
 
 /// Status, body, and the header that is asked for.
