@@ -139,22 +139,36 @@ fn stays(row: &Row) -> bool {
         && matches!(row.meaning, "Other" | "Refused" | "Precondition")
 }
 
-#[test]
-fn a_refusal_that_stays_is_told_in_the_words_of_aws_and_the_next_apply_goes_on() {
-    let scene = Scene::new(&Pipeline::default());
+/// Refuses the calls of an apply in every way that stays, one after the other: of all these ways those whose number
+/// leaves this remainder.
+fn each_is_told(remainder: usize) {
+    // Without a role that `runner` makes for itself, whose calls would be refused first.
+    let scene = Scene::new(&Pipeline { local: "{ iam-propagation-ms: 0 }".to_owned(), ..Pipeline::default() });
     scene.serve(&["--region", "us-east-1"]);
     let called = called_by(&scene, &["apply"]);
-    let (mut told, mut wrong) = (0, vec![]);
-    for row in rows().filter(stays) {
-        for operation in row.operations(&called) {
-            scene.runner(&["teardown"]).exits(0);
-            let aws = scene.serve(&["--region", "us-east-1"]);
-            told += 1;
-            wrong.extend(is_told(&scene, &aws, &row, operation));
-        }
+    let staying: Vec<Row> = rows().filter(stays).collect();
+    let all = staying.iter().flat_map(|row| row.operations(&called).into_iter().map(move |operation| (row, operation)));
+    let all: Vec<_> = all.collect();
+    assert!(all.len() >= 20, "only {} refusals", all.len());
+    let mut wrong = vec![];
+    for (row, operation) in all.into_iter().skip(remainder).step_by(PARTS) {
+        scene.runner(&["teardown"]).exits(0);
+        let aws = scene.serve(&["--region", "us-east-1"]);
+        wrong.extend(is_told(&scene, &aws, row, operation));
     }
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(told >= 20, "only {told} refusals were told");
+}
+
+const PARTS: usize = 2;
+
+#[test]
+fn a_refusal_that_stays_is_told_in_the_words_of_aws_and_the_next_apply_goes_on() {
+    each_is_told(0);
+}
+
+#[test]
+fn another_refusal_that_stays_is_told_in_the_words_of_aws_and_the_next_apply_goes_on() {
+    each_is_told(1);
 }
 
 /// What is wrong with how a refusal is told, and with what comes after it.
@@ -169,6 +183,8 @@ fn is_told(scene: &Scene, aws: &Aws, row: &Row, operation: &str) -> Option<Strin
     let words = words.split('\n').next().unwrap_or_default();
     let code_is_told = row.code.parse::<u16>().is_ok() || ran.stderr.contains(row.code);
     let told = match ran.code {
+        // A HEAD has no words.
+        1 if words.ends_with("(empty body)") => ran.stderr.contains(&format!("HTTP {}", row.status)),
         1 => code_is_told && (ran.stderr.contains(words) || words.starts_with('(')),
         // What is somebody else's is told in our words.
         6 => row.meaning == "Refused" && ran.stderr.contains("somebody else"),
