@@ -45,6 +45,12 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
             }
         }
     }
-    findings.insert(0, Finding::fine(CHECK, format!("{ours} things are there and ours, {free} are not there yet and their names free")));
+    findings.insert(
+        0,
+        Finding::fine(
+            CHECK,
+            format!("{ours} things are there and ours, {free} are not there yet and their names free"),
+        ),
+    );
     findings
 }
