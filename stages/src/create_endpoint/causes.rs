@@ -112,7 +112,12 @@ const KNOWN: [Known; 16] = [
         advice: "train again with the features that are sent, in their order",
     },
     Known {
-        signs: &[Sign::Has("ddress already in use"), Sign::Has("ddress in use")],
+        signs: &[
+            Sign::Has("Address already in use"),
+            Sign::Has("address already in use"),
+            Sign::Has("Address in use"),
+            Sign::Has("address in use"),
+        ],
         cause: "another program in the container already listens on the port",
         advice: "start one server alone, on port 8080",
     },

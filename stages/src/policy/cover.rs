@@ -133,7 +133,7 @@ mod tests {
             |action: &str, resource: &str| json!([{ "Effect": "Allow", "Action": action, "Resource": resource }]);
         assert_eq!(of(&allow("s3:GetObject", "arn:aws:s3:::b/models/*")), Verdict::Covered);
         assert_eq!(of(&allow("S3:get*", "*")), Verdict::Covered);
-        assert_eq!(of(&allow("s3:Get?bject", "arn:*")), Verdict::Covered);
+        assert_eq!(of(&allow("s3:Ge?Object", "arn:*")), Verdict::Covered);
         assert_eq!(of(&allow("s3:PutObject", "*")), Verdict::Uncovered(None));
         assert_eq!(of(&allow("s3:GetObject", "arn:aws:s3:::b/Models/*")), Verdict::Uncovered(Some(0)));
         assert_eq!(of(&json!([])), Verdict::Uncovered(None));

@@ -183,7 +183,7 @@ mod tests {
         insta::assert_snapshot!(refused("$context.status"), @"Invalid access log format: it must contain $context.requestId");
         insta::assert_snapshot!(refused("$context.requestIdentity"), @"Invalid access log format: it must contain $context.requestId");
         insta::assert_snapshot!(refused("$context.requestId\n"), @"Invalid access log format: it must be a single line");
-        insta::assert_snapshot!(refused("$context.requestId $context.statu"), @"The local cloud does not know the variable $context.statu");
+        insta::assert_snapshot!(refused("$context.requestId $context.state"), @"The local cloud does not know the variable $context.state");
     }
 
     #[test]
