@@ -11,6 +11,9 @@ const OURS: &str = "pipeline.yaml";
 const CANARY: &str = "{ instances: { type: ml.m5.large, count: 2 }, rollout: { canary: { share: 0.5, wait-s: 120 }, \
                       termination-wait-s: 60 } }";
 
+const LINEAR: &str =
+    "{ instances: { type: ml.m5.large, count: 4 }, rollout: { linear: { share: 0.25, wait-s: 120 } } }";
+
 /// Between two requests: the API lets only so many through in a second.
 const PAUSE: Duration = Duration::from_millis(15);
 
@@ -73,28 +76,41 @@ fn once_watched(scene: &Scene, what: impl FnOnce(&Aws) + Send) -> Ran {
     })
 }
 
-#[test]
-fn a_good_version_comes_in_steps_without_a_failed_request() {
-    let scene = Scene::new(&of(CANARY, 5));
+/// Rolls a new version out that is good. `planned` and `stages` are told, and how traffic was routed is returned.
+fn comes_in_steps(rollout: &str, planned: &[&str], stages: &[&str]) -> Json {
+    let scene = Scene::new(&of(rollout, 5));
     scene.apply();
     let before = serves(&scene.aws());
-    scene.write(&of(CANARY, 6));
+    scene.write(&of(rollout, 6));
     let plan = scene.runner(&["plan"]).exits(0).stdout;
-    for told in ["rollout  50 % of the traffic, after 120 s the rest", "twice as many", "nothing watches the steps"] {
+    for told in planned {
         assert!(plan.contains(told), "no `{told}` in\n{plan}");
     }
     let mut told = String::new();
     let (answered, bad) = ask_during(&scene.url(OURS), PAUSE, || told = scene.apply().stderr);
     assert!(bad.is_empty(), "{} of {answered} requests failed, such as {:?}", bad.len(), bad[0]);
-    for stage in
-        ["the new machines are watched (50 % of the traffic)", "(100 % of the traffic)", "not needed any more end"]
-    {
+    for stage in stages {
         assert!(told.contains(stage), "no `{stage}` in\n{told}");
     }
     assert_ne!(serves(&scene.aws()), before);
-    let policy = endpoint(&scene.aws())["LastDeploymentConfig"]["BlueGreenUpdatePolicy"].clone();
-    assert_eq!(policy["TrafficRoutingConfiguration"]["CanarySize"], json!({ "Type": "CAPACITY_PERCENT", "Value": 50 }));
     scene.keeps_all(OURS);
+    endpoint(&scene.aws())["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"].clone()
+}
+
+#[test]
+fn a_good_version_comes_in_steps_without_a_failed_request() {
+    let planned = ["rollout  50 % of the traffic, after 120 s the rest", "twice as many", "nothing watches the steps"];
+    let stages =
+        ["the new machines are watched (50 % of the traffic)", "(100 % of the traffic)", "not needed any more end"];
+    let routed = comes_in_steps(CANARY, &planned, &stages);
+    assert_eq!(routed["CanarySize"], json!({ "Type": "CAPACITY_PERCENT", "Value": 50 }));
+}
+
+#[test]
+fn a_good_version_comes_in_equal_steps_without_a_failed_request() {
+    let stages = ["(25 % of the traffic)", "(50 % of the traffic)", "(75 % of the traffic)", "(100 % of the traffic)"];
+    let routed = comes_in_steps(LINEAR, &["25 % of the traffic"], &stages);
+    assert_eq!(routed["LinearStepSize"], json!({ "Type": "CAPACITY_PERCENT", "Value": 25 }));
 }
 
 #[test]

@@ -45,15 +45,10 @@ pub struct Autoscaling {
 impl Autoscaling {
     /// Reads the state.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let partition = match config.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if config.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
-            partition,
+            partition: config.partition(),
             memory: Persisted::open(&config.state_dir, "autoscaling")?,
         })
     }

@@ -91,15 +91,10 @@ pub struct OwnAlarm {
 impl CloudWatch {
     /// Reads the state.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let partition = match config.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if config.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
         Ok(Self {
             account: config.account.clone(),
             region: config.region.clone(),
-            partition,
+            partition: config.partition(),
             second_ms: config.delays.second.as_secs_f64() * 1000.0,
             memory: Persisted::open(&config.state_dir, "cloudwatch")?,
             metrics: Mutex::new(Metrics::new(config.delays.second)),
