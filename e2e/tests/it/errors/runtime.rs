@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::{Answer, Http, Issuer};
 
 use super::bench::{Bench, Said};
-use super::{Case, each_is_answered_as_on_aws};
+use super::{Case, each_is_answered_as_on_aws, rows};
 use super::{image, sagemaker};
 
 const RUNTIME: &[Case] = &[
@@ -81,6 +81,32 @@ fn the_runtime_answers_as_on_aws() {
 #[test]
 fn the_public_side_answers_as_on_aws() {
     each_is_answered_as_on_aws("execute-api (HTTP API data plane)", &Bench::deployed(), PUBLIC);
+}
+
+/// What only AWS answers so is for the function to live with: the SDK asks once more for some of it, and for the rest the
+/// public is told to.
+#[test]
+fn a_runtime_that_refuses_for_a_moment_is_asked_again_by_the_function_or_by_who_asked() {
+    let b = Bench::deployed();
+    unthrottled(&b);
+    let passing: Vec<_> = rows().filter(|row| row.service == "sagemaker-runtime" && row.how == "fault").collect();
+    assert_eq!(passing.len(), 4);
+    let mut told = vec![];
+    for row in passing {
+        let call = json!({ "service": "sagemaker", "operation": "InvokeEndpoint", "nth": 1 });
+        b.aws.put_faults(&json!([{ "match": call, "fault": row.refusal() }]));
+        let said = ask_with(&b, &[]);
+        let later = said.headers.get("retry-after").map_or("", |seconds| seconds.to_str().unwrap());
+        assert_eq!(b.aws.faults_without_effect(), Vec::<Json>::new());
+        told.push(format!("{} {}: {} {later}", row.status, row.code, said.status));
+    }
+    let expected = [
+        "429 ModelNotReadyException: 503 1",
+        "530 InternalDependencyException: 503 1",
+        "503 ServiceUnavailable: 200 ",
+        "500 InternalFailure: 200 ",
+    ];
+    assert_eq!(told, expected);
 }
 
 fn invoke(b: &Bench, endpoint: &str, body: &str) -> Said {

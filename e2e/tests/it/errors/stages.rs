@@ -34,7 +34,7 @@ impl Row {
         if self.operation.starts_with("any") { all.into_iter().take(1).collect() } else { all }
     }
 
-    fn refusal(&self) -> Json {
+    pub(super) fn refusal(&self) -> Json {
         let status: u16 = self.status.parse().unwrap();
         json!({ "refuse": { "status": status, "code": self.code, "message": self.words() } })
     }
@@ -195,4 +195,36 @@ fn is_told(scene: &Scene, aws: &Aws, row: &Row, operation: &str) -> Option<Strin
     }
     let again = scene.runner(&["apply"]);
     (again.code != 0).then(|| format!("{place}, then again: exit code {}\n{}", again.code, again.stderr))
+}
+
+/// The row of that situation.
+fn row(service: &str, situation: &str) -> Row {
+    rows().find(|row| row.service == service && row.situation == situation).unwrap()
+}
+
+#[test]
+fn a_role_on_a_machine_of_somebodys_stops_a_teardown_and_the_next_one_goes_on() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    let (aws, row) = (scene.aws(), row("iam", "in an instance profile"));
+    // It stays however often it is asked for.
+    let call = json!({ "service": "iam", "operation": "DeleteRole" });
+    aws.put_faults(&json!([{ "match": call, "fault": row.refusal() }]));
+    let refused = scene.runner(&["teardown"]).exits(1);
+    assert!(refused.stderr.contains(&row.words()), "{}", refused.stderr);
+    aws.clear_faults();
+    scene.runner(&["teardown"]).exits(0);
+}
+
+#[test]
+fn autoscaling_that_changes_already_is_waited_for() {
+    let create_endpoint =
+        "{ instances: { type: ml.m5.large }, autoscaling: { max: 2, invocations-per-instance: 100000 } }";
+    let scene = Scene::new(&Pipeline { create_endpoint: create_endpoint.to_owned(), ..Pipeline::default() });
+    let aws = scene.serve(&["--region", "us-east-1"]);
+    let call = json!({ "service": "application-autoscaling", "operation": "RegisterScalableTarget", "nth": 1 });
+    let row = row("application-autoscaling", "pending change");
+    aws.put_faults(&json!([{ "match": call, "fault": row.refusal() }]));
+    scene.apply();
+    assert_eq!(aws.faults_without_effect(), Vec::<Json>::new());
 }
