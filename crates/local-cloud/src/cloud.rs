@@ -43,6 +43,15 @@ impl Config {
         }
     }
 
+    /// The region that requests to global services such as IAM are signed for. Source: botocore's `endpoints.json`.
+    pub fn global_region(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
+        }
+    }
+
     /// An ARN in this account and region.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)

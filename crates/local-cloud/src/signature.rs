@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::Cloud;
 use crate::call::Caller;
+use crate::{Cloud, Config};
 
 /// How far a request's clock may be off. Source: every AWS "Signature expired" message.
 const MAX_SKEW_MIN: i64 = 15;
@@ -71,7 +71,7 @@ pub struct Authorization<'a> {
     pub access_key_id: &'a str,
     /// `YYYYMMDD`.
     pub date: &'a str,
-    /// Region of the scope; `us-east-1` for IAM.
+    /// Region of the scope.
     pub region: &'a str,
     /// Signing name, for example `apigateway`.
     pub service: &'a str,
@@ -141,7 +141,7 @@ fn verify_at(cloud: &Cloud, parts: &Parts, body: &Bytes, now: Timestamp) -> Resu
     if key.has_ended(now) {
         return Err(Unverified::Expired);
     }
-    check_region(&authorization, &cloud.config.region)?;
+    check_region(&authorization, &cloud.config)?;
     let date = signed_date(&parts.headers, &authorization, now)?;
     let expected = signature(&authorization, parts, body, &key.secret_access_key, &date)?;
     if same(&expected, authorization.signature) { Ok(key.caller) } else { Err(mismatch()) }
@@ -171,15 +171,13 @@ fn mismatch() -> Unverified {
     )
 }
 
-/// IAM is global and signs as `us-east-1`; STS has both a global and a regional address.
-fn check_region(authorization: &Authorization<'_>, region: &str) -> Result<(), Unverified> {
-    let global = authorization.region == "us-east-1";
-    let fits = match authorization.service {
-        "iam" => global,
-        "sts" => global || authorization.region == region,
-        _ => authorization.region == region,
-    };
-    if fits {
+/// Services with a global address. Its requests are signed for the first region of the partition; a client that was
+/// given an endpoint of its own signs them for its own region. Source: `endpoint-rule-set` of both services in botocore.
+const GLOBAL: [&str; 2] = ["iam", "sts"];
+
+fn check_region(authorization: &Authorization<'_>, config: &Config) -> Result<(), Unverified> {
+    let global = GLOBAL.contains(&authorization.service) && authorization.region == config.global_region();
+    if global || authorization.region == config.region {
         return Ok(());
     }
     Err(Unverified::Mismatch(format!("Credential should be scoped to a valid region, not '{}'.", authorization.region)))

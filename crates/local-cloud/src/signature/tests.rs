@@ -1,26 +1,31 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
 
 use super::*;
-use crate::{Config, Delays};
+use crate::Delays;
 
 const SCOPE: &str = "20150830/us-east-1";
 
 async fn cloud() -> (tempfile::TempDir, Arc<Cloud>) {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config {
-        state_dir: dir.path().to_owned(),
+    let config = config(dir.path(), "us-east-1");
+    (dir, Cloud::open(config).await.unwrap())
+}
+
+fn config(state_dir: &Path, region: &str) -> Config {
+    Config {
+        state_dir: state_dir.to_owned(),
         account: "123456789012".to_owned(),
-        region: "us-east-1".to_owned(),
+        region: region.to_owned(),
         access_key_id: "AKIDEXAMPLE".to_owned(),
         secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         base_url: String::new(),
         model_server: Vec::new(),
         training_program: Vec::new(),
         delays: Delays::default(),
-    };
-    (dir, Cloud::open(config).await.unwrap())
+    }
 }
 
 fn request(method: &str, uri: &str, service: &str, names: &str, signature: &str) -> Parts {
@@ -110,6 +115,32 @@ async fn a_signature_is_good_for_a_quarter_of_an_hour() {
         check("20150830T122059Z").unwrap_err(),
         @"Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T122059Z + 15 min.)"
     );
+}
+
+#[test]
+fn global_services_take_the_region_of_the_cloud_and_the_first_of_its_partition() {
+    let accepted = |here: &str, service: &str, signed: &str| {
+        let value = format!(
+            "AWS4-HMAC-SHA256 Credential=A/20150830/{signed}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value.parse().unwrap())]);
+        check_region(&Authorization::parse(&headers).unwrap(), &config(Path::new("state"), here)).is_ok()
+    };
+    let regions = [
+        ("us-east-1", "us-east-1"),
+        ("ap-south-1", "us-east-1"),
+        ("cn-northwest-1", "cn-north-1"),
+        ("us-gov-east-1", "us-gov-west-1"),
+    ];
+    for (here, first) in regions {
+        for service in ["iam", "sts"] {
+            assert!(accepted(here, service, here) && accepted(here, service, first), "{service} in {here}");
+            assert!(!accepted(here, service, "eu-west-1"), "{service} in {here}");
+        }
+        assert!(accepted(here, "sagemaker", here), "{here}");
+        assert_eq!(accepted(here, "sagemaker", first), here == first, "{here}");
+    }
+    assert!(!accepted("cn-north-1", "iam", "us-east-1"));
 }
 
 #[tokio::test]
