@@ -1,5 +1,7 @@
 //! One request to a control plane, read far enough to be dispatched, and its answer.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -56,6 +58,17 @@ impl Refusal {
             code: code.to_owned(),
             message: message.into(),
         }
+    }
+
+    /// Refuses what AWS offers and this local cloud does not. The sentence, the status and the code are the same
+    /// everywhere. SDKs repeat a call after 500, 502, 503 and 504, and not after 501.
+    pub fn not_offered(what: impl Display) -> Self {
+        Self::new(501, "NotImplemented", format!("the local cloud does not offer {what}"))
+    }
+
+    /// Refuses an operation that the service has on AWS and not here.
+    pub fn no_operation(service: &str, operation: &str) -> Self {
+        Self::not_offered(format!("the operation `{operation}` of {service}"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP shell: one loopback port for every service.
 
+mod absent;
 mod local;
 mod operation;
 mod record;
@@ -32,8 +33,8 @@ use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults, Outcome};
 use crate::permission::Permission;
-pub(crate) use crate::server::operation::member;
 use crate::server::operation::{Described, describe};
+pub(crate) use crate::server::operation::{is_object, member};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
 pub(crate) use crate::server::target::Service;
@@ -234,8 +235,15 @@ async fn buffered(
             }
             Err(unverified) => render::refusal(service, &render::unverified(service, &unverified), id),
         },
-        Target::Unsigned(service) | Target::Unknown(service) => {
-            render::refusal(service, &render::unverified(service, &Unverified::Missing), id)
+        Target::Absent(name) => absent::refuse(&name, &parts, &body, id),
+        Target::Unsigned(service) => {
+            let called = operation::named(service, &parts, &body);
+            let refusal = if absent::UNSIGNED_OF_STS.contains(&&*called) {
+                Refusal::no_operation("STS", &called)
+            } else {
+                render::unverified(service, &Unverified::Missing)
+            };
+            render::refusal(service, &refusal, id)
         }
         Target::Local => render::refusal(service, &Refusal::new(404, "NotFound", "not here"), id),
     };
@@ -308,9 +316,7 @@ pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) 
         Service::Autoscaling => autoscaling::handle(cloud, call).await,
         Service::Quotas => quotas::handle(cloud, call).await,
         Service::Ecr => ecr::handle(cloud, call).await,
-        Service::S3 | Service::Other => {
-            Err(Refusal::new(400, "UnknownOperationException", "the local cloud has no such service"))
-        }
+        Service::S3 | Service::Other => Err(Refusal::not_offered(service.name())),
     }
 }
 

@@ -48,6 +48,12 @@ fn every_waiter_and_every_paginator_of_boto3_works() {
     run(&python, "boto.py", &[Peer::local_cloud().url()]);
 }
 
+#[test]
+fn absent_services_presigned_urls_and_forms_answer_boto3() {
+    let Some(python) = python() else { return };
+    run(&python, "signatures.py", &[Peer::local_cloud().url()]);
+}
+
 /// The variables that `runner local env` prints.
 fn printed_variables(scene: &Scene) -> Vec<(String, String)> {
     let printed = scene.runner(&["local", "env"]).exits(0).stdout;

@@ -381,5 +381,5 @@ async fn quotas_are_listed_by_page_and_found_by_code() {
     let absent = of("GetServiceQuota", json!({ "ServiceCode": "sagemaker", "QuotaCode": "L-0" })).await;
     assert_eq!(absent.unwrap_err(), "NoSuchResourceException");
     let other = of("ListServiceQuotas", json!({ "ServiceCode": "ec2" })).await;
-    assert_eq!(other.unwrap_err(), "NoSuchResourceException");
+    assert_eq!(other.unwrap_err(), "NotImplemented");
 }

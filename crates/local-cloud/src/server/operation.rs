@@ -134,7 +134,7 @@ pub(super) fn lambda(method: &Method, path: &str) -> String {
 }
 
 /// Whether the body of such a request to S3 is an object's, or a part of one.
-pub(super) fn is_object(parts: &Parts) -> bool {
+pub(crate) fn is_object(parts: &Parts) -> bool {
     let has_key = parts.uri.path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     let query = parts.uri.query().unwrap_or_default();
     let about = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == name);

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Request};
 
-use crate::service::ecr;
+use crate::service::{ecr, s3};
 use crate::signature::Authorization;
 
 /// A service, as far as protocols tell them apart.
@@ -61,6 +61,8 @@ impl Service {
             "apigateway" => Self::ApiGateway,
             "logs" => Self::Logs,
             "monitoring" if is_cbor(headers) => Self::CloudWatchCbor,
+            // Clients of before 2025 ask in the query protocol.
+            "monitoring" if is_form(headers) => Self::Other,
             "monitoring" => Self::CloudWatch,
             "application-autoscaling" => Self::Autoscaling,
             "servicequotas" => Self::Quotas,
@@ -83,8 +85,8 @@ pub(super) enum Target {
     Service(Service),
     /// Nobody signed; the service is a guess that decides the refusal's shape.
     Unsigned(Service),
-    /// Signed for a service that is not here.
-    Unknown(Service),
+    /// A service that is not here, by its signing name.
+    Absent(String),
 }
 
 impl Target {
@@ -99,16 +101,24 @@ impl Target {
         let headers = request.headers();
         if let Ok(authorization) = Authorization::parse(headers) {
             return match Service::signed_as(authorization.service, headers) {
-                Service::Other => Self::Unknown(guess(headers, path)),
+                Service::S3 if s3::is_control(headers, path) => Self::Absent("s3control".to_owned()),
+                Service::Other => Self::Absent(authorization.service.to_owned()),
                 service => Self::Service(service),
             };
         }
         if ecr::is_registry(path) {
             return Self::Registry;
         }
-        let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
+        match s3::presigned_service(request.uri().query().unwrap_or_default()) {
+            Some(service) if service == "s3" => return Self::Service(Service::S3),
+            Some(service) => return Self::Absent(format!("{service}, presigned")),
+            None => {}
+        }
+        if s3::is_post_form(request.method(), headers) || s3::is_signed_by_version_2(headers) {
+            return Self::Service(Service::S3);
+        }
         match guess(headers, path) {
-            Service::S3 if presigned => Self::Service(Service::S3),
+            Service::Other => Self::Absent(unsigned_name(headers)),
             service => Self::Unsigned(service),
         }
     }
@@ -131,7 +141,8 @@ impl Target {
         match self {
             Self::Local | Self::Public { .. } => Service::ApiGateway,
             Self::Registry => Service::Ecr,
-            Self::Service(service) | Self::Unsigned(service) | Self::Unknown(service) => *service,
+            Self::Service(service) | Self::Unsigned(service) => *service,
+            Self::Absent(_) => Service::Other,
         }
     }
 
@@ -142,7 +153,7 @@ impl Target {
             Self::Public { .. } => "execute-api",
             Self::Registry => "registry",
             Self::Service(service) | Self::Unsigned(service) => service.name(),
-            Self::Unknown(_) => "unknown",
+            Self::Absent(_) => "unknown",
         }
     }
 }
@@ -150,6 +161,17 @@ impl Target {
 /// Whether a request is written in Smithy RPC v2 CBOR.
 fn is_cbor(headers: &HeaderMap) -> bool {
     headers.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor")
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+}
+
+/// The service that `X-Amz-Target` names before the dot.
+fn unsigned_name(headers: &HeaderMap) -> String {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    target.split_once('.').map_or(target, |(service, _)| service).to_owned()
 }
 
 /// The likely service of a request without a readable signature.
@@ -168,9 +190,11 @@ fn guess(headers: &HeaderMap, path: &str) -> Service {
         Service::Quotas
     } else if target.starts_with("AmazonEC2ContainerRegistry_") {
         Service::Ecr
-    } else if !target.is_empty() {
+    } else if target.starts_with("SageMaker.") {
         Service::SageMaker
-    } else if text("content-type").starts_with("application/x-www-form-urlencoded") {
+    } else if !target.is_empty() {
+        Service::Other
+    } else if is_form(headers) {
         Service::Iam
     } else if path.starts_with("/endpoints/") {
         Service::Runtime
@@ -213,7 +237,10 @@ mod tests {
         }
         let headers = [("authorization", &*signed("sagemaker")), ("x-amz-target", "SageMaker.CreateModel")];
         assert_eq!(target("/", &headers), Target::Service(Service::SageMaker));
-        assert!(matches!(target("/", &[("authorization", &signed("ec2"))]), Target::Unknown(_)));
+        assert_eq!(target("/", &[("authorization", &signed("ec2"))]), Target::Absent("ec2".to_owned()));
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let old = target("/", &[("authorization", &signed("monitoring")), form]);
+        assert_eq!(old, Target::Absent("monitoring".to_owned()));
         let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
         let cbor = [("authorization", &*signed("monitoring")), ("smithy-protocol", "rpc-v2-cbor")];
         assert_eq!(target(path, &cbor), Target::Service(Service::CloudWatchCbor));
@@ -233,5 +260,7 @@ mod tests {
         assert_eq!(target("/bucket/key", &[]), Target::Unsigned(Service::S3));
         assert_eq!(target("/2015-03-31/functions", &[]), Target::Unsigned(Service::Lambda));
         assert_eq!(target("/", &[("x-amz-target", "Logs_20140328.CreateLogGroup")]), Target::Unsigned(Service::Logs));
+        let identity = target("/", &[("x-amz-target", "AWSCognitoIdentityService.GetId")]);
+        assert_eq!(identity, Target::Absent("AWSCognitoIdentityService".to_owned()));
     }
 }

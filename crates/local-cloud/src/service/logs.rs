@@ -161,7 +161,7 @@ impl Logs {
             "TagResource" => groups::tag(self, body),
             "UntagResource" => groups::untag(self, body),
             "ListTagsForResource" => groups::list_tags(self, body),
-            other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+            other => Err(Refusal::no_operation("CloudWatch Logs", other)),
         }?;
         Ok(if answer.is_null() { json!({}) } else { answer })
     }

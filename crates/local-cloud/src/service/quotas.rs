@@ -82,7 +82,7 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     let answer = match call.operation.as_str() {
         "ListServiceQuotas" => list(&cloud.quotas, &request(call)?),
         "GetServiceQuota" => get(&cloud.quotas, &request(call)?),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        other => Err(Refusal::no_operation("Service Quotas", other)),
     };
     answer.map(|answer| call::json(&answer))
 }
@@ -92,7 +92,7 @@ fn request(call: &Call) -> Result<Value, Refusal> {
     let malformed = |error: serde_json::Error| Refusal::new(400, "SerializationException", error.to_string());
     let body: Value = serde_json::from_slice(&call.body).map_err(malformed)?;
     let service = body["ServiceCode"].as_str().ok_or_else(|| missing("serviceCode"))?;
-    if service == SERVICE { Ok(body) } else { Err(absent()) }
+    if service == SERVICE { Ok(body) } else { Err(Refusal::not_offered(format!("quotas of the service `{service}`"))) }
 }
 
 fn get(quotas: &Quotas, body: &Value) -> Result<Value, Refusal> {

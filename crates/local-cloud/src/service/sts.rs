@@ -24,9 +24,7 @@ pub async fn handle(cloud: &Cloud, call: &Call) -> Reply {
     match call.operation.as_str() {
         "GetCallerIdentity" => Ok(caller_identity(cloud, call)),
         "AssumeRole" => assume_role(cloud, call),
-        other => {
-            Err(Refusal::new(400, "InvalidAction", format!("Could not find operation {other} for version 2011-06-15")))
-        }
+        other => Err(Refusal::no_operation("STS", other)),
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn conflict(message: impl Display) -> Refusal {
 
 /// A path that is no operation of this cloud's API Gateway.
 pub(super) fn unknown(call: &Call) -> Refusal {
-    not_found(format!("The local cloud's API Gateway does not know {} {}", call.method, call.path))
+    Refusal::no_operation("API Gateway", &format!("{} {}", call.method, call.path))
 }
 
 fn no_api(cloud: &Cloud, id: &str) -> Refusal {

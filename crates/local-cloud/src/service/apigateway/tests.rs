@@ -95,7 +95,7 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
     409 ConflictException Cannot delete Integration 'INTEGRATION' because it is referenced by a Route.
     400 BadRequestException Timeout should be between 50 ms and 30000 ms
     400 BadRequestException Invalid or unsupported request body: unknown field `tlsConfig`, expected one of `integrationId`, `integrationType`, `integrationMethod`, `integrationUri`, `connectionType`, `payloadFormatVersion`, `timeoutInMillis`, `description`
-    404 NotFoundException The local cloud's API Gateway does not know GET /v2/apis/API/models
+    501 NotImplemented the local cloud does not offer the operation `GET /v2/apis/API/models` of API Gateway
     "#);
 }
 

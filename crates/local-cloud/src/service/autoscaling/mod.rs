@@ -138,7 +138,7 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
             Ok(json!({}))
         }),
         "ListTagsForResource" => tags(cloud, &request, |tags| Ok(json!({ "Tags": tags }))),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        other => Err(Refusal::no_operation("Application Auto Scaling", other)),
     }?;
     match answer {
         Value::Null => Ok(Response::new(Bytes::new())),

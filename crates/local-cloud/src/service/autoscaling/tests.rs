@@ -230,7 +230,7 @@ async fn wrong_requests_are_refused() {
     400 ObjectNotFoundException: No scaling policy found for service namespace: sagemaker, resource ID: endpoint/Fraud/variant/AllTraffic, scalable dimension: sagemaker:variant:DesiredInstanceCount, policy name: fraud
     400 InvalidNextTokenException: The next token is invalid.
     400 ResourceNotFoundException: The specified resource doesn't exist: arn
-    400 UnknownOperationException: unknown operation PutScheduledAction
+    501 NotImplemented: the local cloud does not offer the operation `PutScheduledAction` of Application Auto Scaling
     400 ValidationException: Burstable instance type ml.t2.medium does not support auto scaling.
     400 ValidationException: MinCapacity and MaxCapacity are required when a new scalable target is registered.
     400 ValidationException: Maximum capacity cannot be less than minimum capacity.

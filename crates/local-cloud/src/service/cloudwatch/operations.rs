@@ -34,7 +34,7 @@ pub(super) fn answer(service: &CloudWatch, call: &Call, protocol: Protocol) -> R
         "PutMetricData" => put_metric_data(service, &request),
         "GetMetricStatistics" => get_metric_statistics(service, &request),
         "ListMetrics" => list_metrics(service, &request),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        other => Err(Refusal::no_operation("CloudWatch", other)),
     }
 }
 

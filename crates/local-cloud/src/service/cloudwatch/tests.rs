@@ -213,7 +213,7 @@ async fn wrong_requests_are_refused() {
     400 ValidationError: The local cloud's alarms watch one statistic of one metric, without Metrics.
     400 InvalidNextToken: The next token specified is invalid.
     404 ResourceNotFoundException: Unknown resource with identifier: arn:aws:cloudwatch:us-east-1:123456789012:alarm:x
-    400 UnknownOperationException: unknown operation PutDashboard
+    501 NotImplemented: the local cloud does not offer the operation `PutDashboard` of CloudWatch
     ");
 }
 

@@ -126,7 +126,7 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
         "ListImages" => images::list_images(ecr, &body),
         "BatchDeleteImage" => images::delete(ecr, &body),
         "GetAuthorizationToken" => Ok(token::give(ecr, &call.caller)),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        other => Err(Refusal::no_operation("ECR", other)),
     }?;
     Ok(call::json(&answer))
 }

@@ -149,7 +149,7 @@ async fn refusals_are_those_of_aws() {
     DescribeImages: 400 ImageNotFoundException: The image with imageId {imageDigest:'null', imageTag:'none'} does not exist within the repository with name 'runner/fraud' in the registry with id '123456789012'
     PutImage: 400 InvalidParameterException: Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'
     PutImage: 400 LayersNotFoundException: Layers with digests '[sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d, sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb]' required for pushing image into repository with name 'runner/fraud' in the registry with id '123456789012' do not exist
-    PutLifecyclePolicy: 400 UnknownOperationException: unknown operation PutLifecyclePolicy
+    PutLifecyclePolicy: 501 NotImplemented: the local cloud does not offer the operation `PutLifecyclePolicy` of ECR
     ");
 }
 

@@ -38,10 +38,7 @@ pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
         // Instance profiles exist nowhere here, so no role is in any.
         "ListInstanceProfilesForRole" => Some(iam.role(form, |_| Ok(nothing("InstanceProfiles")))?),
         "SimulatePrincipalPolicy" => Some(simulate::principal(iam, form)?),
-        other => {
-            let text = format!("Could not find operation {other} for version 2010-05-08");
-            return Err(Refusal::new(400, "InvalidAction", text));
-        }
+        other => return Err(Refusal::no_operation("IAM", other)),
     };
     Ok(xml::answer(call, result.as_deref()))
 }

@@ -217,7 +217,7 @@ fn what_does_not_fit_a_known_role_is_told_in_the_words_of_aws() {
             "InvalidInput",
             "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
         ),
-        ("CreateUser", &[], 400, "InvalidAction", "Could not find operation CreateUser for version 2010-05-08"),
+        ("CreateUser", &[], 501, "NotImplemented", "the local cloud does not offer the operation `CreateUser` of IAM"),
     ];
     refused(&iam, cases);
 }

@@ -68,11 +68,7 @@ pub(super) const CANNOT_ASSUME: &str = "The role defined for the function cannot
 
 /// A path that is no operation of this cloud's Lambda.
 pub(super) fn unknown_operation(call: &Call) -> Refusal {
-    Refusal::new(
-        404,
-        "UnknownOperationException",
-        format!("The local cloud's Lambda does not know {} {}", call.method, call.path),
-    )
+    Refusal::no_operation("Lambda", &format!("{} {}", call.method, call.path))
 }
 
 /// A fault of this cloud itself.

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
-use s3s::dto::{CopyObjectInput, CopySource};
+use s3s::dto::{CopyObjectInput, CopySource, PostObjectInput};
 use s3s::path::S3Path;
 use s3s::{S3Request, S3Result};
 
@@ -63,6 +63,19 @@ impl S3Access for Access {
             ask(&self.0, &caller, &need)?;
         }
         context.extensions_mut().insert(caller);
+        Ok(())
+    }
+
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        // The length of the form, which `s3s` has made 0, says nothing of the file.
+        request.headers.remove(http::header::CONTENT_LENGTH);
+        let Some(caller) = request.extensions.get::<Caller>() else { return Err(refuse::access_denied().into()) };
+        let input = &request.input;
+        let resource = resource(self.0.config.partition(), Some(&input.bucket), Some(&input.key));
+        let tagging = input.tagging.as_ref().map(|_| "s3:PutObjectTagging");
+        for action in ["s3:PutObject"].into_iter().chain(tagging) {
+            ask(&self.0, caller, &Permission::new(action, resource.as_str()))?;
+        }
         Ok(())
     }
 

@@ -198,8 +198,7 @@ pub(super) fn stream(mut file: File, range: &Range<u64>) -> io::Result<Streaming
 /// Why a body broke off. `s3s` keeps its stream errors private, so their texts are all there is.
 fn broken(error: &str) -> Refusal {
     if error.contains("Sha256Mismatch") {
-        let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-        Refusal::new(400, "XAmzContentSHA256Mismatch", message)
+        refuse::sha256_mismatch()
     } else if error.contains("SignatureMismatch") {
         Refusal::new(403, "SignatureDoesNotMatch", refuse::sentence("SignatureDoesNotMatch").unwrap_or_default())
     } else {

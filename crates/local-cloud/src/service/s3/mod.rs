@@ -10,6 +10,7 @@ mod bucket;
 mod checksum;
 mod create_route;
 mod index;
+mod integrity;
 mod listing;
 mod meta;
 mod multipart;
@@ -17,18 +18,23 @@ mod needs;
 mod object;
 mod own;
 mod policy;
+mod post_form;
 mod read;
 mod refuse;
 mod settings;
+mod signed;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
+use s3s::config::StaticConfigProvider;
 use s3s::service::S3ServiceBuilder;
 use s3s::validation::NameValidation;
 
@@ -36,8 +42,11 @@ pub(crate) use self::access::may;
 use self::bodies::Bodies;
 use self::checksum::Algorithm;
 use self::index::Index;
+use self::signed::Refused;
+pub(crate) use self::signed::{is_control, is_post_form, is_signed_by_version_2, presigned_service};
 use crate::Cloud;
 use crate::cloud::Config;
+use crate::server;
 use crate::state::{Persisted, StateError};
 
 /// The service's state.
@@ -91,12 +100,33 @@ impl S3 {
 
 /// Answers one request whose signature has not been checked: `s3s` checks it.
 pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
+    let (mut parts, mut body) = request.into_parts();
+    let region = &cloud.config.region;
+    if let Err(refused) = signed::check(&parts, region, Timestamp::now()) {
+        return refused.render();
+    }
+    signed::move_to_headers(&mut parts);
+    let is_form = is_post_form(&parts.method, &parts.headers);
+    if is_form {
+        body = match post_form::prepare(&mut parts, body, region).await {
+            Ok(body) => body,
+            Err(refused) => return refused.render(),
+        };
+    }
+    let (body, broken) = integrity::watched(body, &parts.headers, server::is_object(&parts));
     let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    if is_form {
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(post_form::config()))));
+    }
     builder.set_auth(access::Access(Arc::clone(cloud)));
     builder.set_access(access::Access(Arc::clone(cloud)));
     builder.set_route(create_route::CreateRoute(Arc::clone(cloud)));
     builder.set_validation(AnyName);
-    match builder.build().call(request).await {
+    match builder.build().call(Request::from_parts(parts, body)).await {
+        Ok(response) if response.status().is_server_error() && broken.load(Ordering::Relaxed) => {
+            Refused::from(refuse::sha256_mismatch()).render()
+        }
+        Ok(response) if is_form => post_form::reworded(with_message(response)),
         Ok(response) => with_message(with_status(response)),
         Err(error) => {
             let error: s3s::StdError = error.into();
@@ -131,7 +161,13 @@ fn with_message(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
         return response;
     }
     let text = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok());
-    let Some(text) = text.filter(|text| !text.contains("<Message>")) else { return response };
+    let Some(text) = text else { return response };
+    if let Some(refusal) = refuse::not_offered(&text) {
+        return Refused::from(refusal).render();
+    }
+    if text.contains("<Message>") {
+        return response;
+    }
     let code = text.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
     if let Some(message) = code.and_then(refuse::sentence) {
         let text = text.replacen("</Code>", &format!("</Code><Message>{message}</Message>"), 1);

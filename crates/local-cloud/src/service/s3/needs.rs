@@ -52,7 +52,8 @@ pub(super) fn resource(partition: &str, bucket: Option<&str>, key: Option<&str>)
 /// The permission that an operation is called by.
 fn action(operation: &str, versioned: bool) -> Option<String> {
     let name = match operation {
-        "DeleteObjects" => return None,
+        // A form names its key in a field.
+        "DeleteObjects" | "PostObject" => return None,
         "HeadObject" | "GetObject" if versioned => "GetObjectVersion",
         "HeadObject" => "GetObject",
         "DeleteObject" if versioned => "DeleteObjectVersion",

@@ -68,6 +68,23 @@ pub(super) fn incomplete_body() -> Refusal {
     standard(400, "IncompleteBody")
 }
 
+pub(super) fn sha256_mismatch() -> Refusal {
+    let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+    Refusal::new(400, "XAmzContentSHA256Mismatch", message)
+}
+
+/// An operation that `s3s` knows and nobody here does: `s3s` says `<Operation> is not implemented yet`.
+pub(super) fn not_offered(answer: &str) -> Option<Refusal> {
+    let (_, rest) = answer.split_once("<Code>NotImplemented</Code><Message>")?;
+    let (message, _) = rest.split_once("</Message>")?;
+    let operation = message.strip_suffix(" is not implemented yet").filter(|name| !name.contains(' '));
+    match operation {
+        Some(operation) => Some(Refusal::no_operation("S3", operation)),
+        None if message == "Unknown operation" => Some(Refusal::not_offered("this operation of S3")),
+        None => None,
+    }
+}
+
 pub(super) fn no_such_bucket() -> Refusal {
     Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist")
 }

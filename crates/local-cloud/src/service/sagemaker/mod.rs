@@ -174,7 +174,7 @@ fn answer(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "AddTags" => tags::add(cloud, &request),
         "ListTags" => tags::list_all(cloud, &request),
         "DeleteTags" => tags::delete(cloud, &request),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("unknown operation {other}"))),
+        other => Err(Refusal::no_operation("SageMaker", other)),
     }?;
     match answer {
         Value::Null => Ok(Response::new(Bytes::new())),

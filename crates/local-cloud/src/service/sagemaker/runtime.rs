@@ -40,7 +40,7 @@ const INVOKED_VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-prod
 pub(super) async fn invoke(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let sagemaker = &cloud.sagemaker;
     let name = endpoint_name(call)
-        .ok_or_else(|| Refusal::new(404, "UnknownOperationException", "Only InvokeEndpoint is served here."))?;
+        .ok_or_else(|| Refusal::no_operation("SageMaker", &format!("{} {}", call.method, call.path)))?;
     let account = &sagemaker.names.account;
     let lease = sagemaker.running().get(&name).map(super::fleet::Serving::lease);
     let lease = lease.ok_or_else(|| invalid(format!("Endpoint {name} of account {account} not found.")))?;

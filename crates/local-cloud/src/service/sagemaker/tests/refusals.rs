@@ -174,7 +174,7 @@ async fn wrong_requests_are_refused_in_the_words_of_aws() {
     ValidationException: 1 validation error detected: Value '999' at 'productionVariants.1.member.serverlessConfig.maxConcurrency' failed to satisfy constraint: Member must have value less than or equal to 200
     ValidationException: A production variant needs an InstanceType and an InitialInstanceCount, or a ServerlessConfig.
     SerializationException: EndpointName is not a string
-    UnknownOperationException: unknown operation CreateEverything
+    NotImplemented: the local cloud does not offer the operation `CreateEverything` of SageMaker
     "#);
     let body = variant(json!({ "InstanceType": "ml.t2.mediu", "InitialInstanceCount": 1 }));
     let error = call(&cloud, "CreateEndpointConfig", body).await.unwrap_err();
