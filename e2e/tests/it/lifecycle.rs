@@ -33,6 +33,24 @@ fn a_first_apply_tells_url_metrics_and_times_and_the_url_answers() {
     assert!(answer["is_fraud"].is_boolean() && answer["fraud_score"].is_f64(), "{answer}");
 }
 
+/// Names and ARNs of another partition: `aws-cn`, `amazonaws.com.cn`.
+#[test]
+fn a_local_cloud_in_china_plans_applies_and_is_torn_down() {
+    let local = "{ region: cn-north-1, iam-propagation-ms: 0, deployer-policy: own }".to_owned();
+    let scene = Scene::new(&Pipeline { local, ..Pipeline::default() });
+    scene.apply();
+    scene.keeps_all(OURS);
+    scene.answers(OURS);
+    let status = scene.runner(&["status", "--format", "json"]).exits(0).stdout;
+    assert!(!status.contains("arn:aws:") && !status.contains("us-east-1"), "{status}");
+    let policy = scene.runner(&["policy"]).exits(0).stdout;
+    assert!(policy.contains("arn:aws-cn:") && !policy.contains("arn:aws:"), "{policy}");
+    let printed = scene.runner(&["local", "env"]).exits(0).stdout;
+    assert!(printed.contains("cn-north-1") && !printed.contains("us-east-1"), "{printed}");
+    scene.runner(&["doctor"]).exits(0);
+    scene.runner(&["teardown"]).exits(0);
+}
+
 #[test]
 fn results_are_json_for_programs() {
     let scene = Scene::bare(&Pipeline::default());
