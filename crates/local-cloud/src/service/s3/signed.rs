@@ -4,6 +4,7 @@
 //! and "Error responses" of the S3 API reference.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -46,7 +47,7 @@ impl From<Refusal> for Refused {
 }
 
 impl Refused {
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    fn with(mut self, name: &'static str, value: impl Display) -> Self {
         self.members.push((name, value.to_string()));
         self
     }
