@@ -4,6 +4,7 @@
 //! here is checked completely: a [`Model`] that exists can be scored, in bounded time, and scores as `XGBoost` does, bit
 //! for bit.
 
+mod attributes;
 mod error;
 mod forest;
 mod json;
@@ -19,6 +20,7 @@ pub mod archive;
 use std::collections::BTreeSet;
 use std::fmt;
 
+pub use attributes::EarlyStop;
 pub use error::{ModelError, TreeError, Unsupported};
 use forest::Forest;
 use shap::Explainer;
@@ -44,6 +46,8 @@ pub struct Model {
     booster: Booster,
     /// Who would read the file that this model came from otherwise than we did.
     misreadings: Vec<Misreading>,
+    /// Which trees of that file count, if not all.
+    early_stop: Option<EarlyStop>,
 }
 
 /// How the margin of a row comes about.
@@ -66,7 +70,7 @@ pub enum Objective {
     SquaredError,
 }
 
-/// Says how some `XGBoost` releases misread a model file, without an error.
+/// Says how some `XGBoost` releases misread a model file, or do not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misreading {
@@ -74,12 +78,16 @@ pub enum Misreading {
     ///
     /// Measured with 1.7.4, 1.7.6, 2.1.4 and 3.0.5: a file of 3.2.0 scored off by up to 0.2.
     BaseScoreIgnored,
-    /// AWS's container hands `best_ntree_limit`, an attribute that early stopping leaves in files of 1.x, to the
-    /// prediction, which then leaves out the trees after it; releases from 2.0 on do not know the attribute.
+    /// AWS's container hands `best_ntree_limit`, an attribute in files of 1.4 to 1.7, to the prediction, which then
+    /// leaves out the trees after it, although `best_iteration` lets them count; other releases do not read it.
     LaterTreesIgnored {
-        /// How many trees count.
+        /// How many trees are left.
         trees: u64,
     },
+    /// Releases before 1.6 read neither UBJSON nor numbers for truth values, as all later ones write them.
+    ///
+    /// Seen with 1.3.3 and 1.5.2: `Invalid cast, from Integer to Boolean`.
+    NewerForm,
 }
 
 impl Model {
@@ -122,7 +130,7 @@ impl Model {
         self.objective
     }
 
-    /// Returns the trees; a linear model has none.
+    /// Returns the trees that count; a linear model has none.
     pub fn trees(&self) -> &[Tree] {
         match &self.booster {
             Booster::Trees { trees, .. } => trees,
@@ -202,12 +210,21 @@ impl Model {
         self.misreadings.iter().copied().find(|misreading| misreading.befalls(major, minor))
     }
 
-    /// Tells whether the file has to be rewritten by [`Model::to_json`] before the given release may serve it.
-    pub fn needs_rewrite_for(&self, major: u32, minor: u32) -> bool {
-        self.misread_by(major, minor).is_some()
+    /// Returns which trees of the file that this model was read from count, where `XGBoost` stopped early; nothing when
+    /// all do. The others are not part of the model.
+    pub fn early_stop(&self) -> Option<EarlyStop> {
+        self.early_stop
     }
 
-    /// Writes the model as JSON that `XGBoost` from 1.7 to 3.2 reads alike; equal models give equal bytes.
+    /// Tells whether the file has to be rewritten by [`Model::to_json`] before the given release may serve it.
+    ///
+    /// A file with trees that do not count is rewritten for every release: which of them a reader takes depends on how it
+    /// is asked.
+    pub fn needs_rewrite_for(&self, major: u32, minor: u32) -> bool {
+        self.early_stop.is_some() || self.misread_by(major, minor).is_some()
+    }
+
+    /// Writes the model as JSON that `XGBoost` from 1.3 to 3.2 reads alike; equal models give equal bytes.
     pub fn to_json(&self) -> Vec<u8> {
         write::json(self)
     }
@@ -227,7 +244,7 @@ impl Model {
         let forest = Forest::new(&trees)?;
         let explainer = Explainer::new(&trees, features);
         let booster = Booster::Trees { trees, forest, explainer };
-        Ok(Self { features, feature_names, objective, base_margin, booster, misreadings: Vec::new() })
+        Ok(Self { features, feature_names, objective, base_margin, booster, misreadings: Vec::new(), early_stop: None })
     }
 
     fn of_weights(
@@ -251,7 +268,7 @@ impl Model {
             return Err(ModelError::Weight { index });
         }
         let booster = Booster::Linear { weights, bias };
-        Ok(Self { features, feature_names, objective, base_margin, booster, misreadings: Vec::new() })
+        Ok(Self { features, feature_names, objective, base_margin, booster, misreadings: Vec::new(), early_stop: None })
     }
 }
 
@@ -282,7 +299,8 @@ impl Misreading {
     fn befalls(self, major: u32, minor: u32) -> bool {
         match self {
             Self::BaseScoreIgnored => (major, minor) < (3, 1),
-            Self::LaterTreesIgnored { .. } => major < 2,
+            Self::LaterTreesIgnored { .. } => (major, minor) >= (1, 4) && major < 2,
+            Self::NewerForm => (major, minor) < (1, 6),
         }
     }
 }
@@ -292,8 +310,9 @@ impl fmt::Display for Misreading {
         match self {
             Self::BaseScoreIgnored => f.write_str("XGBoost before 3.1 ignores a base score written as a list"),
             Self::LaterTreesIgnored { trees } => {
-                write!(f, "XGBoost 1.x leaves out the trees after number {trees}, where early stopping ended")
+                write!(f, "XGBoost 1.x leaves out the trees after number {trees}, which count")
             }
+            Self::NewerForm => f.write_str("XGBoost before 1.6 does not read the form of later releases"),
         }
     }
 }

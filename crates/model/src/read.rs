@@ -1,5 +1,6 @@
 //! From bytes to a checked model.
 
+use crate::attributes::Attributes;
 use crate::error::{ModelError, TreeError, Unsupported};
 use crate::tree::{Node, Tree};
 use crate::value::Place;
@@ -13,11 +14,23 @@ pub(crate) fn model(bytes: &[u8]) -> Result<Model, ModelError> {
     if bytes.len() > MODEL_LIMIT_BYTES {
         return Err(ModelError::TooLarge { bytes: bytes.len(), limit_bytes: MODEL_LIMIT_BYTES });
     }
-    let value = match Syntax::of(bytes)? {
-        Syntax::Json => json::parse(bytes)?,
-        Syntax::Ubj => ubj::parse(bytes)?,
+    let (value, is_newer) = match Syntax::of(bytes)? {
+        Syntax::Json => (json::parse(bytes)?, truth_is_a_number(bytes)),
+        Syntax::Ubj => (ubj::parse(bytes)?, true),
     };
-    learner(&Place::top(&value).member("learner")?)
+    let mut model = learner(&Place::top(&value).member("learner")?)?;
+    if is_newer {
+        model.misreadings.push(Misreading::NewerForm);
+    }
+    Ok(model)
+}
+
+/// Tells whether the trees have numbers for truth values, by the first list of them: parsed, they are the same.
+fn truth_is_a_number(json: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"default_left\"";
+    let place = json.windows(NAME.len()).position(|window| window == NAME);
+    let mut after = place.map_or(&[][..], |place| &json[place + NAME.len()..]).iter();
+    after.find(|byte| !byte.is_ascii_whitespace() && !b":[".contains(byte)).is_some_and(u8::is_ascii_digit)
 }
 
 enum Syntax {
@@ -67,8 +80,16 @@ fn learner(learner: &Place<'_>) -> Result<Model, ModelError> {
     };
 
     let booster = learner.member("gradient_booster")?;
+    let attributes = Attributes::read(learner)?;
     let mut model = match booster.member("name")?.text()? {
-        "gbtree" => Model::of_trees(features, names, objective, base_margin, trees(&booster.member("model")?)?)?,
+        "gbtree" => {
+            let place = booster.member("model")?;
+            let mut trees = trees(&place)?;
+            let early_stop = attributes.early_stop(&place, trees.len())?;
+            trees.truncate(early_stop.map_or(trees.len(), |stop| stop.trees));
+            let model = Model::of_trees(features, names, objective, base_margin, trees)?;
+            Model { early_stop, ..model }
+        }
         "gblinear" => {
             let (weights, bias) = weights(&booster.member("model")?.member("weights")?, features)?;
             Model::of_weights(features, names, objective, base_margin, weights, bias)?
@@ -78,7 +99,8 @@ fn learner(learner: &Place<'_>) -> Result<Model, ModelError> {
     if is_list {
         model.misreadings.push(Misreading::BaseScoreIgnored);
     }
-    model.misreadings.extend(early_stopping_misreading(learner, model.trees().len())?);
+    let limit = attributes.tree_limit(model.trees().len());
+    model.misreadings.extend(limit.map(|trees| Misreading::LaterTreesIgnored { trees }));
     Ok(model)
 }
 
@@ -110,16 +132,6 @@ fn base_margin(objective: Objective, base_score: f32) -> Result<f32, ModelError>
         return Ok(-(1.0 / base_score - 1.0).ln());
     }
     Err(ModelError::BaseScore { value: base_score })
-}
-
-fn early_stopping_misreading(learner: &Place<'_>, trees: usize) -> Result<Option<Misreading>, ModelError> {
-    let attribute = match learner.optional("attributes")? {
-        Some(attributes) => attributes.optional("best_ntree_limit")?,
-        None => None,
-    };
-    // An attribute may hold any text; one that is no count limits nothing.
-    let limit = attribute.and_then(|limit| limit.count().ok()).unwrap_or(0);
-    Ok((1..trees as u64).contains(&limit).then_some(Misreading::LaterTreesIgnored { trees: limit }))
 }
 
 fn weights(place: &Place<'_>, features: u64) -> Result<(Vec<f32>, f32), ModelError> {

@@ -1,6 +1,8 @@
-//! From a model to JSON that all `XGBoost` releases since 1.7 read alike.
+//! From a model to JSON that all `XGBoost` releases since 1.3 read alike.
 //!
 //! The members are those that 1.7.4 and 3.2 need; both refuse a tree that lacks one of its lists, empty ones included.
+//! Truth values are `true` and `false`: releases before 1.6 refuse numbers, and later ones read both. There are no
+//! attributes, and a round is one tree: nothing is left that one release reads and another does not.
 
 use std::fmt::Write as _;
 
@@ -72,8 +74,8 @@ fn push_tree(text: &mut String, index: usize, nodes: &[Node], features: usize) {
             Node::Leaf { value, .. } => float(*value),
         }),
         column(|node| match node {
-            Node::Split { default_left, .. } => u8::from(*default_left).to_string(),
-            Node::Leaf { .. } => "0".to_owned(),
+            Node::Split { default_left, .. } => default_left.to_string(),
+            Node::Leaf { .. } => "false".to_owned(),
         }),
         column(|node| match node {
             Node::Split { left, .. } => left.to_string(),

@@ -21,6 +21,9 @@ pub(super) const DATA: &str = "stages.train.data";
 pub(super) const TEST_DATA: &str = "stages.train.test-data";
 const MODEL: &str = "stages.train.model";
 
+/// Counts up when the file of a command is read or rewritten otherwise: what was made of it before is made anew.
+const READING: u32 = 2;
+
 /// Where the model comes from.
 #[derive(Debug)]
 pub struct ModelInput {
@@ -102,6 +105,10 @@ impl Reading<'_> {
             "options": options,
         });
         let mut words = vec![("data", data.words.clone())];
+        if release(self.spec).is_some_and(|release| release < (1, 6)) {
+            // Files of before could not be read by these releases.
+            recipe["form"] = json!(READING);
+        }
         note_test(&mut recipe, &mut words, test.as_deref());
         words.push(("algorithm", train::algorithm_words(&fit.algorithm)));
         if let spec::On::SageMaker(instances) = &fit.on {
@@ -130,6 +137,7 @@ impl Reading<'_> {
         let sha256 = hex::encode(Sha256::digest(&served.bytes));
         let mut recipe = json!({ "import": 2, "model": sha256, "features": import.features });
         let mut words = vec![("model", format!("{} ({})", import.model.display(), short(&sha256)))];
+        words.extend(served.model.early_stop().map(|stop| ("trees", stop.to_string())));
         words.extend(served.rewritten.map(|why| ("rewritten", why)));
         note_test(&mut recipe, &mut words, test.as_ref());
         let (model, bytes, features) = (Box::new(served.model), served.bytes, import.features.clone());
@@ -166,7 +174,7 @@ impl Reading<'_> {
         let release = release(self.spec);
         let mut recipe = json!({
             "command": command.command, "inputs": inputs, "model": command.model, "features": command.features,
-            "xgboost": release,
+            "xgboost": release, "reading": READING,
         });
         let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
         let mut words =

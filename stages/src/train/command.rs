@@ -73,7 +73,7 @@ pub(super) async fn run(
     }
     let file = fs::read(&path).map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?;
     served(&file, &wanted.features, release)
-        .inspect(|served| served.rewritten.iter().for_each(|why| (ctx.say)(format!("the model is rewritten {why}"))))
+        .inspect(|served| served.remarks().into_iter().for_each(|remark| (ctx.say)(remark)))
         .map_err(|refusal| failed(format!("`{}` cannot be served: {}", wanted.model.display(), refusal.why)))
 }
 

@@ -68,7 +68,7 @@ impl Job<'_> {
         let model = served(&archive, &self.fit.features, self.release).map_err(|refusal| {
             StageError::here("the model that the training job made cannot be served", refusal.why)
         })?;
-        model.rewritten.iter().for_each(|why| (ctx.say)(format!("the model is rewritten {why}")));
+        model.remarks().into_iter().for_each(|remark| (ctx.say)(remark));
         let judging = tokio::task::spawn_blocking(move || {
             let judged = trainer::judge(&model.model, &test);
             judged.map(|judged| (model.bytes, judged))

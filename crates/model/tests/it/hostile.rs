@@ -420,18 +420,110 @@ fn a_list_as_base_score_is_read_but_earlier_releases_ignore_it() {
     assert!(!Model::read(&model.to_json()).unwrap().needs_rewrite_for(1, 7));
 }
 
+/// A model of six trees, each of which adds a weight of its own, so that a margin says which of them count.
+fn six_trees(attributes: Value) -> Value {
+    let mut value = with("/learner", "attributes", attributes);
+    let model = value.pointer_mut("/learner/gradient_booster/model").unwrap();
+    let trees = (0..6).map(|index| {
+        let mut tree = model["trees"][0].clone();
+        tree["split_conditions"] = json!([0.5, f64::from(1 << index), 0.0]);
+        tree
+    });
+    model["trees"] = trees.collect();
+    model["tree_info"] = json!([0, 0, 0, 0, 0, 0]);
+    model["gbtree_model_param"]["num_trees"] = json!("6");
+    value
+}
+
+/// Which trees count, and how many of them are scored with.
+fn counted(value: &Value) -> String {
+    let model = read(value);
+    let rewritten = Model::read(&model.to_json()).unwrap();
+    assert_eq!(model.margin(&[0.0, 0.4]).to_bits(), rewritten.margin(&[0.0, 0.4]).to_bits());
+    assert_eq!(rewritten.early_stop(), None);
+    let stop = model.early_stop().map_or("all".to_owned(), |stop| stop.to_string());
+    assert_eq!(model.needs_rewrite_for(3, 2), model.early_stop().is_some());
+    format!("{stop}: {}", model.margin(&[0.0, 0.4]))
+}
+
+fn in_booster(mut value: Value, member: &str, of: &Value) -> Value {
+    value.pointer_mut("/learner/gradient_booster/model").unwrap()[member] = of.clone();
+    value
+}
+
 #[test]
-fn early_stopping_in_1_x_leaves_trees_that_the_container_does_not_ask_for() {
-    let mut value = with("/learner", "attributes", json!({"best_ntree_limit": "1"}));
-    assert_eq!(read(&value).misread_by(1, 7), None);
-    let booster = value.pointer_mut("/learner/gradient_booster/model").unwrap();
-    booster["trees"] = json!([booster["trees"][0], booster["trees"][0]]);
-    booster["tree_info"] = json!([0, 0]);
-    booster["gbtree_model_param"]["num_trees"] = json!("2");
-    let model = read(&value);
-    assert_eq!(model.misread_by(1, 7), Some(Misreading::LaterTreesIgnored { trees: 1 }));
-    assert_eq!(model.misread_by(3, 2), None);
-    insta::assert_snapshot!(model.misread_by(1, 7).unwrap(), @"XGBoost 1.x leaves out the trees after number 1, where early stopping ended");
+fn the_trees_after_the_best_iteration_do_not_count() {
+    let best = |iteration: &str| json!({ "best_iteration": iteration, "best_score": "0.1" });
+    let param = |per_round: &str| json!({ "num_parallel_tree": per_round, "num_trees": "6" });
+    let without = json!({ "num_trees": "6" });
+    let old = |attributes| in_booster(six_trees(attributes), "gbtree_model_param", &without);
+    let wrapper = r#"{"missing": NaN, "best_iteration": 1, "best_ntree_limit": 4, "num_parallel_tree": 2}"#;
+    let cases = [
+        counted(&six_trees(json!({}))),
+        counted(&six_trees(best("0"))),
+        counted(&six_trees(best("4"))),
+        counted(&six_trees(best("5"))),
+        counted(&six_trees(best("6"))),
+        counted(&six_trees(best("18446744073709551615"))),
+        counted(&six_trees(best("none"))),
+        counted(&in_booster(six_trees(best("1")), "gbtree_model_param", &param("2"))),
+        counted(&in_booster(six_trees(best("1")), "iteration_indptr", &json!([0, 2, 3, 6]))),
+        counted(&old(json!({ "best_iteration": "1", "best_ntree_limit": "4" }))),
+        counted(&old(json!({ "best_iteration": "1", "scikit_learn": wrapper }))),
+        counted(&old(json!({ "best_iteration": "1", "scikit_learn": "{}" }))),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @"
+    all: 63
+    1 of 6 (best iteration 0): 1
+    5 of 6 (best iteration 4): 31
+    all: 63
+    all: 63
+    all: 63
+    all: 63
+    4 of 6 (best iteration 1): 15
+    3 of 6 (best iteration 1): 7
+    4 of 6 (best iteration 1): 15
+    4 of 6 (best iteration 1): 15
+    2 of 6 (best iteration 1): 3
+    ");
+}
+
+#[test]
+fn rounds_that_do_not_add_up_to_the_trees_are_refused() {
+    let with = |starts: Value| in_booster(six_trees(json!({ "best_iteration": "1" })), "iteration_indptr", &starts);
+    let refused = [json!([]), json!([0, 3]), json!([1, 6]), json!([0, 4, 2, 6])].map(|starts| refusal(&with(starts)));
+    insta::assert_snapshot!(refused.join("\n"), @"
+    `learner.gradient_booster.model.iteration_indptr` is not a list that rises from 0 to the number of trees
+    `learner.gradient_booster.model.iteration_indptr` is not a list that rises from 0 to the number of trees
+    `learner.gradient_booster.model.iteration_indptr` is not a list that rises from 0 to the number of trees
+    `learner.gradient_booster.model.iteration_indptr` is not a list that rises from 0 to the number of trees
+    ");
+}
+
+#[test]
+fn a_tree_limit_that_contradicts_the_best_iteration_is_followed_by_containers_of_1_x_alone() {
+    let model = read(&six_trees(json!({ "best_ntree_limit": "1" })));
+    assert_eq!((model.trees().len(), model.early_stop()), (6, None));
+    let releases = [(1, 3), (1, 5), (1, 7), (3, 0), (3, 2)];
+    let misread = releases.map(|(major, minor)| model.misread_by(major, minor));
+    let ignored = Some(Misreading::LaterTreesIgnored { trees: 1 });
+    assert_eq!(misread, [Some(Misreading::NewerForm), ignored, ignored, None, None]);
+    insta::assert_snapshot!(ignored.unwrap(), @"XGBoost 1.x leaves out the trees after number 1, which count");
+    let agrees = read(&six_trees(json!({ "best_iteration": "1", "best_ntree_limit": "2" })));
+    assert_eq!((agrees.trees().len(), agrees.misread_by(1, 7)), (2, None));
+}
+
+#[test]
+fn releases_before_1_6_need_json_with_words_for_truth_values() {
+    let numbers = valid();
+    let model = Model::read(numbers.to_string().as_bytes()).unwrap();
+    let releases = [(1, 3), (1, 5), (1, 6), (1, 7), (3, 2)];
+    assert_eq!(releases.map(|(major, minor)| model.needs_rewrite_for(major, minor)), [true, true, false, false, false]);
+    insta::assert_snapshot!(model.misread_by(1, 5).unwrap(), @"XGBoost before 1.6 does not read the form of later releases");
+    assert!(!Model::read(&model.to_json()).unwrap().needs_rewrite_for(1, 3));
+    let words = with(TREE, "default_left", json!([true, false, false]));
+    assert!(!Model::read(words.to_string().as_bytes()).unwrap().needs_rewrite_for(1, 3));
+    assert!(Model::read(&ubjson::encode(&words)).unwrap().needs_rewrite_for(1, 5));
 }
 
 #[test]

@@ -81,8 +81,10 @@ proptest! {
             prop_assert_eq!(from_ubj.score(&row).to_bits(), model.score(&row).to_bits());
         }
         prop_assert_eq!(from_json.feature_names(), model.feature_names());
+        prop_assert_eq!(from_json.early_stop(), None);
+        prop_assert!(!from_json.needs_rewrite_for(1, 3), "what is written is read by every release");
+        prop_assert_eq!(from_ubj.to_json(), &json[..]);
         prop_assert_eq!(from_json.to_json(), json);
-        prop_assert_eq!(from_json, from_ubj);
     }
 
     #[test]
@@ -129,7 +131,7 @@ fn a_short_row_lacks_its_last_features() {
 #[test]
 fn another_start_becomes_a_constant_first_tree() {
     let model = Model::boosted(&["a".to_owned()], -1.5, vec![Tree::constant(0.25).unwrap()]).unwrap();
-    insta::assert_snapshot!(String::from_utf8(model.to_json()).unwrap(), @r#"{"learner":{"attributes":{},"feature_names":["a"],"feature_types":[],"gradient_booster":{"model":{"gbtree_model_param":{"num_parallel_tree":"1","num_trees":"2","size_leaf_vector":"0"},"tree_info":[0,0],"trees":[{"base_weights":[-1.5E0],"categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],"default_left":[0],"id":0,"left_children":[-1],"loss_changes":[0E0],"parents":[2147483647],"right_children":[-1],"split_conditions":[-1.5E0],"split_indices":[0],"split_type":[0],"sum_hessian":[0E0],"tree_param":{"num_deleted":"0","num_feature":"1","num_nodes":"1","size_leaf_vector":"0"}},{"base_weights":[2.5E-1],"categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],"default_left":[0],"id":1,"left_children":[-1],"loss_changes":[0E0],"parents":[2147483647],"right_children":[-1],"split_conditions":[2.5E-1],"split_indices":[0],"split_type":[0],"sum_hessian":[0E0],"tree_param":{"num_deleted":"0","num_feature":"1","num_nodes":"1","size_leaf_vector":"0"}}]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1","boost_from_average":"1","num_class":"0","num_feature":"1","num_target":"1"},"objective":{"name":"binary:logistic","reg_loss_param":{"scale_pos_weight":"1"}}},"version":[1,7,6]}"#);
+    insta::assert_snapshot!(String::from_utf8(model.to_json()).unwrap(), @r#"{"learner":{"attributes":{},"feature_names":["a"],"feature_types":[],"gradient_booster":{"model":{"gbtree_model_param":{"num_parallel_tree":"1","num_trees":"2","size_leaf_vector":"0"},"tree_info":[0,0],"trees":[{"base_weights":[-1.5E0],"categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],"default_left":[false],"id":0,"left_children":[-1],"loss_changes":[0E0],"parents":[2147483647],"right_children":[-1],"split_conditions":[-1.5E0],"split_indices":[0],"split_type":[0],"sum_hessian":[0E0],"tree_param":{"num_deleted":"0","num_feature":"1","num_nodes":"1","size_leaf_vector":"0"}},{"base_weights":[2.5E-1],"categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],"default_left":[false],"id":1,"left_children":[-1],"loss_changes":[0E0],"parents":[2147483647],"right_children":[-1],"split_conditions":[2.5E-1],"split_indices":[0],"split_type":[0],"sum_hessian":[0E0],"tree_param":{"num_deleted":"0","num_feature":"1","num_nodes":"1","size_leaf_vector":"0"}}]},"name":"gbtree"},"learner_model_param":{"base_score":"5E-1","boost_from_average":"1","num_class":"0","num_feature":"1","num_target":"1"},"objective":{"name":"binary:logistic","reg_loss_param":{"scale_pos_weight":"1"}}},"version":[1,7,6]}"#);
 }
 
 #[test]
