@@ -36,11 +36,7 @@ pub struct Config {
 impl Config {
     /// `aws`, `aws-cn` or `aws-us-gov`, by the region.
     pub fn partition(&self) -> &'static str {
-        match self.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if self.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        partition(&self.region)
     }
 
     /// The region that requests to global services such as IAM are signed for. Source: botocore's `endpoints.json`.
@@ -55,6 +51,15 @@ impl Config {
     /// An ARN in this account and region.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition(), self.region, self.account)
+    }
+}
+
+/// The partition that a region is in.
+pub(crate) fn partition(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }
 

@@ -33,6 +33,13 @@ impl Permission {
         self
     }
 
+    /// Says that the request has no such condition key.
+    #[must_use]
+    pub fn without(mut self, key: impl Into<String>) -> Self {
+        self.keys.put_absent(key);
+        self
+    }
+
     /// Says which tags the request puts; none when it puts none.
     #[must_use]
     pub fn putting(mut self, tags: Tags) -> Self {

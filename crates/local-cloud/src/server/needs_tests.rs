@@ -349,7 +349,7 @@ async fn a_session_is_begun_by_whom_the_role_trusts_and_ends_in_time() {
     403 AccessDenied: User: arn:aws:sts::123456789012:assumed-role/deployer/ci is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/deployer
     400 ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.
     400 ValidationError: 1 validation error detected: Value '60' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900
-    400 ValidationError: The local cloud does not support Policy in AssumeRole.
+    501 NotImplemented: the local cloud does not offer `Policy` of AssumeRole
     ");
 }
 

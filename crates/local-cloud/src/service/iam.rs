@@ -3,16 +3,20 @@
 //! The owner sees a change at once; services see it after [`Delays::iam_propagation`](crate::Delays), as on AWS, and
 //! go on seeing what was before until then.
 
+mod aws_managed;
 mod check;
 mod decisions;
+mod grammar;
 mod keys;
 mod managed;
+mod members;
 mod operations;
 mod policy;
 mod resource_policy;
 mod role;
 mod session;
 mod simulate;
+mod versions;
 mod xml;
 
 #[cfg(test)]
@@ -29,12 +33,13 @@ use crate::permission::Permission;
 use crate::signature::Key;
 use crate::state::{Persisted, StateError};
 
-pub(crate) use check::{Form, length, validation};
+pub(crate) use check::{Form, length, not_offered, validation};
 pub use decisions::Decided;
 use decisions::Decisions;
+pub(crate) use grammar::{Statement, check_parts, is_service, names_principals, read};
 pub use keys::{Keys, Tags};
-pub(crate) use policy::check_resource;
 use policy::{Asker, Decision, Question, decide};
+use resource_policy::session_may;
 use role::Roles;
 pub use session::Session;
 use session::Sessions;
@@ -153,14 +158,28 @@ impl Iam {
             (theirs.unwrap_or(Decision::Unmentioned), self.own_say(now, caller, action, resource, &keys))
         };
         let said = match (say(action), or) {
-            ((Decision::Unmentioned, Decision::Unmentioned), Some(or)) => say(or),
+            ((Decision::Unmentioned, Own { identity: Decision::Unmentioned, .. }), Some(or)) => say(or),
             (said, _) => said,
         };
         let why = match said {
             (Decision::Denied, _) => Some("with an explicit deny in a resource-based policy".to_owned()),
-            (_, Decision::Denied) => Some("with an explicit deny in an identity-based policy".to_owned()),
-            (Decision::Allowed, _) | (_, Decision::Allowed) => None,
-            _ => Some(format!("because no identity-based policy allows the {action} action")),
+            (_, Own { identity: Decision::Denied, .. }) => {
+                Some("with an explicit deny in an identity-based policy".to_owned())
+            }
+            (_, Own { boundary: Decision::Denied, .. }) => {
+                Some("with an explicit deny in a permissions boundary".to_owned())
+            }
+            (Decision::Unmentioned, Own { identity: Decision::Unmentioned, .. }) => {
+                Some(format!("because no identity-based policy allows the {action} action"))
+            }
+            // What a resource's policy allows to the session itself, no boundary takes away.
+            (theirs, Own { boundary: Decision::Unmentioned, .. })
+                if theirs == Decision::Unmentioned
+                    || !session_may(caller, policy.as_deref(), action, resource, &keys) =>
+            {
+                Some(format!("because no permissions boundary allows the {action} action"))
+            }
+            _ => None,
         };
         if caller.role.is_some() {
             self.decisions.push(&caller.arn, action, resource, why.is_none());
@@ -176,17 +195,33 @@ impl Iam {
         Err(format!("User: {} is not authorized to perform: {action} {on}{why}", caller.arn))
     }
 
-    /// What the policies of whoever asks say. The account's own key may do anything.
-    fn own_say(&self, now: Timestamp, caller: &Caller, action: &str, resource: &str, keys: &Keys) -> Decision {
+    /// What the policies of the caller say. The account's own key may do anything.
+    fn own_say(&self, now: Timestamp, caller: &Caller, action: &str, resource: &str, keys: &Keys) -> Own {
         let role = caller.role.as_deref();
-        role.map_or(Decision::Allowed, |role_arn| self.decide(now, role_arn, action, resource, keys))
+        role.map_or(Own::ALL, |role_arn| self.decide(now, role_arn, &Extra::default(), action, resource, keys))
     }
 
-    fn decide(&self, now: Timestamp, role_arn: &str, action: &str, resource: &str, keys: &Keys) -> Decision {
+    /// What a role's policies and its boundary say, together with what a simulation adds.
+    fn decide(
+        &self,
+        now: Timestamp,
+        role_arn: &str,
+        extra: &Extra<'_>,
+        action: &str,
+        resource: &str,
+        keys: &Keys,
+    ) -> Own {
         let question = Question { action, resource: Some(resource), asker: Asker::Own, keys };
         self.roles.read(|roles| {
-            let seen = roles.seen(role_arn, now, self.propagation);
-            seen.map_or(Decision::Unmentioned, |seen| decide(seen.policies.values().map(String::as_str), question))
+            let Some(seen) = roles.seen(role_arn, now, self.propagation) else { return Own::NONE };
+            let documents = seen.documents();
+            let all = documents.iter().map(AsRef::as_ref).chain(extra.policies.iter().copied());
+            let own = seen.boundary();
+            let boundary = match extra.boundary.as_slice() {
+                [] => own.as_deref().map_or(Decision::Allowed, |text| decide([text], question)),
+                other => decide(other.iter().copied(), question),
+            };
+            Own { identity: decide(all, question), boundary }
         })
     }
 
@@ -237,6 +272,28 @@ impl Iam {
     }
 }
 
+/// What the policies of a caller say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Own {
+    /// Inline and managed policies.
+    identity: Decision,
+    /// The permissions boundary; `Allowed` without one.
+    boundary: Decision,
+}
+
+impl Own {
+    const ALL: Self = Self { identity: Decision::Allowed, boundary: Decision::Allowed };
+    const NONE: Self = Self { identity: Decision::Unmentioned, boundary: Decision::Allowed };
+}
+
+/// Documents that a simulation adds to those of a role.
+#[derive(Debug, Default)]
+struct Extra<'a> {
+    policies: Vec<&'a str>,
+    /// In place of the role's own boundary, where there are any.
+    boundary: Vec<&'a str>,
+}
+
 /// How policies name a caller, alone or among all others; the account as a whole is not meant.
 fn names(caller: &Caller) -> Vec<&str> {
     [caller.arn.as_str(), "*"].into_iter().chain(caller.role.as_deref()).collect()
@@ -257,15 +314,15 @@ pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
     if let Some(arn) = form.get("PolicyArn").filter(|_| form.get("RoleName").is_some()) {
         main = main.with("iam:PolicyARN", arn);
     }
+    main = limited(iam, &form, &call.operation, main);
     let tags: Tags = form.tags().unwrap_or_default().into_iter().collect();
     let tagging = match call.operation.as_str() {
         "CreateRole" => "iam:TagRole",
         "CreatePolicy" => "iam:TagPolicy",
-        "TagRole" => return vec![main.putting(tags)],
-        "UntagRole" => {
-            return vec![
-                main.putting(form.tag_keys().into_iter().map(|key| (key.to_owned(), String::new())).collect()),
-            ];
+        "TagRole" | "TagPolicy" => return vec![main.putting(tags)],
+        "UntagRole" | "UntagPolicy" => {
+            let keys = form.list("TagKeys").into_iter().map(|key| (key.to_owned(), String::new()));
+            return vec![main.putting(keys.collect())];
         }
         _ => return vec![main],
     };
@@ -274,6 +331,27 @@ pub fn needs(cloud: &Cloud, call: &Call) -> Vec<Permission> {
         needs.push(Permission::new(tagging, resource).putting(tags));
     }
     needs
+}
+
+/// Operations whose condition key `iam:PermissionsBoundary` is the boundary that the role has. Source: IAM user guide,
+/// `iam:PermissionsBoundary`.
+const LIMITED: [&str; 5] =
+    ["AttachRolePolicy", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy", "DeleteRolePermissionsBoundary"];
+
+/// Says which boundary a call sets, or finds.
+fn limited(iam: &Iam, form: &Form, operation: &str, main: Permission) -> Permission {
+    let boundary = match operation {
+        "CreateRole" | "PutRolePermissionsBoundary" => form.get("PermissionsBoundary").map(str::to_owned),
+        other if LIMITED.contains(&other) => {
+            let name = form.get("RoleName").unwrap_or_default().to_lowercase();
+            iam.roles.read(|roles| roles.roles.get(&name).and_then(|role| role.boundary.clone()))
+        }
+        _ => return main,
+    };
+    match boundary {
+        Some(arn) => main.with("iam:PermissionsBoundary", arn),
+        None => main.without("iam:PermissionsBoundary"),
+    }
 }
 
 /// What a denial calls a role that is not there, whose path nobody knows: `role NAME`, in reports of users (aws-cdk
@@ -299,7 +377,10 @@ fn about(iam: &Iam, form: &Form, operation: &str) -> (String, Tags) {
         "ListPolicies" => iam.arn("policy", path, ""),
         "SimulatePrincipalPolicy" => form.get("PolicySourceArn").unwrap_or("*").to_owned(),
         _ => match form.get("PolicyArn") {
-            Some(arn) => arn.to_owned(),
+            Some(arn) => {
+                let tags = |roles: &Roles| Some(roles.managed.get(arn)?.tags.iter().cloned().collect());
+                return (arn.to_owned(), iam.roles.read(tags).unwrap_or_default());
+            }
             None => iam.arn("role", form.get("PathPrefix").unwrap_or("/"), ""),
         },
     };

@@ -8,15 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
-use crate::service::iam::{Form, Keys, assumed_role_arn, length, validation};
+use crate::service::iam::{Form, Keys, assumed_role_arn, length, not_offered, validation};
 
 /// Seconds of a session that does not say. Source: STS API reference, `AssumeRole`.
 const DEFAULT_SESSION_S: i64 = 3600;
 /// Most seconds of a session that another session begins. Source: IAM user guide, role chaining.
 const CHAINED_SESSION_S: i64 = 3600;
-/// Parameters of `AssumeRole` that narrow or mark a session, which this cloud does not do.
-const UNSUPPORTED: [&str; 6] =
-    ["Policy", "PolicyArns.member.1.arn", "Tags.member.1.Key", "SerialNumber", "TokenCode", "SourceIdentity"];
+/// Members of `AssumeRole` that are offered. The others narrow or mark a session, which this cloud does not do.
+const MEMBERS: [&str; 4] = ["RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId"];
 
 /// Answers one call in the query protocol.
 #[expect(clippy::unused_async, reason = "every service is called alike")]
@@ -54,6 +53,7 @@ fn caller_identity(cloud: &Cloud, call: &Call) -> Response<Bytes> {
 /// Begins a session, when the role trusts the caller.
 fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
     let form = Form::parse(&call.body);
+    form.only("AssumeRole", &MEMBERS)?;
     let (role, name) = (form.required("RoleArn")?, form.required("RoleSessionName")?);
     length("roleArn", role, 20, 2048)?;
     length("roleSessionName", name, 2, 64)?;
@@ -63,16 +63,12 @@ fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
              pattern: [\\w+=,.@-]*"
         )));
     }
-    if let Some(given) = UNSUPPORTED.into_iter().find(|name| form.get(name).is_some()) {
-        let given = given.split('.').next().unwrap_or(given);
-        let text = format!("The local cloud does not support {given} in AssumeRole.");
-        return Err(Refusal::new(400, "ValidationError", text));
-    }
     let seconds = duration_s(&form)?;
     let mut keys = Keys::default();
     keys.put("sts:RoleSessionName", name);
-    if let Some(id) = form.get("ExternalId") {
-        keys.put("sts:ExternalId", id);
+    match external_id(&form)? {
+        Some(id) => keys.put("sts:ExternalId", id),
+        None => keys.put_absent("sts:ExternalId"),
     }
     if !cloud.iam.may_begin_session(&call.caller, role, &keys) {
         let arn = &call.caller.arn;
@@ -102,6 +98,19 @@ fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
         escape(assumed_role_arn(role, name))
     );
     Ok(answer(call, &result))
+}
+
+/// Source of the limits: botocore, `externalIdType`.
+fn external_id(form: &Form) -> Result<Option<&str>, Refusal> {
+    let Some(id) = form.get("ExternalId") else { return Ok(None) };
+    length("externalId", id, 2, 1224)?;
+    if id.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c)) {
+        return Ok(Some(id));
+    }
+    Err(validation(&format!(
+        "Value '{id}' at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: \
+         [\\w+=,.@:\\/-]*"
+    )))
 }
 
 fn duration_s(form: &Form) -> Result<i64, Refusal> {

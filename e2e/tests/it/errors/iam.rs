@@ -26,7 +26,7 @@ const CASES: &[Case] = &[
     }),
     ("AttachRolePolicy", "managed policy absent", |b| {
         create(b, "unattached");
-        b.iam("AttachRolePolicy", &[("RoleName", "unattached"), ("PolicyArn", "arn:aws:iam::aws:policy/None")])
+        b.iam("AttachRolePolicy", &[("RoleName", "unattached"), ("PolicyArn", "arn:aws:iam::000000000000:policy/none")])
     }),
     ("DeleteRole", "inline policies present", |b| {
         create(b, "used");

@@ -306,7 +306,7 @@ async fn a_session_needs_the_permission_and_conditions_see_tags() {
         };
         iam::handle(&cloud, &call).await.unwrap();
     };
-    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"x.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     iam_call("CreateRole", &[("RoleName", "ci"), ("AssumeRolePolicyDocument", trust)]).await;
     let allow = async |actions: Value, condition: Value| {
         let policy = json!({ "Version": "2012-10-17", "Statement": [{

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::call::Refusal;
-use crate::service::iam::policy;
+use crate::service::iam::grammar::{self, Identity, Place};
 
 /// What a policy document may have in characters, in any request. Source: botocore, `policyDocumentType`.
 const MAX_DOCUMENT_CHARS: usize = 131_072;
@@ -98,9 +98,9 @@ impl Form {
     }
 
     /// A trust policy under `name`.
-    pub(super) fn trust(&self, name: &str) -> Result<&str, Refusal> {
+    pub(super) fn trust(&self, name: &str, place: &Place<'_>) -> Result<&str, Refusal> {
         let text = self.document(name)?;
-        policy::check_trust(text).map_err(|message| Refusal::new(400, "MalformedPolicyDocument", message))?;
+        grammar::check_trust(text, place).map_err(malformed)?;
         if quota_chars(text) > MAX_TRUST_CHARS {
             let text = format!("Cannot exceed quota for ACLSizePerRole: {MAX_TRUST_CHARS}");
             return Err(Refusal::new(409, "LimitExceeded", text));
@@ -108,11 +108,66 @@ impl Form {
         Ok(text)
     }
 
-    /// An inline policy.
-    pub(super) fn policy(&self) -> Result<&str, Refusal> {
+    /// A policy of an identity.
+    pub(super) fn policy(&self, kind: Identity, partition: &str) -> Result<&str, Refusal> {
         let text = self.document("PolicyDocument")?;
-        policy::check_identity(text).map_err(|message| Refusal::new(400, "MalformedPolicyDocument", message))?;
+        grammar::check_identity(text, kind, partition).map_err(malformed)?;
         Ok(text)
+    }
+
+    /// An ARN of 20 to 2,048 characters. Source: botocore, `arnType`.
+    pub(super) fn arn(&self, name: &str) -> Result<&str, Refusal> {
+        let arn = self.required(name)?;
+        length(&lower_camel(name), arn, 20, 2048)?;
+        Ok(arn)
+    }
+
+    /// A truth value; none where it is not sent.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => {
+                let text = format!("{other} is not a valid value for {name}; it must be true or false");
+                Err(Refusal::new(400, "MalformedInput", text))
+            }
+        }
+    }
+
+    /// One of a few values; none where it is not sent.
+    pub(super) fn choice(&self, name: &str, choices: &[&str]) -> Result<Option<&str>, Refusal> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        if choices.contains(&value) {
+            return Ok(Some(value));
+        }
+        let (field, all) = (lower_camel(name), choices.join(", "));
+        Err(validation(&format!(
+            "Value '{value}' at '{field}' failed to satisfy constraint: Member must satisfy enum value set: [{all}]"
+        )))
+    }
+
+    /// A version's number, sent as `v1`, `v2`, ….
+    pub(super) fn version(&self) -> Result<u32, Refusal> {
+        let text = self.required("VersionId")?;
+        let (number, rest) =
+            text.strip_prefix('v').unwrap_or_default().split_once('.').unwrap_or((&text[1.min(text.len())..], ""));
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0') && !number.is_empty();
+        let suffix = rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if text.starts_with('v') && digits && suffix {
+            // A number that no policy has.
+            return Ok(number.parse().unwrap_or(u32::MAX));
+        }
+        Err(validation(&format!(
+            "Value '{text}' at 'versionId' failed to satisfy constraint: Member must satisfy regular expression pattern: \
+             v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"
+        )))
+    }
+
+    /// Refuses by name what the operation has on AWS and this cloud does not do.
+    pub(crate) fn only(&self, operation: &str, offered: &[&str]) -> Result<(), Refusal> {
+        let members = self.0.iter().map(|(name, _)| name.split('.').next().unwrap_or(name));
+        let mut others = members.filter(|name| !matches!(*name, "Action" | "Version") && !offered.contains(name));
+        others.next().map_or(Ok(()), |name| Err(not_offered(format!("`{name}` of {operation}"))))
     }
 
     fn document(&self, name: &str) -> Result<&str, Refusal> {
@@ -137,7 +192,9 @@ impl Form {
             let value = value.unwrap_or_default();
             let field = format!("tags.{}.member", tags.len() + 1);
             length(&format!("{field}.key"), key, 1, 128)?;
+            tag_chars(&format!("{field}.key"), key, '+')?;
             length(&format!("{field}.value"), value, 0, 256)?;
+            tag_chars(&format!("{field}.value"), value, '*')?;
             if key.to_lowercase().starts_with("aws:") {
                 let text = "aws: prefixed tag key names are not allowed for external use.";
                 return Err(Refusal::new(400, "InvalidInput", text));
@@ -156,8 +213,21 @@ impl Form {
         Ok(tags)
     }
 
-    pub(super) fn tag_keys(&self) -> Vec<&str> {
-        self.list("TagKeys")
+    /// `TagKeys.member.N`.
+    pub(super) fn tag_keys(&self) -> Result<Vec<&str>, Refusal> {
+        let keys = self.list("TagKeys");
+        if keys.len() > MAX_TAGS {
+            return Err(validation(&format!(
+                "Value at 'tagKeys' failed to satisfy constraint: Member must have length less than or equal to \
+                 {MAX_TAGS}"
+            )));
+        }
+        for (at, key) in keys.iter().enumerate() {
+            let field = format!("tagKeys.{}.member", at + 1);
+            length(&field, key, 1, 128)?;
+            tag_chars(&field, key, '+')?;
+        }
+        Ok(keys)
     }
 
     /// `<name>.member.1`, `<name>.member.2`, ….
@@ -191,6 +261,29 @@ pub(crate) fn length(field: &str, value: &str, min: usize, max: usize) -> Result
     // Long values are left out, as IAM does for documents.
     let shown = if chars > 1000 { String::new() } else { format!(" '{value}'") };
     Err(validation(&format!("Value{shown} at '{field}' failed to satisfy constraint: Member must have length {limit}")))
+}
+
+/// Letters, digits, separators and `_.:/=+-@`. Source: botocore, `tagKeyType` and `tagValueType`.
+fn tag_chars(field: &str, value: &str, times: char) -> Result<(), Refusal> {
+    let fits = |c: char| {
+        c.is_alphabetic() || c.is_numeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
+    };
+    if value.chars().all(fits) {
+        return Ok(());
+    }
+    Err(validation(&format!(
+        "Value '{value}' at '{field}' failed to satisfy constraint: Member must satisfy regular expression pattern: \
+         [\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@]{times}"
+    )))
+}
+
+fn malformed(message: String) -> Refusal {
+    Refusal::new(400, "MalformedPolicyDocument", message)
+}
+
+/// What AWS has and this cloud does not.
+pub(crate) fn not_offered(what: impl std::fmt::Display) -> Refusal {
+    Refusal::new(501, "NotImplemented", format!("the local cloud does not offer {what}"))
 }
 
 pub(crate) fn validation(what: &str) -> Refusal {

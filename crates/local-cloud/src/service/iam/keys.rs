@@ -10,6 +10,7 @@ pub type Tags = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     values: Vec<(String, String)>,
+    absent: Vec<String>,
     request_tags: Option<Tags>,
     resource_tags: Option<Tags>,
 }
@@ -29,6 +30,11 @@ impl Keys {
     /// Adds a key with one value. The case of a key makes no difference.
     pub fn put(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.values.push((key.into(), value.into()));
+    }
+
+    /// Says that the request has no such key.
+    pub fn put_absent(&mut self, key: impl Into<String>) {
+        self.absent.push(key.into());
     }
 
     /// Says which tags the request would put: `aws:RequestTag/…` and `aws:TagKeys`.
@@ -61,7 +67,11 @@ impl Keys {
         }
         let named = self.values.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
-        if values.is_empty() { Known::Unknown } else { Known::Values(values) }
+        if !values.is_empty() {
+            return Known::Values(values);
+        }
+        let absent = self.absent.iter().any(|name| name.eq_ignore_ascii_case(key));
+        if absent { Known::Absent } else { Known::Unknown }
     }
 }
 

@@ -4,20 +4,28 @@ use jiff::Timestamp;
 use rand::Rng as _;
 
 use crate::call::{Call, Refusal, Reply};
-use crate::service::iam::check::{Form, MAX_TAGS, quota_chars};
+use crate::service::iam::check::{Form, MAX_TAGS, not_offered, quota_chars};
+use crate::service::iam::grammar::{Identity, Place};
+use crate::service::iam::managed::Policy;
 use crate::service::iam::role::{Role, Roles};
 use crate::service::iam::xml::{self, Detail, element};
-use crate::service::iam::{Iam, managed, simulate};
+use crate::service::iam::{Iam, assumed_role_arn, managed, members, simulate, versions};
 
 /// Default quota of a role's inline policies together, white space not counted. Source: IAM quotas.
 const MAX_INLINE_CHARS: usize = 10_240;
 
 /// Answers one call whose caller may make it.
 pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
+    let offered = members::offered(&call.operation);
+    let offered = offered.ok_or_else(|| not_offered(format!("the IAM operation `{}`", call.operation)))?;
+    form.only(&call.operation, offered)?;
     let result = match call.operation.as_str() {
         "CreateRole" => Some(create_role(iam, form)?),
         "GetRole" => Some(iam.role(form, |role| Ok(in_role(&xml::role(role, Detail::Full))))?),
         "UpdateRole" => Some(update_role(iam, form)?),
+        "UpdateRoleDescription" => Some(update_description(iam, form)?),
+        "PutRolePermissionsBoundary" => managed::put_boundary(iam, form)?,
+        "DeleteRolePermissionsBoundary" => managed::delete_boundary(iam, form)?,
         "UpdateAssumeRolePolicy" => update_trust(iam, form)?,
         "DeleteRole" => delete_role(iam, form)?,
         "ListRoles" => Some(list_roles(iam, form)?),
@@ -35,6 +43,15 @@ pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
         "GetPolicy" => Some(managed::get(iam, form)?),
         "ListPolicies" => Some(managed::list(iam, form)?),
         "DeletePolicy" => managed::delete(iam, form)?,
+        "ListEntitiesForPolicy" => Some(managed::entities(iam, form)?),
+        "CreatePolicyVersion" => Some(versions::create(iam, form)?),
+        "GetPolicyVersion" => Some(versions::get(iam, form)?),
+        "ListPolicyVersions" => Some(versions::list(iam, form)?),
+        "SetDefaultPolicyVersion" => versions::set_default(iam, form)?,
+        "DeletePolicyVersion" => versions::delete(iam, form)?,
+        "TagPolicy" => tag_policy(iam, form)?,
+        "UntagPolicy" => untag_policy(iam, form)?,
+        "ListPolicyTags" => Some(list_policy_tags(iam, form)?),
         // Instance profiles exist nowhere here, so no role is in any.
         "ListInstanceProfilesForRole" => Some(iam.role(form, |_| Ok(nothing("InstanceProfiles")))?),
         "SimulatePrincipalPolicy" => Some(simulate::principal(iam, form)?),
@@ -60,6 +77,23 @@ impl Iam {
         })
     }
 
+    /// A trust policy in the form, whose principals exist.
+    fn trust_in(&self, form: &Form, name: &str) -> Result<String, Refusal> {
+        let owner = self.arn("user", "/", "local");
+        let exists = |who: &str| {
+            who == owner
+                || self.roles.read(|roles| {
+                    roles.roles.values().any(|role| {
+                        let session = assumed_role_arn(&role.arn, "");
+                        let session = who.strip_prefix(&session).is_some_and(|name| !name.is_empty());
+                        role.arn == who || role.id == who || session
+                    })
+                })
+        };
+        let place = Place { partition: self.partition, account: &self.account, exists: &exists };
+        form.trust(name, &place).map(str::to_owned)
+    }
+
     pub(super) fn write<R>(&self, change: impl FnOnce(&mut Roles) -> Result<R, Refusal>) -> Result<R, Refusal> {
         self.roles.write(change)
     }
@@ -67,6 +101,7 @@ impl Iam {
 
 fn create_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
     let (name, path) = (form.role_name()?, form.path()?);
+    let boundary = managed::boundary(iam, form)?;
     let role = Role {
         name: name.to_owned(),
         path: path.to_owned(),
@@ -75,16 +110,20 @@ fn create_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
         created: Timestamp::now(),
         description: form.description()?.map(str::to_owned),
         max_session_s: form.max_session_s()?,
-        trust: form.trust("AssumeRolePolicyDocument")?.to_owned(),
+        trust: iam.trust_in(form, "AssumeRolePolicyDocument")?,
         policies: std::collections::BTreeMap::new(),
         tags: form.tags()?,
         attached: Vec::new(),
+        boundary: boundary.map(str::to_owned),
     };
     let key = name.to_lowercase();
     iam.write(|roles| {
         if roles.roles.contains_key(&key) {
             let text = format!("Role with name {name} already exists.");
             return Err(Refusal::new(409, "EntityAlreadyExists", text));
+        }
+        if let Some(boundary) = boundary {
+            managed::attachable(iam, roles, boundary)?;
         }
         let text = in_role(&xml::role(&role, Detail::Full));
         roles.roles.insert(key.clone(), role);
@@ -103,10 +142,19 @@ fn update_role(iam: &Iam, form: &Form) -> Result<String, Refusal> {
     })
 }
 
-fn update_trust(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
-    let trust = form.trust("PolicyDocument")?;
+fn update_description(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    form.required("Description")?;
+    let description = form.description()?;
     iam.change(form, |role| {
-        trust.clone_into(&mut role.trust);
+        role.description = description.map(str::to_owned);
+        Ok(in_role(&xml::role(role, Detail::Full)))
+    })
+}
+
+fn update_trust(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let trust = iam.trust_in(form, "PolicyDocument")?;
+    iam.change(form, |role| {
+        role.trust = trust;
         Ok(None)
     })
 }
@@ -139,7 +187,7 @@ fn list_roles(iam: &Iam, form: &Form) -> Result<String, Refusal> {
 }
 
 fn put_policy(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
-    let (name, text) = (form.name("PolicyName", 128)?, form.policy()?);
+    let (name, text) = (form.name("PolicyName", 128)?, form.policy(Identity::Inline, iam.partition)?);
     iam.change(form, |role| {
         let others = role.policies.iter().filter(|(other, _)| *other != name);
         let chars: usize = others.map(|(_, text)| quota_chars(text)).sum();
@@ -178,35 +226,74 @@ fn list_policies(iam: &Iam, form: &Form) -> Result<String, Refusal> {
     })
 }
 
+/// What bears tags.
+pub(super) trait Tagged {
+    fn tags(&mut self) -> &mut Vec<(String, String)>;
+}
+
+impl Tagged for Role {
+    fn tags(&mut self) -> &mut Vec<(String, String)> {
+        &mut self.tags
+    }
+}
+
 fn tag_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
     let tags = form.tags()?;
-    iam.change(form, |role| {
-        for (key, value) in tags {
-            role.tags.retain(|(other, _)| other.to_lowercase() != key.to_lowercase());
-            role.tags.push((key, value));
+    iam.change(form, |role| tag(role, tags))
+}
+
+fn tag_policy(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let (arn, tags) = (form.arn("PolicyArn")?, form.tags()?);
+    iam.write(|roles| tag(managed::change(roles, arn)?, tags))
+}
+
+fn tag(what: &mut impl Tagged, tags: Vec<(String, String)>) -> Result<Option<String>, Refusal> {
+    let all = what.tags();
+    for (key, value) in tags {
+        match all.iter_mut().find(|(other, _)| other.to_lowercase() == key.to_lowercase()) {
+            Some(present) => *present = (key, value),
+            None => all.push((key, value)),
         }
-        if role.tags.len() > MAX_TAGS {
-            return Err(Refusal::new(409, "LimitExceeded", "The number of tags has reached the maximum limit."));
-        }
-        Ok(None)
-    })
+    }
+    if all.len() > MAX_TAGS {
+        return Err(Refusal::new(409, "LimitExceeded", "The number of tags has reached the maximum limit."));
+    }
+    Ok(None)
 }
 
 fn untag_role(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
-    let keys: Vec<String> = form.tag_keys().iter().map(|key| key.to_lowercase()).collect();
-    iam.change(form, |role| {
-        role.tags.retain(|(key, _)| !keys.contains(&key.to_lowercase()));
-        Ok(None)
-    })
+    let keys = form.tag_keys()?;
+    iam.change(form, |role| Ok(untag(role, &keys)))
+}
+
+fn untag_policy(iam: &Iam, form: &Form) -> Result<Option<String>, Refusal> {
+    let (arn, keys) = (form.arn("PolicyArn")?, form.tag_keys()?);
+    iam.write(|roles| Ok(untag(managed::change(roles, arn)?, &keys)))
+}
+
+fn untag(what: &mut impl Tagged, keys: &[&str]) -> Option<String> {
+    let keys: Vec<String> = keys.iter().map(|key| key.to_lowercase()).collect();
+    what.tags().retain(|(key, _)| !keys.contains(&key.to_lowercase()));
+    None
 }
 
 fn list_tags(iam: &Iam, form: &Form) -> Result<String, Refusal> {
-    iam.role(form, |role| {
-        let mut tags: Vec<&(String, String)> = role.tags.iter().collect();
-        tags.sort();
-        let tag = |key: &str, value: &str| element("Key", key) + &element("Value", value);
-        page(form, "Tags", tags.iter().map(|(key, value)| (key.as_str(), tag(key, value))))
+    iam.role(form, |role| tags_page(form, &role.tags))
+}
+
+fn list_policy_tags(iam: &Iam, form: &Form) -> Result<String, Refusal> {
+    let arn = form.arn("PolicyArn")?;
+    iam.roles.read(|roles| match managed::find(iam, roles, arn)? {
+        Policy::Own(policy) => tags_page(form, &policy.tags),
+        Policy::Aws(_) => tags_page(form, &[]),
     })
+}
+
+fn tags_page(form: &Form, tags: &[(String, String)]) -> Result<String, Refusal> {
+    let mut tags: Vec<&(String, String)> = tags.iter().collect();
+    tags.sort();
+    let tag = |key: &str, value: &str| element("Key", key) + &element("Value", value);
+    page(form, "Tags", tags.iter().map(|(key, value)| (key.as_str(), tag(key, value))))
 }
 
 /// One page of a list whose keys ascend; the marker is the last key of the page before.

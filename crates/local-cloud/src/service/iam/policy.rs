@@ -1,4 +1,4 @@
-//! Policy documents: read, checked as IAM checks them, and evaluated.
+//! Policy documents: how they are evaluated. The grammar is checked before, when a document is put.
 //!
 //! What cannot be decided here, be it an operator that is not known or a context key that nobody supplied, fails
 //! closed: an `Allow` does not apply, a `Deny` does.
@@ -61,72 +61,11 @@ pub(super) fn decide<'a>(documents: impl IntoIterator<Item = &'a str>, question:
     decision
 }
 
-/// Whether a document may become a role's inline policy. The error is the message of `MalformedPolicyDocument`.
-pub(super) fn check_identity(text: &str) -> Result<(), &'static str> {
-    for statement in read(text)?.statement.all() {
-        if statement.principal.is_some() || statement.not_principal.is_some() {
-            return Err("Policy document should not specify a principal.");
-        }
-        if statement.action.is_none() && statement.not_action.is_none() {
-            return Err("Policy statement must contain actions.");
-        }
-        if statement.resource.is_none() && statement.not_resource.is_none() {
-            return Err("Policy statement must contain resources.");
-        }
-        statement.check()?;
-    }
-    Ok(())
-}
-
-/// Whether a document may become a role's trust policy. The error is the message of `MalformedPolicyDocument`.
-pub(super) fn check_trust(text: &str) -> Result<(), &'static str> {
-    for statement in read(text)?.statement.all() {
-        if statement.resource.is_some() || statement.not_resource.is_some() {
-            return Err("Has prohibited field Resource");
-        }
-        if statement.principal.is_none() && statement.not_principal.is_none() {
-            return Err("Missing required field Principal");
-        }
-        let Some(actions) = &statement.action else { return Err("Missing required field Action") };
-        if actions.all().iter().any(|action| !action.to_ascii_lowercase().starts_with("sts:")) {
-            return Err("AssumeRole policy may only specify STS AssumeRole actions.");
-        }
-        statement.check()?;
-    }
-    Ok(())
-}
-
-/// Whether a document may become a resource's policy. The error is the message of `MalformedPolicyDocument`, or what
-/// the resource's own service makes of it.
-pub(crate) fn check_resource(text: &str) -> Result<(), &'static str> {
-    for statement in read(text)?.statement.all() {
-        if statement.principal.is_none() && statement.not_principal.is_none() {
-            return Err("Missing required field Principal");
-        }
-        if statement.action.is_none() && statement.not_action.is_none() {
-            return Err("Missing required field Action");
-        }
-        if statement.resource.is_none() && statement.not_resource.is_none() {
-            return Err("Missing required field Resource");
-        }
-        statement.check()?;
-    }
-    Ok(())
-}
-
-fn read(text: &str) -> Result<Document, &'static str> {
-    let value: Value = serde_json::from_str(text).map_err(|_| "This policy contains invalid Json")?;
-    let document: Document = serde_json::from_value(value).map_err(|_| SYNTAX)?;
-    let known = document.version.as_deref().is_none_or(|version| matches!(version, "2012-10-17" | "2008-10-17"));
-    if known && !document.statement.all().is_empty() { Ok(document) } else { Err(SYNTAX) }
-}
-
-const SYNTAX: &str = "Syntax errors in policy.";
-
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Document {
-    version: Option<String>,
+    #[serde(rename = "Version")]
+    _version: Option<String>,
     #[serde(rename = "Id")]
     _id: Option<String>,
     statement: OneOrMore<Statement>,
@@ -139,11 +78,12 @@ struct Statement {
     _sid: Option<String>,
     effect: Effect,
     principal: Option<Principal>,
-    not_principal: Option<Value>,
-    action: Option<OneOrMore<String>>,
-    not_action: Option<OneOrMore<String>>,
-    resource: Option<OneOrMore<String>>,
-    not_resource: Option<OneOrMore<String>>,
+    #[serde(rename = "NotPrincipal")]
+    _not_principal: Option<Value>,
+    action: Option<Names>,
+    not_action: Option<Names>,
+    resource: Option<Names>,
+    not_resource: Option<Names>,
     #[serde(default)]
     condition: Map<String, Value>,
 }
@@ -157,7 +97,8 @@ enum Effect {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Principal {
-    Anyone(String),
+    /// `*`.
+    Anyone(#[expect(dead_code, reason = "the grammar lets no other text through")] String),
     Kinds(Map<String, Value>),
 }
 
@@ -177,25 +118,16 @@ impl<T> OneOrMore<T> {
     }
 }
 
-impl Statement {
-    fn check(&self) -> Result<(), &'static str> {
-        let actions = self.action.iter().chain(&self.not_action).flat_map(OneOrMore::all);
-        if actions.into_iter().any(|action| action != "*" && !action.contains(':')) {
-            return Err("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
-        }
-        let resources = self.resource.iter().chain(&self.not_resource).flat_map(OneOrMore::all);
-        if resources.into_iter().any(|resource| resource != "*" && !resource.starts_with("arn:")) {
-            return Err("Resource must be in ARN format or \"*\".");
-        }
-        if self.condition.values().any(|keys| !keys.is_object()) {
-            return Err(SYNTAX);
-        }
-        if matches!(&self.principal, Some(Principal::Anyone(text)) if text != "*") {
-            return Err(SYNTAX);
-        }
-        Ok(())
-    }
+/// IAM skips what is null in a list.
+type Names = OneOrMore<Option<String>>;
 
+impl Names {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.all().iter().flatten().map(String::as_str)
+    }
+}
+
+impl Statement {
     /// Whether the statement is about the question; none when that cannot be decided.
     fn applies(&self, question: Question<'_>) -> Option<bool> {
         let parts = [
@@ -230,8 +162,7 @@ impl Statement {
 
     fn names_action(&self, action: &str) -> Option<bool> {
         let action = action.to_ascii_lowercase();
-        let names =
-            |list: &OneOrMore<String>| list.all().iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &action));
+        let names = |list: &Names| list.texts().any(|pattern| like(&pattern.to_ascii_lowercase(), &action));
         match (&self.action, &self.not_action) {
             (Some(list), None) => Some(names(list)),
             (None, Some(list)) => Some(!names(list)),
@@ -242,15 +173,15 @@ impl Statement {
     fn names_resource(&self, resource: Option<&str>) -> Option<bool> {
         let Some(resource) = resource else { return Some(true) };
         let (list, wanted) = match (&self.resource, &self.not_resource) {
-            (Some(list), None) => (list.all(), true),
-            (None, Some(list)) => (list.all(), false),
+            (Some(list), None) => (list, true),
+            (None, Some(list)) => (list, false),
             _ => return None,
         };
-        if list.iter().any(|pattern| like(pattern, resource)) {
+        if list.texts().any(|pattern| like(pattern, resource)) {
             return Some(wanted);
         }
         // A pattern with variables may have matched, had they been filled in.
-        if list.iter().any(|pattern| has_variable(pattern)) { None } else { Some(!wanted) }
+        if list.texts().any(has_variable) { None } else { Some(!wanted) }
     }
 
     fn conditions_met(&self, known: &Keys) -> Option<bool> {

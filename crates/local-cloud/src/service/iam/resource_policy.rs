@@ -40,3 +40,12 @@ impl Iam {
         }
     }
 }
+
+/// Whether a resource's policy allows something to the caller's session by its name, which no boundary limits.
+/// Source: IAM user guide, "Permissions boundaries", evaluation with resource-based policies.
+pub(super) fn session_may(caller: &Caller, policy: Option<&str>, action: &str, resource: &str, keys: &Keys) -> bool {
+    let is_session = caller.role.as_deref().is_some_and(|role| role != caller.arn);
+    let asker = Asker::Principals(&[&caller.arn]);
+    let question = Question { action, resource: Some(resource), asker, keys };
+    is_session && policy.is_some_and(|policy| decide([policy], question) == Decision::Allowed)
+}

@@ -2,30 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::Iam;
 use super::check::Form;
+use super::grammar::{self, Identity};
 use super::keys::Keys;
 use super::operations::page;
 use super::policy::Decision;
 use super::xml::element;
+use super::{Extra, Iam, Own};
 use crate::call::Refusal;
-
-/// Parameters that would change the answer and are not looked at.
-const UNSUPPORTED: [&str; 6] = [
-    "PolicyInputList.member.1",
-    "PermissionsBoundaryPolicyInputList.member.1",
-    "ResourcePolicy",
-    "ResourceOwner",
-    "CallerArn",
-    "ResourceHandlingOption",
-];
 
 /// One result for each action on each resource, the actions first.
 pub(super) fn principal(iam: &Iam, form: &Form) -> Result<String, Refusal> {
-    if let Some(given) = UNSUPPORTED.into_iter().find(|name| form.get(name).is_some()) {
-        let name = given.split('.').next().unwrap_or(given);
-        return Err(Refusal::new(400, "InvalidInput", format!("The local cloud does not support {name}.")));
-    }
     let source = form.required("PolicySourceArn")?;
     let actions = form.list("ActionNames");
     if actions.is_empty() {
@@ -41,17 +28,21 @@ pub(super) fn principal(iam: &Iam, form: &Form) -> Result<String, Refusal> {
         resources.push("*");
     }
     let keys = iam.keys_of(&context(form), source);
+    let extra = Extra {
+        policies: documents(iam, form, "PolicyInputList")?,
+        boundary: documents(iam, form, "PermissionsBoundaryPolicyInputList")?,
+    };
+    let limited = !is_owner
+        && (!extra.boundary.is_empty()
+            || iam.roles.read(|roles| roles.by_arn(source).is_some_and(|role| role.boundary.is_some())));
     let asked = actions.iter().flat_map(|action| resources.iter().map(move |resource| (*action, *resource)));
     let results: Vec<(String, String)> = asked
         .enumerate()
         .map(|(index, (action, resource))| {
-            let decision = if is_owner {
-                Decision::Allowed
-            } else {
-                iam.decide(Timestamp::now(), source, action, resource, &keys)
-            };
+            let said =
+                if is_owner { Own::ALL } else { iam.decide(Timestamp::now(), source, &extra, action, resource, &keys) };
             // Pages go on by key, and results keep the order of the request.
-            (format!("{index:06}"), result(action, resource, decision))
+            (format!("{index:06}"), result(action, resource, said, limited))
         })
         .collect();
     page(form, "EvaluationResults", results.iter().map(|(key, text)| (key.as_str(), text.clone())))
@@ -69,17 +60,31 @@ fn context(form: &Form) -> Keys {
     keys
 }
 
-fn result(action: &str, resource: &str, decision: Decision) -> String {
-    let decision = match decision {
-        Decision::Allowed => "allowed",
-        Decision::Unmentioned => "implicitDeny",
-        Decision::Denied => "explicitDeny",
+/// Documents that the request brings, each in IAM's grammar.
+fn documents<'a>(iam: &Iam, form: &'a Form, name: &str) -> Result<Vec<&'a str>, Refusal> {
+    let documents = form.list(name);
+    for document in &documents {
+        let checked = grammar::check_identity(document, Identity::Inline, iam.partition);
+        checked.map_err(|message| Refusal::new(400, "InvalidInput", message))?;
+    }
+    Ok(documents)
+}
+
+fn result(action: &str, resource: &str, said: Own, limited: bool) -> String {
+    let decision = match said {
+        Own { identity: Decision::Denied, .. } | Own { boundary: Decision::Denied, .. } => "explicitDeny",
+        Own { identity: Decision::Allowed, boundary: Decision::Allowed } => "allowed",
+        _ => "implicitDeny",
     };
+    let allowed = said.boundary == Decision::Allowed;
+    let detail = element("AllowedByPermissionsBoundary", &allowed.to_string());
+    let detail = format!("<PermissionsBoundaryDecisionDetail>{detail}</PermissionsBoundaryDecisionDetail>");
     [
         element("EvalActionName", action),
         element("EvalResourceName", resource),
         element("EvalDecision", decision),
         "<MatchedStatements/><MissingContextValues/>".to_owned(),
+        if limited { detail } else { String::new() },
     ]
     .concat()
 }

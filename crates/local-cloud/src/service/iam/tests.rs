@@ -1,4 +1,6 @@
 mod attached;
+mod boundaries;
+mod versions;
 
 use std::path::Path;
 
@@ -199,10 +201,10 @@ fn what_does_not_fit_a_known_role_is_told_in_the_words_of_aws() {
         ),
         (
             "AttachRolePolicy",
-            &[("RoleName", "Exec"), ("PolicyArn", "arn:aws:iam::aws:policy/None")],
+            &[("RoleName", "Exec"), ("PolicyArn", "arn:aws:iam::123456789012:policy/None")],
             404,
             "NoSuchEntity",
-            "Policy arn:aws:iam::aws:policy/None does not exist or is not attachable.",
+            "Policy arn:aws:iam::123456789012:policy/None does not exist or is not attachable.",
         ),
         (
             "TagRole",
@@ -225,7 +227,8 @@ fn what_does_not_fit_a_known_role_is_told_in_the_words_of_aws() {
 #[test]
 fn an_answer_shows_the_role_with_its_documents_percent_encoded() {
     let (_dir, iam) = fresh();
-    let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRole"}}"#;
+    let trust =
+        r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     let members = [
         ("RoleName", "Exec"),
         ("AssumeRolePolicyDocument", trust),
@@ -248,7 +251,7 @@ fn an_answer_shows_the_role_with_its_documents_percent_encoded() {
     <RoleId>AROA</RoleId>
     <Arn>arn:aws:iam::123456789012:role/Exec</Arn>
     <CreateDate>CREATED</CreateDate>
-    <AssumeRolePolicyDocument>%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22a%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D</AssumeRolePolicyDocument>
+    <AssumeRolePolicyDocument>%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D</AssumeRolePolicyDocument>
     <Description>for &lt;models&gt; &amp; more</Description>
     <MaxSessionDuration>3600</MaxSessionDuration>
     <Tags>

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use jiff::Timestamp;
 use quick_xml::escape::escape;
 
 use crate::call::Call;
@@ -11,9 +12,9 @@ use crate::signature::percent_encoded;
 /// What an answer shows of a role besides what all show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// With tags: `CreateRole` and `GetRole`.
+    /// With tags and boundary: `CreateRole` and `GetRole`.
     Full,
-    /// Without: `ListRoles`.
+    /// Without: `ListRoles`. Source: IAM API reference, `ListRoles`.
     Listed,
 }
 
@@ -47,23 +48,34 @@ pub(super) fn role(role: &Role, detail: Detail) -> String {
     text += &element("RoleName", &role.name);
     text += &element("RoleId", &role.id);
     text += &element("Arn", &role.arn);
-    text += &element("CreateDate", &role.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    text += &element("CreateDate", &time(role.created));
     text += &document("AssumeRolePolicyDocument", &role.trust);
     if let Some(description) = &role.description {
         text += &element("Description", description);
     }
     text += &element("MaxSessionDuration", &role.max_session_s.to_string());
     if detail == Detail::Full {
-        if !role.tags.is_empty() {
-            text += &tags(&role.tags);
+        if let Some(boundary) = &role.boundary {
+            let kind = element("PermissionsBoundaryType", "PermissionsBoundaryPolicy");
+            let arn = element("PermissionsBoundaryArn", boundary);
+            text += &["<PermissionsBoundary>", &kind, &arn, "</PermissionsBoundary>"].concat();
         }
+        text += &tags(&role.tags);
         text += "<RoleLastUsed/>";
     }
     text
 }
 
-/// A `Tags` element.
+/// A time in seconds.
+pub(super) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A `Tags` element; nothing where there is no tag.
 pub(super) fn tags(tags: &[(String, String)]) -> String {
+    if tags.is_empty() {
+        return String::new();
+    }
     let members = tags.iter().map(|(key, value)| element("Key", key) + &element("Value", value));
     list("Tags", members)
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
+use crate::service::iam;
 
 use super::request::{self, AddPermission};
 use super::{function, refuse, settings};
@@ -29,7 +30,7 @@ pub(super) fn add(cloud: &Cloud, call: &Call, name: &str) -> Reply {
     {
         return Err(refuse::unsupported("conditions other than SourceArn and SourceAccount in AddPermission"));
     }
-    let statement = statement(&given, &cloud.lambda.names.arn(name))?;
+    let statement = statement(&given, &cloud.lambda.names.arn(name), cloud.config.partition())?;
     cloud.lambda.change(name, |function| {
         if given.revision_id.as_ref().is_some_and(|revision| *revision != function.revision) {
             return Err(refuse::stale_revision("GetPolicy"));
@@ -90,11 +91,11 @@ fn document(statements: &[Value]) -> String {
     json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements }).to_string()
 }
 
-fn statement(given: &AddPermission, function_arn: &str) -> Result<Value, Refusal> {
+fn statement(given: &AddPermission, function_arn: &str, partition: &str) -> Result<Value, Refusal> {
     let mut statement = json!({
         "Sid": given.statement_id,
         "Effect": "Allow",
-        "Principal": principal(&given.principal)?,
+        "Principal": principal(&given.principal, partition)?,
         "Action": given.action,
         "Resource": function_arn,
     });
@@ -107,14 +108,14 @@ fn statement(given: &AddPermission, function_arn: &str) -> Result<Value, Refusal
     Ok(statement)
 }
 
-fn principal(given: &str) -> Result<Value, Refusal> {
+fn principal(given: &str, partition: &str) -> Result<Value, Refusal> {
     if given == "*" {
         Ok(json!("*"))
-    } else if given.ends_with(".amazonaws.com") {
+    } else if iam::is_service(given, partition) {
         Ok(json!({ "Service": given }))
     } else if given.len() == 12 && given.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(json!({ "AWS": format!("arn:aws:iam::{given}:root") }))
-    } else if given.starts_with("arn:aws:iam::") {
+        Ok(json!({ "AWS": format!("arn:{partition}:iam::{given}:root") }))
+    } else if given.starts_with(&format!("arn:{partition}:iam::")) {
         Ok(json!({ "AWS": given }))
     } else {
         Err(refuse::invalid("The provided principal was invalid. Please check the principal and try again."))

@@ -178,7 +178,7 @@ mod tests {
             "Resource":"arn:aws:s3:::data","Condition":{"StringEquals":{"s3:prefix":"models/"}}}]}"#;
         let trust = trust.replace(
             "[]",
-            r#"[{"Effect":"Allow","Principal":{"Service":"a.amazonaws.com"},"Action":"sts:AssumeRole"}]"#,
+            r#"[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]"#,
         );
         ask_iam(cloud, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)]).await;
         let fields = [("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", policy)];

@@ -24,6 +24,7 @@ use s3s::{S3Response, S3Result};
 use super::index::{Bucket, Versioning, random_id};
 use super::{S3, bucket, policy, refuse};
 use crate::call::Refusal;
+use crate::cloud::partition;
 
 /// Rules of a lifecycle configuration.
 const MAX_LIFECYCLE_RULES: usize = 1000;
@@ -199,7 +200,7 @@ impl S3 {
         input: &PutBucketPolicyInput,
     ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
         self.look(&input.bucket, |_| ())?;
-        policy::check(&input.bucket, &input.policy)?;
+        policy::check(&input.bucket, partition(&self.region), &input.policy)?;
         self.change(&input.bucket, |bucket| bucket.policy = Some(input.policy.clone()))?;
         Ok(S3Response::new(PutBucketPolicyOutput {}))
     }
