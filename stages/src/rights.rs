@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod ci_trust;
 mod denial;
-mod github;
 
+pub use ci_trust::CiTrust;
 pub use denial::Denial;
-pub use github::Github;
 use plan::ResourceId;
 use serde_json::{Value as Json, json};
 

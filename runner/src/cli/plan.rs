@@ -1,6 +1,8 @@
 //! `runner plan`: what apply would do, and why.
 
-use plan::Goal;
+use std::path::{Path, PathBuf};
+
+use plan::{Goal, Plan};
 
 use super::{Common, announce, print_plan};
 use crate::failure::Failure;
@@ -19,6 +21,9 @@ pub(crate) struct Arguments {
     /// Exit with 2 when there are changes, with 0 when there are none
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Also write the plan to this file, as `--format json` prints it and `apply --expect` takes it
+    #[arg(long, value_name = "PLAN.JSON", conflicts_with = "teardown")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
@@ -29,6 +34,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let goal = if arguments.teardown { Goal::Absent } else { Goal::Present };
     let plan = session.plan(&world, goal)?;
     print_plan(&plan, *format);
+    if let Some(path) = &arguments.output {
+        write(path, &plan)?;
+    }
     super::refuse_blocked(&plan)?;
     Ok(if arguments.detailed_exitcode && plan.has_changes() { CHANGES } else { 0 })
+}
+
+fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    std::fs::write(path, plan::render::json(plan))
+        .map_err(|error| Failure::Usage(format!("cannot write the plan to `{}`: {error}", path.display())))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use spec::{Spec, Target};
 use stages::clients::Connection;
-use stages::rights::Github;
+use stages::rights::CiTrust;
 use stages::{Cache, Clients, Deployer, Site};
 
 use crate::deployer::declared;
@@ -15,6 +15,12 @@ use crate::session::{LOCAL_ACCOUNT, pipeline};
 const MANAGED_LIMIT: usize = 6144;
 const INLINE_LIMIT: usize = 10_240;
 
+/// Source: GitHub changelog, immutable subject claims of OpenID Connect.
+const GITHUB_IDS: &str = "\
+    hint: tokens of repositories created, renamed or transferred since 2026-07-15, or opted in, carry ids; this command \
+    prints the repository as they name it, for `--github`:\n  \
+    gh api repos/ORG/REPO --jq '\"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)\"'";
+
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The pipeline file
@@ -24,32 +30,53 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "local")]
     pub(super) target: String,
     /// Only what `plan` and `status` need
-    #[arg(long, conflicts_with = "github")]
+    #[arg(long, conflicts_with = "ci")]
     read_only: bool,
     /// Also what `runner doctor` asks for
-    #[arg(long, conflicts_with = "github")]
+    #[arg(long, conflicts_with = "ci")]
     doctor: bool,
-    /// Print the trust policy of a role that this repository's workflows may take
-    #[arg(long, value_name = "ORG/REPO")]
-    github: Option<String>,
-    /// Workflows on this branch
-    #[arg(long, requires = "github")]
+    #[command(flatten)]
+    trusted: Trusted,
+}
+
+/// The jobs that may assume the role whose trust policy is printed.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Trust policy for CI")]
+struct Trusted {
+    /// Print the trust policy of a role for jobs of this repository on GitHub; with ids for repositories created,
+    /// renamed or transferred since 2026-07-15
+    #[arg(long, value_name = "ORG[@ID]/REPO[@ID]", group = "ci")]
+    github: Vec<String>,
+    /// The same for jobs of this project on GitLab
+    #[arg(long, value_name = "GROUP/PROJECT", group = "ci")]
+    gitlab: Vec<String>,
+    /// Host name of the GitLab server
+    #[arg(long, value_name = "HOST", requires = "gitlab", default_value = "gitlab.com")]
+    gitlab_host: String,
+    /// Jobs on this branch
+    #[arg(long, requires = "ci")]
     branch: Vec<String>,
-    /// Jobs that name this environment
+    /// Jobs on this tag; `*` stands for any characters
+    #[arg(long, requires = "ci")]
+    tag: Vec<String>,
+    /// Jobs that name this environment (GitHub)
     #[arg(long, requires = "github")]
     environment: Vec<String>,
-    /// Workflows of pull requests
+    /// Jobs of pull requests (GitHub), for a role that can only read
     #[arg(long, requires = "github")]
     pull_requests: bool,
+    /// Only jobs in this reusable workflow (GitHub)
+    #[arg(long, value_name = "ORG/REPO/.github/workflows/FILE@REF", requires = "github")]
+    workflow: Option<String>,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (spec, target) = pipeline(&arguments.file, &arguments.target)?;
     let site = site(&target).await?;
-    let name = format!("{}-deployer", spec.name);
-    let (document, advice) = if let Some(repository) = &arguments.github {
-        (github(repository, arguments).map_err(Failure::Usage)?.trust(&site), how_to_trust(&name))
+    let (document, advice) = if let Some(trust) = arguments.trusted.trust().map_err(Failure::Usage)? {
+        (trust.document(&site), arguments.trusted.advice(&trust, spec.name.as_str(), &arguments.target, &site))
     } else {
+        let name = format!("{}-deployer", spec.name);
         let deployer = deployer(&spec, &site, arguments);
         (deployer.document(), how_to_use(&name, &site, deployer.chars()))
     };
@@ -83,23 +110,61 @@ fn deployer(spec: &Spec, site: &Site, arguments: &Arguments) -> Deployer {
     }
 }
 
-fn github(repository: &str, arguments: &Arguments) -> Result<Github, String> {
-    let mut github = Github::new(repository)?;
-    for branch in &arguments.branch {
-        github = github.branch(branch)?;
+impl Trusted {
+    /// Returns the trust policy; `None` when neither GitHub nor GitLab is named.
+    fn trust(&self) -> Result<Option<CiTrust>, String> {
+        let mut trust = match (self.github.as_slice(), self.gitlab.as_slice()) {
+            ([], []) => return Ok(None),
+            ([], projects) => CiTrust::gitlab(&self.gitlab_host, projects)?,
+            (repositories, []) => CiTrust::github(repositories)?,
+            _ => return Err("a trust policy is for GitHub or for GitLab: print two, and join their statements".to_owned()),
+        };
+        for branch in &self.branch {
+            trust = trust.branch(branch)?;
+        }
+        for tag in &self.tag {
+            trust = trust.tag(tag)?;
+        }
+        for environment in &self.environment {
+            trust = trust.environment(environment)?;
+        }
+        if self.pull_requests {
+            trust = trust.pull_requests()?;
+        }
+        if let Some(workflow) = &self.workflow {
+            trust = trust.workflow(workflow)?;
+        }
+        if !trust.names_any() {
+            return Err("any job of the repository could assume the role: name a `--branch`, a `--tag`, an \
+                        `--environment` or `--pull-requests`"
+                .to_owned());
+        }
+        Ok(Some(trust))
     }
-    for environment in &arguments.environment {
-        github = github.environment(environment)?;
-    }
-    if arguments.pull_requests {
-        github = github.pull_requests();
-    }
-    if github.names_any() {
-        Ok(github)
-    } else {
-        Err("any workflow of the repository could take the role: name a `--branch`, an `--environment` or \
-             `--pull-requests`"
-            .to_owned())
+
+    /// Says how to make the role, and what the role may be given.
+    fn advice(&self, trust: &CiTrust, pipeline: &str, target: &str, site: &Site) -> String {
+        let mut advice = Vec::new();
+        let role = if self.pull_requests { "planner" } else { "deployer" };
+        if self.pull_requests {
+            advice.push(format!(
+                "warning: whoever may push a branch of the repository can change what its pull requests run, so they \
+                 can use all rights of this role: give it only what `runner policy --target {target} --read-only` \
+                 prints, and deploy with another role"
+            ));
+        }
+        if self.github.iter().any(|repository| !repository.contains('@')) {
+            advice.push(GITHUB_IDS.to_owned());
+        }
+        advice.push(format!(
+            "saved as `trust.json`, for a role with sessions of two hours, which a first deployment may need:\n  \
+             aws iam create-open-id-connect-provider --url {} --client-id-list {}    # once per account\n  \
+             aws iam create-role --role-name {pipeline}-{role} --assume-role-policy-document file://trust.json \
+             --max-session-duration 7200",
+            trust.provider_url(),
+            CiTrust::audience(site),
+        ));
+        advice.join("\n")
     }
 }
 
@@ -124,15 +189,5 @@ fn how_to_use(name: &str, site: &Site, chars: usize) -> String {
     };
     format!(
         "for account {account}, region {region}; saved as `deployer.json`, {chars} characters without white space, {fits}"
-    )
-}
-
-fn how_to_trust(name: &str) -> String {
-    format!(
-        "saved as `trust.json`, for a role whose sessions last two hours, as a first deployment may:\n  \
-         aws iam create-open-id-connect-provider --url https://token.actions.githubusercontent.com \
-         --client-id-list sts.amazonaws.com    # once an account\n  \
-         aws iam create-role --role-name {name} --assume-role-policy-document file://trust.json \
-         --max-session-duration 7200"
     )
 }

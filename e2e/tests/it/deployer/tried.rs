@@ -140,10 +140,27 @@ fn the_policy_is_printed_without_credentials_and_with_what_to_do_with_it() {
         trust.json()["Statement"][0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"],
         json!(["repo:acme/fraud:ref:refs/heads/main", "repo:acme/fraud:environment:production"])
     );
-    assert!(trust.stderr.contains("aws iam create-open-id-connect-provider"), "{}", trust.stderr);
+    for told in ["aws iam create-open-id-connect-provider", "--role-name fraud-deployer", "gh api repos/ORG/REPO"] {
+        assert!(trust.stderr.contains(told), "no `{told}` in {}", trust.stderr);
+    }
+    assert!(!trust.stderr.contains("warning"), "{}", trust.stderr);
     let anybody = github(&[]).exits(64);
-    assert!(anybody.stderr.contains("any workflow of the repository could take the role"), "{}", anybody.stderr);
+    assert!(anybody.stderr.contains("any job of the repository could assume the role"), "{}", anybody.stderr);
     github(&["--branch", "*"]).exits(64);
+
+    let reader = github(&["--github", "acme@1/fraud@2", "--pull-requests"]).exits(0);
+    assert!(reader.stdout.contains("repo:acme@1/fraud@2:pull_request"), "{}", reader.stdout);
+    for told in ["warning: whoever may push a branch", "--role-name fraud-planner", "--target prod --read-only"] {
+        assert!(reader.stderr.contains(told), "no `{told}` in {}", reader.stderr);
+    }
+    let gitlab = |more: &[&str]| {
+        let arguments = [&["policy", "--target", "prod", "--gitlab", "acme/ml/fraud"], more].concat();
+        scene.runner(&arguments)
+    };
+    let trust = gitlab(&["--branch", "main"]).exits(0);
+    assert!(trust.stdout.contains("project_path:acme/ml/fraud:ref_type:branch:ref:main"), "{}", trust.stdout);
+    assert!(trust.stderr.contains("--url https://gitlab.com "), "{}", trust.stderr);
+    gitlab(&["--environment", "production"]).exits(64);
     scene.runner(&["policy", "--branch", "main"]).exits(64);
     assert_eq!(scene.files(), Vec::<String>::new(), "it writes nothing");
 }
