@@ -63,6 +63,11 @@ pub(crate) fn partition(region: &str) -> &'static str {
     }
 }
 
+/// What names of AWS's hosts end with in a region.
+pub(crate) fn dns_suffix(region: &str) -> &'static str {
+    if partition(region) == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
 /// Simulated waits. None by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delays {

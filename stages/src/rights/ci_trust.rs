@@ -72,7 +72,11 @@ impl CiTrust {
             Issuer::GitHub => format!("ref:refs/tags/{tag}"),
             Issuer::GitLab(_) => format!("ref_type:tag:ref:{tag}"),
         };
-        if tag.contains('*') { self.tags.push(subject) } else { self.jobs.push(subject) }
+        if tag.contains('*') {
+            self.tags.push(subject)
+        } else {
+            self.jobs.push(subject)
+        }
         Ok(self)
     }
 
@@ -144,12 +148,11 @@ impl CiTrust {
 
     /// The role's trust policy.
     pub fn document(&self, site: &Site) -> Json {
-        let statements: Vec<Json> =
-            [("Jobs", "StringEquals", &self.jobs), ("Tags", "StringLike", &self.tags)]
-                .into_iter()
-                .filter(|(_, _, endings)| !endings.is_empty())
-                .map(|(sid, operator, endings)| self.statement(site, sid, operator, endings))
-                .collect();
+        let statements: Vec<Json> = [("Jobs", "StringEquals", &self.jobs), ("Tags", "StringLike", &self.tags)]
+            .into_iter()
+            .filter(|(_, _, endings)| !endings.is_empty())
+            .map(|(sid, operator, endings)| self.statement(site, sid, operator, endings))
+            .collect();
         policy::document(&statements)
     }
 
@@ -327,8 +330,10 @@ mod tests {
         assert_eq!(trust.provider_url(), "https://gitlab.com");
         assert!(trust.clone().environment("production").is_err() && trust.clone().pull_requests().is_err());
         let trust = trust.branch("main").unwrap().tag("v1").unwrap();
-        let expected =
-            json!(["project_path:acme/ml/fraud:ref_type:branch:ref:main", "project_path:acme/ml/fraud:ref_type:tag:ref:v1"]);
+        let expected = json!([
+            "project_path:acme/ml/fraud:ref_type:branch:ref:main",
+            "project_path:acme/ml/fraud:ref_type:tag:ref:v1"
+        ]);
         assert_eq!(subjects(&trust), expected);
         for wrong in ["fraud", "acme/", "acme/*"] {
             assert!(CiTrust::gitlab("gitlab.com", &[wrong.to_owned()]).is_err(), "{wrong}");
@@ -347,8 +352,16 @@ mod tests {
     #[test]
     fn names_that_cannot_be_are_refused() {
         for wrong in [
-            "acme", "acme/", "/fraud", "acme/*", "acme/fraud/x", "ac me/fraud", "acme@1/fraud", "acme/fraud@1",
-            "acme@x/fraud@1", "acme@/fraud@",
+            "acme",
+            "acme/",
+            "/fraud",
+            "acme/*",
+            "acme/fraud/x",
+            "ac me/fraud",
+            "acme@1/fraud",
+            "acme/fraud@1",
+            "acme@x/fraud@1",
+            "acme@/fraud@",
         ] {
             assert!(CiTrust::github(&[wrong.to_owned()]).is_err(), "{wrong}");
         }

@@ -264,9 +264,7 @@ impl Exchange<'_> {
     }
 
     fn execution_arn(&self, stage: &Stage, path: &str) -> String {
-        let config = &self.cloud.config;
-        let (region, account, api, stage) = (&config.region, &config.account, self.api_id, &stage.stage_name);
-        format!("arn:aws:execute-api:{region}:{account}:{api}/{stage}/{path}")
+        self.cloud.config.arn("execute-api", &format!("{}/{}/{path}", self.api_id, stage.stage_name))
     }
 
     /// What the access log may say.

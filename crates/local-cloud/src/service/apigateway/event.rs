@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::cloud::dns_suffix;
+
 /// Headers that concern one connection only, and the one that becomes a list of cookies.
 const HELD_BACK: &[HeaderName] =
     &[header::COOKIE, header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::TRAILER, header::UPGRADE];
@@ -33,7 +35,7 @@ pub(super) struct Context<'a> {
 
 /// The name that AWS would serve the API under.
 pub(super) fn domain_name(api_id: &str, region: &str) -> String {
-    format!("{api_id}.execute-api.{region}.amazonaws.com")
+    format!("{api_id}.execute-api.{region}.{}", dns_suffix(region))
 }
 
 /// A time as events and access logs show it.

@@ -48,7 +48,7 @@ pub(super) fn handle(cloud: &Cloud, call: &Call, arn: &str) -> Reply {
 
 /// The API, and the stage when the ARN names one: `arn:aws:apigateway:R::/apis/<id>[/stages/<name>]`.
 fn target<'a>(cloud: &Cloud, arn: &'a str) -> Result<(&'a str, Option<&'a str>), Refusal> {
-    let prefix = format!("arn:aws:apigateway:{}::/apis/", cloud.config.region);
+    let prefix = format!("arn:{}:apigateway:{}::/apis/", cloud.config.partition(), cloud.config.region);
     let rest = arn.strip_prefix(&prefix).ok_or_else(|| bad(format!("Invalid ARN specified: {arn}")))?;
     match rest.split('/').collect::<Vec<_>>().as_slice() {
         [api] => Ok((api, None)),

@@ -29,7 +29,7 @@ pub(crate) use self::registry::{is_registry, serve};
 use self::store::Store;
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
-use crate::cloud::Config;
+use crate::cloud::{Config, dns_suffix};
 use crate::state::{Persisted, StateError};
 
 /// The service's state.
@@ -80,8 +80,7 @@ impl Ecr {
 
     /// `<account>.dkr.ecr.<region>.<suffix>`.
     fn host(&self) -> String {
-        let suffix = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("{}.dkr.ecr.{}.{suffix}", self.account, self.region)
+        format!("{}.dkr.ecr.{}.{}", self.account, self.region, dns_suffix(&self.region))
     }
 
     /// ARN of a repository; `*` for all of them.
