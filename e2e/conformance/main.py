@@ -2,7 +2,7 @@
 
     python main.py local=http://127.0.0.1:1 moto=http://127.0.0.1:2 … [--case PREFIX] [--show] [--accept]
 
-The first server is ours. A difference between it and another one must stand in `deviations.yaml`, with the other's
+A URL may end with `@REGION`. The first server is ours. A difference between it and another one must stand in `deviations.yaml`, with the other's
 answer and with why ours is another; one that stands there must still be one. Where `aws-errors.tsv` says what AWS
 answers, ours must answer that.
 

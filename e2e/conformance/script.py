@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+# Where a server is asked unless its URL says another region. Answers of other regions name this one.
 REGION = "us-east-1"
 # Nothing is tried again and nothing is checked before it is sent: a wrong call is to reach the server.
 CONFIG = Config(
@@ -27,11 +28,13 @@ LONG_RUN = re.compile(r"(.)\1{60,}")
 
 
 class Server:
-    """A server that speaks AWS's protocols."""
+    """A server that speaks AWS's protocols, by its `URL` or `URL@REGION`."""
 
     def __init__(self, name, url, key, secret):
-        self.name, self.url, self.key, self.secret = name, url, key, secret
-        self.session = boto3.Session(key, secret, region_name=REGION)
+        self.name, self.key, self.secret = name, key, secret
+        self.url, _, region = url.partition("@")
+        self.region = region or REGION
+        self.session = boto3.Session(key, secret, region_name=self.region)
         self.clients, self.raw = {}, b""
         self.account = self.client("sts").get_caller_identity()["Account"]
 
@@ -39,8 +42,16 @@ class Server:
         if service not in self.clients:
             client = self.session.client(service, endpoint_url=self.url, config=CONFIG)
             client.meta.events.register("after-call", self.keep_raw)
+            client.meta.events.register("provide-client-params.s3.CreateBucket", self.place_bucket)
             self.clients[service] = client
         return self.clients[service]
+
+    def place_bucket(self, params, **_):
+        """Names the region of a bucket, as every region but `us-east-1` demands."""
+        settings = params.get("CreateBucketConfiguration", {})
+        if self.region == REGION or "LocationConstraint" in settings:
+            return None
+        return params | {"CreateBucketConfiguration": settings | {"LocationConstraint": self.region}}
 
     def keep_raw(self, http_response, model, **_):
         self.raw = b"" if model.has_streaming_output else http_response.content
@@ -51,10 +62,12 @@ class Script:
 
     def __init__(self, server, case, ours):
         self.server, self.case, self.ours = server, case, ours
-        self.account = server.account
+        self.account, self.region = server.account, server.region
         # By step: the answer, and the row of `aws-errors.tsv` that it should be.
         self.answers, self.rows = {}, {}
         self.names = {server.account: "{account}", server.url: "{url}", server.url.split("//")[1]: "{host}"}
+        if server.region != REGION:
+            self.names[server.region] = REGION
 
     def name(self, value, word):
         """Has a value that every server chooses for itself told as `{word}` from now on; gives the value."""

@@ -12,7 +12,7 @@ def _api(do, name):
 
 
 def _integration(do, api):
-    arn = f"arn:aws:lambda:us-east-1:{do.account}:function:conf-absent"
+    arn = f"arn:aws:lambda:{do.region}:{do.account}:function:conf-absent"
     members = {"IntegrationType": "AWS_PROXY", "IntegrationUri": arn, "PayloadFormatVersion": "2.0", "IntegrationMethod": "POST"}
     return do.set("apigatewayv2.create_integration", **members, **api).get("IntegrationId", "")
 
@@ -40,7 +40,7 @@ def apis(do):
 
 def integrations(do):
     api = _api(do, "conf-integrations")
-    arn = f"arn:aws:lambda:us-east-1:{do.account}:function:conf-absent"
+    arn = f"arn:aws:lambda:{do.region}:{do.account}:function:conf-absent"
     members = {"IntegrationType": "AWS_PROXY", "IntegrationUri": arn, "PayloadFormatVersion": "2.0"}
     shown = "{kind: IntegrationType, uri: IntegrationUri, form: PayloadFormatVersion, method: IntegrationMethod, limit: TimeoutInMillis, by: ConnectionType}"
     made = do.do("create", "apigatewayv2.create_integration", shown, IntegrationMethod="POST", TimeoutInMillis=29000, **members, **api)
@@ -155,7 +155,7 @@ def deployments(do):
 
 def tags(do):
     api = _api(do, "conf-api-tags")
-    arn = {"ResourceArn": f"arn:aws:apigateway:us-east-1::/apis/{api['ApiId']}"}
+    arn = {"ResourceArn": f"arn:aws:apigateway:{do.region}::/apis/{api['ApiId']}"}
     do.do("none", "apigatewayv2.get_tags", "Tags", **arn)
     do.do("add", "apigatewayv2.tag_resource", Tags={"a": "1", "b": "2"}, **arn)
     do.do("list", "apigatewayv2.get_tags", "Tags", **arn)

@@ -77,7 +77,7 @@ def functions(do):
     do.do("state", "lambda.get_function_configuration", state, **one)
     sha256 = base64.b64encode(hashlib.sha256(ZIP).digest()).decode()
     do.do("code", "lambda.get_function_configuration", f"CodeSha256 == '{sha256}'", **one)
-    do.do("by ARN", "lambda.get_function_configuration", "FunctionName", FunctionName=f"arn:aws:lambda:us-east-1:{do.account}:function:{name}")
+    do.do("by ARN", "lambda.get_function_configuration", "FunctionName", FunctionName=f"arn:aws:lambda:{do.region}:{do.account}:function:{name}")
     do.do("list", "lambda.list_functions", "Functions[?FunctionName == 'conf-function'].[FunctionName, Timeout]")
     do.do("change", "lambda.update_function_configuration", "{memory: MemorySize, update: LastUpdateStatus}", MemorySize=512, **one)
     _settled(do, name)
@@ -167,7 +167,7 @@ def wrong_functions(do):
 def permissions(do):
     _role(do)
     one = _function(do, "conf-permission")
-    api = f"arn:aws:execute-api:us-east-1:{do.account}:abcdefghij/*/POST/"
+    api = f"arn:aws:execute-api:{do.region}:{do.account}:abcdefghij/*/POST/"
     statement = {"Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com", "SourceArn": api, "SourceAccount": do.account}
     do.do("none", "lambda.get_policy", aws="no policy or no function", **one)
     do.do("remove from none", "lambda.remove_permission", aws="function has no policy", StatementId="runner", **one)
@@ -197,7 +197,7 @@ def permissions(do):
 def tags(do):
     _role(do)
     _function(do, "conf-lambda-tags", Tags={"a": "1"})
-    arn = f"arn:aws:lambda:us-east-1:{do.account}:function:"
+    arn = f"arn:aws:lambda:{do.region}:{do.account}:function:"
     one = {"Resource": f"{arn}conf-lambda-tags"}
     do.do("list", "lambda.list_tags", "Tags", **one)
     do.do("add", "lambda.tag_resource", Tags={"a": "2", "b": "3"}, **one)

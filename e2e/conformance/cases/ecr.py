@@ -46,7 +46,7 @@ def repositories(do):
     do.do("describe", "ecr.describe_repositories", f"repositories[].{REPOSITORY}", **describe)
     mutable = {"imageTagMutability": "MUTABLE", **one}
     do.do("let tags move", "ecr.put_image_tag_mutability", "imageTagMutability", **mutable)
-    arn = {"resourceArn": f"arn:aws:ecr:us-east-1:{do.account}:repository/conf/repository"}
+    arn = {"resourceArn": f"arn:aws:ecr:{do.region}:{do.account}:repository/conf/repository"}
     do.do("tag", "ecr.tag_resource", tags=[{"Key": "b", "Value": "2"}], **arn)
     do.do("untag", "ecr.untag_resource", tagKeys=["a"], **arn)
     do.do("tags", "ecr.list_tags_for_resource", "tags", **arn)

@@ -40,7 +40,7 @@ def wrong_groups(do):
 
 def tags(do):
     do.set("logs.create_log_group", logGroupName=GROUP, tags={"a": "1"})
-    arn = f"arn:aws:logs:us-east-1:{do.account}:log-group:{GROUP}"
+    arn = f"arn:aws:logs:{do.region}:{do.account}:log-group:{GROUP}"
     do.do("list", "logs.list_tags_for_resource", "tags", resourceArn=arn)
     do.do("add", "logs.tag_resource", resourceArn=arn, tags={"a": "2", "b": "3"})
     do.do("added", "logs.list_tags_for_resource", "tags", resourceArn=arn)

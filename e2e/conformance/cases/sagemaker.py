@@ -6,8 +6,13 @@ import pathlib
 import time
 
 BUCKET = "conf-sagemaker"
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+# Accounts of AWS's images, by region. Source: SageMaker, "Docker registry paths".
+REGISTRIES = {"us-east-1": "683313688378", "ap-south-1": "720646828776"}
 DATA = f"s3://{BUCKET}/model.tar.gz"
+
+
+def _image(do):
+    return f"{REGISTRIES[do.region]}.dkr.ecr.{do.region}.amazonaws.com/sagemaker-xgboost:1.7-1"
 
 
 def _role(do):
@@ -30,7 +35,7 @@ def _end(do):
 
 
 def _model(do, name, role):
-    container = {"Image": IMAGE, "ModelDataUrl": DATA}
+    container = {"Image": _image(do), "ModelDataUrl": DATA}
     do.set("sagemaker.create_model", ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
 
 
@@ -55,7 +60,7 @@ def _status(do, name):
 
 def models(do):
     role = _role(do)
-    container = {"Image": IMAGE, "ModelDataUrl": DATA, "Environment": {"A": "1"}}
+    container = {"Image": _image(do), "ModelDataUrl": DATA, "Environment": {"A": "1"}}
     model = {"ModelName": "conf-model", "PrimaryContainer": container, "ExecutionRoleArn": role}
     do.do("create", "sagemaker.create_model", Tags=[{"Key": "a", "Value": "1"}], **model)
     do.do("create again", "sagemaker.create_model", aws="name already used", **model)
@@ -70,13 +75,13 @@ def models(do):
 
 def wrong_models(do):
     role = _role(do)
-    container = {"Image": IMAGE, "ModelDataUrl": DATA}
+    container = {"Image": _image(do), "ModelDataUrl": DATA}
     model = {"ModelName": "conf-wrong", "PrimaryContainer": container, "ExecutionRoleArn": role}
     create = "sagemaker.create_model"
     nobody = role.replace("role/conf-sagemaker", "role/conf-absent")
     do.do("absent role", create, aws="execution role not assumable yet", **{**model, "ExecutionRoleArn": nobody})
     archive = "model archive unreadable or absent, or role just created"
-    absent = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/absent.tar.gz"}
+    absent = {"Image": _image(do), "ModelDataUrl": f"s3://{BUCKET}/absent.tar.gz"}
     do.do("absent archive", create, aws=archive, **{**model, "PrimaryContainer": absent})
     untagged = {"Image": "nonsense", "ModelDataUrl": DATA}
     do.do("no image", create, aws="image without tag/digest or malformed", **{**model, "PrimaryContainer": untagged})
@@ -193,7 +198,7 @@ def training_jobs(do):
     job = {
         "TrainingJobName": "conf-job",
         "RoleArn": role,
-        "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        "AlgorithmSpecification": {"TrainingImage": _image(do), "TrainingInputMode": "File"},
         "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output"},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
@@ -238,7 +243,7 @@ def training_jobs(do):
 def tags(do):
     role = _role(do)
     _model(do, "conf-model", role)
-    arn = {"ResourceArn": f"arn:aws:sagemaker:us-east-1:{do.account}:model/conf-model"}
+    arn = {"ResourceArn": f"arn:aws:sagemaker:{do.region}:{do.account}:model/conf-model"}
     sorted_tags = "sort_by(Tags, &Key)"
     do.do("none", "sagemaker.list_tags", "Tags", **arn)
     do.do("add", "sagemaker.add_tags", sorted_tags, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}], **arn)

@@ -9,7 +9,7 @@ def identity(do):
 
 def wrong_secret(do):
     server = do.server
-    session = type(server.session)(server.key, "wrong", region_name="us-east-1")
+    session = type(server.session)(server.key, "wrong", region_name=server.region)
     for service, method in [("sts", "get_caller_identity"), ("logs", "describe_log_groups"), ("lambda", "list_functions")]:
         client = session.client(service, endpoint_url=server.url)
         try:
@@ -23,7 +23,7 @@ def wrong_secret(do):
 
 def unknown_key(do):
     server = do.server
-    session = type(server.session)("AKIAUNKNOWN000000000", "wrong", region_name="us-east-1")
+    session = type(server.session)("AKIAUNKNOWN000000000", "wrong", region_name=server.region)
     for service, method in [("sts", "get_caller_identity"), ("s3", "list_buckets"), ("logs", "describe_log_groups")]:
         client = session.client(service, endpoint_url=server.url)
         try:

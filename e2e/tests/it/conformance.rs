@@ -10,6 +10,9 @@ use std::time::Instant;
 use crate::harness::peer::{KEY, Peer, REGION, python};
 use crate::harness::{Pipeline, Scene, note};
 
+/// The region of a second local cloud, which must answer as the first one does.
+const ELSEWHERE: &str = "ap-south-1";
+
 /// A model archive that `model-server` serves: what the pipeline packs.
 fn archive(scene: &Scene) -> PathBuf {
     let behind = ["upload", "create-role", "create-endpoint", "deploy-proxy", "smoke-test"];
@@ -36,9 +39,10 @@ fn run(python: &Path, program: &str, arguments: &[String]) {
 #[test]
 fn the_local_cloud_answers_as_aws_does_and_as_peers_do_where_that_is_not_told_otherwise() {
     let (Some(python), Some(moto), Some(ministack)) = (python(), Peer::moto(), Peer::ministack(&[])) else { return };
-    let ours = Peer::local_cloud();
+    let (ours, elsewhere) = (Peer::local_cloud(), Peer::local_cloud_in(ELSEWHERE));
     let servers = [("local", &ours), ("moto", &moto), ("ministack", &ministack)];
-    let servers = servers.map(|(name, server)| format!("{name}={}", server.url()));
+    let mut servers = servers.map(|(name, server)| format!("{name}={}", server.url())).to_vec();
+    servers.push(format!("{ELSEWHERE}={}@{ELSEWHERE}", elsewhere.url()));
     run(&python, "main.py", &servers);
 }
 

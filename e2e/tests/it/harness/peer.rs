@@ -54,11 +54,16 @@ fn installed(name: &str, packages: &str) -> Option<PathBuf> {
 impl Peer {
     /// Our own local cloud, which takes half a second for what takes AWS minutes, so that a client sees it in transit.
     pub(crate) fn local_cloud() -> Self {
+        Self::local_cloud_in(REGION)
+    }
+
+    /// The same in another region.
+    pub(crate) fn local_cloud_in(region: &str) -> Self {
         let (program, runner) = (&tools().local_cloud, &tools().runner);
         Self::start(|port| {
             let mut command = Command::new(program);
             command.args(["--state", "state", "--port", &port.to_string(), "--account", ACCOUNT]);
-            command.args(["--lambda-settle-ms", "700", "--endpoint-settle-ms", "500"]);
+            command.args(["--region", region, "--lambda-settle-ms", "700", "--endpoint-settle-ms", "500"]);
             command.arg("--model-server").arg(runner).args(["--model-server-arg", "model-server"]);
             command.arg("--training-program").arg(runner).args(["--training-program-arg", "xgboost-train"]);
             command.envs([("LOCAL_CLOUD_ACCESS_KEY_ID", KEY), ("LOCAL_CLOUD_SECRET_ACCESS_KEY", KEY)]);
