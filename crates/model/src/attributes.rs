@@ -93,16 +93,15 @@ impl Attributes {
     pub(crate) fn early_stop(&self, model: &Place<'_>, trees: usize) -> Result<Option<EarlyStop>, ModelError> {
         let Some(best_iteration) = self.best_iteration else { return Ok(None) };
         let rounds = best_iteration.saturating_add(1);
-        let counted = match model.optional("iteration_indptr")? {
-            Some(starts) => first_trees(&starts, rounds, trees)?,
-            None => {
-                let param = model.member("gbtree_model_param")?;
-                let per_round = match param.optional("num_parallel_tree")? {
-                    Some(per_round) => per_round.count()?,
-                    None => self.trees_per_round.unwrap_or(1),
-                };
-                usize::try_from(rounds.saturating_mul(per_round.max(1))).unwrap_or(trees)
-            }
+        let counted = if let Some(starts) = model.optional("iteration_indptr")? {
+            first_trees(&starts, rounds, trees)?
+        } else {
+            let param = model.member("gbtree_model_param")?;
+            let per_round = match param.optional("num_parallel_tree")? {
+                Some(per_round) => per_round.count()?,
+                None => self.trees_per_round.unwrap_or(1),
+            };
+            usize::try_from(rounds.saturating_mul(per_round.max(1))).unwrap_or(trees)
         };
         Ok((counted < trees).then_some(EarlyStop { best_iteration, trees: counted, of: trees }))
     }
