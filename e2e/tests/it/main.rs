@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod capacity;
+mod ci_job;
 mod conformance;
 mod data_sources;
 mod delays;

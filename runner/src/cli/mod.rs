@@ -38,7 +38,7 @@ enum Command {
     Status(status::Arguments),
     /// Write the evaluation of the model as a page, and open it
     Report(report::Arguments),
-    /// Print the least policy for whoever deploys, or the trust policy for GitHub Actions
+    /// Print the least policy of the deployer, or a trust policy for CI jobs
     Policy(policy::Arguments),
     /// Look whether a deployment can work, before anything is created
     Doctor(doctor::Arguments),

@@ -117,7 +117,11 @@ impl Trusted {
             ([], []) => return Ok(None),
             ([], projects) => CiTrust::gitlab(&self.gitlab_host, projects)?,
             (repositories, []) => CiTrust::github(repositories)?,
-            _ => return Err("a trust policy is for GitHub or for GitLab: print two, and join their statements".to_owned()),
+            _ => {
+                return Err(
+                    "a trust policy is for GitHub or for GitLab: print two, and join their statements".to_owned()
+                );
+            }
         };
         for branch in &self.branch {
             trust = trust.branch(branch)?;
