@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use self::github::GitHub;
-use crate::harness::{Ran, answers, note, tools};
+use crate::harness::{Ran, answers, note, runner};
 
 const LINTERS: &str = include_str!("../../peers/ci-lint.txt");
 
@@ -59,10 +59,12 @@ impl Checkout {
     fn run(&self, script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = Command::new(self.path(script));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
-        for name in ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "RUST_LOG", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"] {
+        for name in
+            ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "RUST_LOG", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"]
+        {
             command.env_remove(name);
         }
-        command.env("RUNNER", &tools().runner).env("TARGET", "local").envs(variables.iter().copied());
+        command.env("RUNNER", runner()).env("TARGET", "local").envs(variables.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -73,7 +75,7 @@ impl Drop for Checkout {
     fn drop(&mut self) {
         // After a failed test the local cloud still runs.
         let stop = ["local", "stop"];
-        _ = Command::new(&tools().runner).args(stop).current_dir(self.0.path()).stdin(Stdio::null()).output();
+        _ = Command::new(runner()).args(stop).current_dir(self.0.path()).stdin(Stdio::null()).output();
     }
 }
 

@@ -17,7 +17,7 @@ enum Issuer {
 
 /// The jobs of one or more repositories that may assume a role.
 ///
-/// A token's `sub` claim names the repository and what started the job. Sources: GitHub, "OpenID Connect reference";
+/// A token's `sub` claim names the repository and what started the job. Sources: GitHub, "`OpenID` Connect reference";
 /// GitLab, "ID token authentication"; IAM user guide, "Create a role for OIDC federation".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiTrust {
@@ -72,11 +72,8 @@ impl CiTrust {
             Issuer::GitHub => format!("ref:refs/tags/{tag}"),
             Issuer::GitLab(_) => format!("ref_type:tag:ref:{tag}"),
         };
-        if tag.contains('*') {
-            self.tags.push(subject)
-        } else {
-            self.jobs.push(subject)
-        }
+        let named = if tag.contains('*') { &mut self.tags } else { &mut self.jobs };
+        named.push(subject);
         Ok(self)
     }
 

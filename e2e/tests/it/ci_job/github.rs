@@ -46,7 +46,8 @@ impl GitHub {
                 let mut stream = stream.unwrap();
                 let Some(request) = read(&stream) else { continue };
                 let (status, more, body) = answer(&request, port, &mut kept.lock().unwrap());
-                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{more}\r\n", body.len());
+                let head =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{more}\r\n", body.len());
                 _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
             }
         });

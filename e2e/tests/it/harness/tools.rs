@@ -21,6 +21,11 @@ pub(super) struct Tools {
     pub(super) zips: PathBuf,
 }
 
+/// The runner's executable.
+pub(crate) fn runner() -> &'static Path {
+    &tools().runner
+}
+
 /// Builds the programs, or finds that they are built.
 pub(super) fn tools() -> &'static Tools {
     static TOOLS: OnceLock<Tools> = OnceLock::new();
