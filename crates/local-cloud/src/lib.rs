@@ -7,6 +7,7 @@
 
 pub mod call;
 pub mod cloud;
+pub(crate) mod door;
 pub mod faults;
 pub mod permission;
 pub mod server;

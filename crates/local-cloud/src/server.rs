@@ -9,6 +9,8 @@ mod requests;
 mod target;
 
 #[cfg(test)]
+mod door_tests;
+#[cfg(test)]
 mod needs_tests;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
+use crate::door::{self, names};
 use crate::faults::{Fault, Faults, Outcome};
 use crate::permission::Permission;
 use crate::server::operation::{Described, describe};
@@ -97,6 +100,7 @@ impl Shell {
 struct HungUp;
 
 async fn converse(shell: Arc<Shell>, stream: TcpStream) {
+    let Some((stream, _)) = door::admit(stream).await else { return };
     let _ = stream.set_nodelay(true);
     let stop = shell.stop.clone();
     // In a task of its own, so that a caller who leaves early finds all of its request done, or nothing.
@@ -123,10 +127,18 @@ async fn converse(shell: Arc<Shell>, stream: TcpStream) {
 
 async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
     let target = Target::of(&request);
+    let (started, id) = (Instant::now(), crate::uuid());
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = may_ask(&target, &parts) {
+        tracing::warn!(why = refusal.message, "refused a request");
+        let mut response = render::refusal(target.service(), &refusal, &id);
+        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
+    let request = Request::from_parts(parts, body);
     if let Target::Local = target {
         return Ok(local::answer(&shell, request).await);
     }
-    let (started, id) = (Instant::now(), crate::uuid());
     let (mut entry, result) = match target {
         Target::Service(Service::S3) => stream(&shell, request, &id).await,
         target => buffered(&shell, target, request, &id).await,
@@ -136,6 +148,12 @@ async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Respons
     entry.request_id = id;
     shell.requests.push(entry);
     result
+}
+
+/// Whether somebody may ask for it under this name, and from a web page.
+fn may_ask(target: &Target, parts: &Parts) -> Result<(), Refusal> {
+    names::must_be_ours(parts)?;
+    if matches!(target, Target::Public { .. }) { Ok(()) } else { names::must_be_no_page(&parts.headers) }
 }
 
 /// S3: the body goes through as it comes.

@@ -14,9 +14,9 @@ use super::*;
 use crate::{Config, Delays};
 
 /// A served cloud.
-struct Served {
-    url: String,
-    cloud: Arc<Cloud>,
+pub(super) struct Served {
+    pub(super) url: String,
+    pub(super) cloud: Arc<Cloud>,
     stop: CancellationToken,
     dir: tempfile::TempDir,
 }
@@ -28,10 +28,10 @@ impl Drop for Served {
 }
 
 /// Status and body, or that no answer came.
-type Answer = Result<(u16, String), String>;
+pub(super) type Answer = Result<(u16, String), String>;
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::recording(|_| Recorder::default()).await
     }
 
@@ -57,13 +57,13 @@ impl Served {
         Self { url, cloud, stop, dir }
     }
 
-    fn key() -> Credentials {
+    pub(super) fn key() -> Credentials {
         Credentials::new("AKIATEST", "secret", None, None, "test")
     }
 
     /// Sends a request signed by the SDK's own signer.
     #[expect(clippy::disallowed_methods, reason = "the signer takes no other kind of time")]
-    async fn signed(
+    pub(super) async fn signed(
         &self,
         service: &str,
         key: &Credentials,
@@ -130,7 +130,7 @@ impl Served {
     }
 }
 
-async fn send(request: Request<Full<Bytes>>) -> Answer {
+pub(super) async fn send(request: Request<Full<Bytes>>) -> Answer {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.map_err(|error| error.to_string())?;
     let status = response.status().as_u16();

@@ -91,7 +91,9 @@ impl Worker {
         let receiver = pipe::Receiver::from_owned_fd(read_end.into())?;
         let api = Arc::new(RuntimeApi::new());
         let (ended_tx, ended) = watch::channel(None);
-        pools.spawn(until(stop.clone(), Arc::clone(&api).serve(listener)));
+        if let Some(pid) = pid {
+            pools.spawn(until(stop.clone(), Arc::clone(&api).serve(listener, pid)));
+        }
         let followed = Arc::clone(&output);
         pools.spawn(until(stop.clone(), async move {
             if let Err(error) = followed.follow(&receiver).await {
