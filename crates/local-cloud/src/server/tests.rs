@@ -5,7 +5,7 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
@@ -36,6 +36,10 @@ impl Served {
     }
 
     async fn recording(recorder: impl Fn(&std::path::Path) -> Recorder) -> Self {
+        Self::within(recorder, Limits::default()).await
+    }
+
+    pub(super) async fn within(recorder: impl Fn(&std::path::Path) -> Recorder, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let recorder = recorder(dir.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,7 +57,7 @@ impl Served {
         };
         let cloud = Cloud::open(config).await.unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, Arc::clone(&cloud), recorder, stop.clone()));
+        tokio::spawn(serve_within(listener, Arc::clone(&cloud), recorder, stop.clone(), limits));
         Self { url, cloud, stop, dir }
     }
 
@@ -117,7 +121,7 @@ impl Served {
         self.iam("Action=GetRole&RoleName=exec").await.unwrap().0 == 200
     }
 
-    async fn local(&self, method: &str, route: &str, body: Value) -> Value {
+    pub(super) async fn local(&self, method: &str, route: &str, body: Value) -> Value {
         let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.url));
         let body = Full::new(Bytes::from(if body.is_null() { String::new() } else { body.to_string() }));
         let (status, text) = send(request.header("authorization", "Bearer secret").body(body).unwrap()).await.unwrap();

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use self::check::text;
 pub use self::needs::needs;
 use self::record::Registry;
-pub(crate) use self::registry::{is_registry, serve};
+pub(crate) use self::registry::{admits, is_registry, serve};
 use self::store::Store;
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
