@@ -19,7 +19,7 @@ pub struct Config {
     pub region: String,
     /// The account's own key; whoever signs with it may do anything.
     pub access_key_id: String,
-    /// Its secret, also the bearer token of the `/_local/` routes.
+    /// Its secret, which callers of the `/_local/` routes have to know as well.
     pub secret_access_key: String,
     /// `http://127.0.0.1:PORT`, without a slash at the end: where this cloud is reached.
     pub base_url: String,

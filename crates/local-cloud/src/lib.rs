@@ -10,6 +10,7 @@ pub mod cloud;
 pub(crate) mod door;
 pub mod faults;
 pub mod permission;
+pub mod proof;
 pub mod server;
 pub mod service;
 pub mod signature;

@@ -2,6 +2,7 @@
 
 mod absent;
 mod buffered;
+mod challenges;
 mod intake;
 mod line;
 mod local;
@@ -40,6 +41,7 @@ use crate::call::{Call, Caller, Refusal, Reply};
 use crate::door::{self, names};
 use crate::faults::{Fault, Faults, Outcome};
 use crate::permission::Permission;
+use crate::server::challenges::Challenges;
 use crate::server::intake::Intake;
 use crate::server::line::{Limits, Lines, Watched};
 use crate::server::operation::describe;
@@ -70,10 +72,10 @@ async fn serve_within(
     stop: CancellationToken,
     limits: Limits,
 ) {
-    let (faults, requests) = Default::default();
+    let (faults, requests, challenges) = Default::default();
     let intake = Intake::new(limits.body);
     let lines = Arc::new(Lines::new(limits));
-    let shell = Arc::new(Shell { cloud, faults, requests, recorder, stop, intake, lines });
+    let shell = Arc::new(Shell { cloud, faults, requests, recorder, stop, intake, lines, challenges });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -106,6 +108,7 @@ struct Shell {
     stop: CancellationToken,
     intake: Intake,
     lines: Arc<Lines>,
+    challenges: Challenges,
 }
 
 impl Shell {
