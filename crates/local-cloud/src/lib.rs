@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod call;
+pub(crate) mod clock;
 pub mod cloud;
 pub(crate) mod door;
 pub mod faults;
