@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::guard::Guard;
 use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, quotas, s3, sagemaker};
 use crate::state::StateError;
 
@@ -111,6 +112,8 @@ pub struct Cloud {
     pub cloudwatch: cloudwatch::CloudWatch,
     /// What scales endpoints.
     pub autoscaling: autoscaling::Autoscaling,
+    /// What ends children of a cloud that was killed.
+    pub(crate) guard: Arc<Guard>,
 }
 
 impl Cloud {
@@ -127,6 +130,7 @@ impl Cloud {
             apigateway: apigateway::ApiGateway::open(&config)?,
             cloudwatch: cloudwatch::CloudWatch::open(&config)?,
             autoscaling: autoscaling::Autoscaling::open(&config)?,
+            guard: Guard::start(),
             config,
         });
         cloudwatch::start(&cloud);

@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub mod cloud;
 pub(crate) mod door;
 pub mod faults;
+pub(crate) mod guard;
 pub mod permission;
 pub mod proof;
 pub mod server;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::Cloud;
+use crate::guard::Guarded;
 use crate::service::iam::Session;
 
 use super::function::Function;
@@ -100,7 +101,7 @@ impl Worker {
                 tracing::warn!(%error, "lost a function's output");
             }
         }));
-        pools.spawn(supervise(child, stop.clone(), ended_tx));
+        pools.spawn(supervise(child, cloud.guard.watch(pid), stop.clone(), ended_tx));
         let now = Instant::now();
         Ok(Self {
             api,
@@ -218,7 +219,12 @@ fn environment(
 }
 
 /// Waits for the end of the process, or ends it with everything it has started.
-async fn supervise(mut child: Child, stop: CancellationToken, ended: watch::Sender<Option<String>>) {
+async fn supervise(
+    mut child: Child,
+    _guarded: Option<Guarded>,
+    stop: CancellationToken,
+    ended: watch::Sender<Option<String>>,
+) {
     let group = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
     let status = tokio::select! {
         status = child.wait() => status,

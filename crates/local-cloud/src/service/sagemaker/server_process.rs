@@ -26,6 +26,7 @@ use super::HttpClient;
 use super::container::Program;
 use crate::Cloud;
 use crate::door::peer;
+use crate::guard::Guard;
 
 /// How often a server is asked whether it is up.
 const PING_INTERVAL: Duration = Duration::from_millis(10);
@@ -58,6 +59,7 @@ pub(super) struct Launch {
     pub(super) log: Log,
     pub(super) http: HttpClient,
     pub(super) ports: Ports,
+    pub(super) guard: Arc<Guard>,
 }
 
 /// Where a server's lines go.
@@ -223,6 +225,7 @@ async fn run(launch: &Launch, token: &HeaderValue, health: &watch::Sender<Health
             return Ending::NeverUp { retry: true };
         }
     };
+    let _guarded = launch.guard.watch(child.id());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let limit = launch.startup_limit.min(STARTUP_LIMIT);
     tokio::select! {
