@@ -134,7 +134,7 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
 /// What a blob is, when a file of it is there.
 fn read_failed(error: &std::io::Error) -> Refusal {
     tracing::error!(%error, "could not read or write an image");
-    Refusal::new(500, "ServerException", format!("the local cloud could not read or write an image: {error}"))
+    Refusal::of_disk("an image", error)
 }
 
 impl Ecr {
