@@ -28,6 +28,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// For a stopped cloud to end its processes.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(10);
+/// Name of the file that a cloud logs to.
+const LOG_FILE: &str = "cloud.log";
 /// What an answer of its own routes may weigh.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -132,7 +134,7 @@ impl LocalCloud {
 
     /// Where its log is.
     pub(crate) fn log_file(&self) -> PathBuf {
-        self.dir.join("cloud.log")
+        self.dir.join(LOG_FILE)
     }
 
     async fn start(&self) -> Result<Address, Failure> {
@@ -241,6 +243,13 @@ pub(crate) struct Serve {
     /// Program that stands in for AWS's image instead of the one within; it is started as `PROGRAM serve`
     #[arg(long, env = "RUNNER_LOCAL_MODEL_SERVER")]
     model_server: Option<PathBuf>,
+}
+
+impl Serve {
+    /// The file that its log goes to when another command starts it.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.state.join(LOG_FILE)
+    }
 }
 
 /// Runs the local cloud in this process until it is told to stop.

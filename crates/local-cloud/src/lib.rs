@@ -11,6 +11,7 @@ pub mod cloud;
 pub(crate) mod door;
 pub mod faults;
 pub(crate) mod guard;
+pub mod output;
 pub mod permission;
 pub mod proof;
 pub mod server;
