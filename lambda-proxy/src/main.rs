@@ -20,6 +20,8 @@ async fn main() -> ExitCode {
         .with_span_list(false)
         .with_target(false)
         .with_max_level(Level::INFO)
+        // A line that cannot be written ends nothing.
+        .log_internal_errors(false)
         .init();
     let (config, endpoint) = match start() {
         Ok(ready) => ready,

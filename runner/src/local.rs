@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use local_cloud::proof::{self, Exchange};
 use local_cloud::server::{self, Recorder};
 use local_cloud::{Cloud, Config, Delays};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,10 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// For a stopped cloud to end its processes.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(10);
+/// Name of the file that a cloud logs to.
+const LOG_FILE: &str = "cloud.log";
+/// What an answer of its own routes may weigh.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// A local cloud's folder, whether or not it runs.
 #[derive(Clone, Debug)]
@@ -71,12 +76,10 @@ impl LocalCloud {
         self.address_file().exists()
     }
 
-    /// How to reach it, if it runs: whoever holds the lock is alive.
+    /// How to reach it, if it runs: whoever holds its port and proves to know its secret.
     pub(crate) async fn running(&self) -> Option<Address> {
         let address = self.address()?;
-        let answer = ask("GET", &format!("{}/_local/health", address.url()), None).await.ok()?;
-        let health: serde_json::Value = serde_json::from_str(&answer).ok()?;
-        (health["pid"].as_u64() == Some(u64::from(address.pid))).then_some(address)
+        Proven::ask(&address).await.map(|_| address)
     }
 
     /// How to reach it; starts it when it does not run.
@@ -103,11 +106,9 @@ impl LocalCloud {
 
     /// Ends it, and waits until its processes are gone.
     pub(crate) async fn stop(&self) -> Result<bool, Failure> {
-        let Some(address) = self.running().await else { return Ok(false) };
-        let url = format!("{}/_local/stop", address.url());
-        ask("POST", &url, Some(&address.secret_access_key))
-            .await
-            .map_err(|error| Failure::local("could not stop the local cloud", error))?;
+        let Some(address) = self.address() else { return Ok(false) };
+        let Some(proven) = Proven::ask(&address).await else { return Ok(false) };
+        proven.post(&address, "stop").await.map_err(|error| Failure::local("could not stop the local cloud", error))?;
         let began = Instant::now();
         while self.lock_is_held() {
             if began.elapsed() > STOP_LIMIT {
@@ -121,12 +122,8 @@ impl LocalCloud {
 
     /// Ends it and forgets it, when nothing is left in it; says whether it did.
     pub(crate) async fn stop_if_empty(&self) -> Result<bool, Failure> {
-        let Some(address) = self.running().await else { return Ok(false) };
-        let health = ask("GET", &format!("{}/_local/health", address.url()), None)
-            .await
-            .map_err(|error| Failure::local("could not ask the local cloud", error))?;
-        let health: serde_json::Value = serde_json::from_str(&health).unwrap_or_default();
-        if health["empty"] != true {
+        let Some(address) = self.address() else { return Ok(false) };
+        if !Proven::ask(&address).await.is_some_and(|proven| proven.empty) {
             return Ok(false);
         }
         self.stop().await?;
@@ -137,7 +134,7 @@ impl LocalCloud {
 
     /// Where its log is.
     pub(crate) fn log_file(&self) -> PathBuf {
-        self.dir.join("cloud.log")
+        self.dir.join(LOG_FILE)
     }
 
     async fn start(&self) -> Result<Address, Failure> {
@@ -246,6 +243,13 @@ pub(crate) struct Serve {
     /// Program that stands in for AWS's image instead of the one within; it is started as `PROGRAM serve`
     #[arg(long, env = "RUNNER_LOCAL_MODEL_SERVER")]
     model_server: Option<PathBuf>,
+}
+
+impl Serve {
+    /// The file that its log goes to when another command starts it.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.state.join(LOG_FILE)
+    }
 }
 
 /// Runs the local cloud in this process until it is told to stop.
@@ -365,19 +369,55 @@ pub(crate) fn own_executable() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("runner"))
 }
 
+/// A cloud that has shown to know the account's secret, and a nonce of its own, which opens one route.
+struct Proven {
+    caller: String,
+    cloud: String,
+    /// Whether nothing is left in it.
+    empty: bool,
+}
+
+impl Proven {
+    /// Has whoever holds the port prove that it is the cloud. None when nobody does, or it cannot.
+    async fn ask(address: &Address) -> Option<Self> {
+        let (caller, base_url) = (proof::nonce(), address.url());
+        let answer = ask("GET", &format!("{base_url}/_local/health?nonce={caller}"), None).await.ok()?;
+        let health: serde_json::Value = serde_json::from_str(&answer).ok()?;
+        let cloud = health["nonce"].as_str().filter(|nonce| proof::is_nonce(nonce))?.to_owned();
+        let exchange = Exchange { caller: &caller, cloud: &cloud, base_url: &base_url };
+        let expected = exchange.of_cloud(&address.secret_access_key, address.pid);
+        if !local_cloud::signature::same(health["proof"].as_str()?, &expected) {
+            return None;
+        }
+        Some(Self { empty: health["empty"] == true, caller, cloud })
+    }
+
+    /// Uses one of its routes, and the nonce with it.
+    async fn post(self, address: &Address, route: &str) -> Result<String, AskError> {
+        let base_url = address.url();
+        let exchange = Exchange { caller: &self.caller, cloud: &self.cloud, base_url: &base_url };
+        let proof = exchange.of_caller(&address.secret_access_key, "POST", route);
+        let authorization = format!("{} nonce={}, proof={proof}", proof::SCHEME, self.cloud);
+        ask("POST", &format!("{base_url}/_local/{route}"), Some(&authorization)).await
+    }
+}
+
+type AskError = Box<dyn std::error::Error + Send + Sync>;
+
 /// One request to the local cloud's own routes.
-pub(crate) async fn ask(
-    method: &str,
-    url: &str,
-    token: Option<&str>,
-) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+async fn ask(method: &str, url: &str, authorization: Option<&str>) -> Result<String, AskError> {
     let mut request = hyper::Request::builder().method(method).uri(url);
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
     }
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let answer = tokio::time::timeout(Duration::from_secs(5), client.request(request.body(Empty::new())?)).await??;
-    let status = answer.status();
-    let body = String::from_utf8_lossy(&answer.into_body().collect().await?.to_bytes()).into_owned();
-    if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}").into()) }
+    let asked = async {
+        let answer = client.request(request.body(Empty::new())?).await?;
+        let status = answer.status();
+        // Whoever holds the port may send for ever.
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await?.to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if status.is_success() { Ok(body) } else { Err(AskError::from(format!("{status}: {body}"))) }
+    };
+    tokio::time::timeout(Duration::from_secs(5), asked).await?
 }

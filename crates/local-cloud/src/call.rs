@@ -1,6 +1,7 @@
 //! One request to a control plane, read far enough to be dispatched, and its answer.
 
 use std::fmt::Display;
+use std::io;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -57,6 +58,23 @@ impl Refusal {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: code.to_owned(),
             message: message.into(),
+        }
+    }
+
+    /// Refuses what could not be written or read. A full disk is named, with a status after which SDKs do not repeat a
+    /// call: 507.
+    pub fn of_disk(what: impl Display, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::new(
+                507,
+                "InsufficientStorage",
+                format!(
+                    "the disk that holds the local cloud is full: {what} was not written; make room, and call again"
+                ),
+            ),
+            _ => {
+                Self::new(500, "InternalFailure", format!("the local cloud could not use its disk for {what}: {error}"))
+            }
         }
     }
 

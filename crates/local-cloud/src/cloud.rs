@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::guard::Guard;
 use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, quotas, s3, sagemaker};
 use crate::state::StateError;
 
@@ -19,7 +20,7 @@ pub struct Config {
     pub region: String,
     /// The account's own key; whoever signs with it may do anything.
     pub access_key_id: String,
-    /// Its secret, also the bearer token of the `/_local/` routes.
+    /// Its secret, which callers of the `/_local/` routes have to know as well.
     pub secret_access_key: String,
     /// `http://127.0.0.1:PORT`, without a slash at the end: where this cloud is reached.
     pub base_url: String,
@@ -116,6 +117,8 @@ pub struct Cloud {
     pub cloudwatch: cloudwatch::CloudWatch,
     /// What scales endpoints.
     pub autoscaling: autoscaling::Autoscaling,
+    /// What ends children of a cloud that was killed.
+    pub(crate) guard: Arc<Guard>,
 }
 
 impl Cloud {
@@ -132,6 +135,7 @@ impl Cloud {
             apigateway: apigateway::ApiGateway::open(&config)?,
             cloudwatch: cloudwatch::CloudWatch::open(&config)?,
             autoscaling: autoscaling::Autoscaling::open(&config)?,
+            guard: Guard::start(),
             config,
         });
         cloudwatch::start(&cloud);

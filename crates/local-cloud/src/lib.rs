@@ -6,9 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod call;
+pub(crate) mod clock;
 pub mod cloud;
+pub(crate) mod door;
 pub mod faults;
+pub(crate) mod guard;
+pub mod output;
 pub mod permission;
+pub mod proof;
 pub mod server;
 pub mod service;
 pub mod signature;

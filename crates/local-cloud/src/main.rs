@@ -26,7 +26,8 @@ without them a pair is made once and kept in DIR/credentials.
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(io::stderr).init();
+    let filter = EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false).init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,7 +63,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         delays: arguments.delays,
     })
     .await?;
-    writeln!(io::stdout(), "listening on {base_url}")?;
+    // A full disk behind it is no reason not to serve.
+    let _ = writeln!(io::stdout(), "listening on {base_url}");
     let stop = CancellationToken::new();
     let signalled = stop.clone();
     tokio::spawn(async move {

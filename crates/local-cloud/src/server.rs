@@ -1,6 +1,10 @@
 //! The HTTP shell: one loopback port for every service.
 
 mod absent;
+mod buffered;
+mod challenges;
+mod intake;
+mod line;
 mod local;
 mod operation;
 mod record;
@@ -8,6 +12,10 @@ mod render;
 mod requests;
 mod target;
 
+#[cfg(test)]
+mod door_tests;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod needs_tests;
 #[cfg(test)]
@@ -19,7 +27,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,9 +38,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
+use crate::door::{self, names};
 use crate::faults::{Fault, Faults, Outcome};
 use crate::permission::Permission;
-use crate::server::operation::{Described, describe};
+use crate::server::challenges::Challenges;
+use crate::server::intake::Intake;
+use crate::server::line::{Limits, Lines, Watched};
+use crate::server::operation::describe;
 pub(crate) use crate::server::operation::{is_object, member};
 pub use crate::server::record::Recorder;
 use crate::server::requests::{Entry, RequestLog};
@@ -41,18 +52,30 @@ pub(crate) use crate::server::target::Service;
 use crate::server::target::Target;
 use crate::service::cloudwatch::wire::Protocol;
 use crate::service::{apigateway, autoscaling, cloudwatch, ecr, iam, lambda, logs, quotas, s3, sagemaker, sts};
-use crate::signature::{self, Unverified};
+use crate::signature;
 
-/// What a body may weigh outside S3: a 50 MB function archive in base64, and its envelope.
-const MAX_BODY_BYTES: usize = 70 * 1024 * 1024;
+/// Bytes of a request's head. S3's longest keys and metadata, and a session's token, are a fraction of it.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// How long open requests may take to end after a stop.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves the cloud until `stop`, then lets open requests end.
 pub async fn serve(listener: TcpListener, cloud: Arc<Cloud>, recorder: Recorder, stop: CancellationToken) {
-    let (faults, requests) = Default::default();
-    let shell = Arc::new(Shell { cloud, faults, requests, recorder, stop });
+    serve_within(listener, cloud, recorder, stop, Limits::default()).await;
+}
+
+async fn serve_within(
+    listener: TcpListener,
+    cloud: Arc<Cloud>,
+    recorder: Recorder,
+    stop: CancellationToken,
+    limits: Limits,
+) {
+    let (faults, requests, challenges) = Default::default();
+    let intake = Intake::new(limits.body);
+    let lines = Arc::new(Lines::new(limits));
+    let shell = Arc::new(Shell { cloud, faults, requests, recorder, stop, intake, lines, challenges });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -83,6 +106,9 @@ struct Shell {
     requests: RequestLog,
     recorder: Recorder,
     stop: CancellationToken,
+    intake: Intake,
+    lines: Arc<Lines>,
+    challenges: Challenges,
 }
 
 impl Shell {
@@ -97,20 +123,36 @@ impl Shell {
 struct HungUp;
 
 async fn converse(shell: Arc<Shell>, stream: TcpStream) {
+    let Some((stream, _)) = door::admit(stream).await else { return };
+    let Some(place) = shell.lines.enter() else {
+        door::refuse(stream, "503 Service Unavailable", "every connection that there may be is being answered").await;
+        return;
+    };
+    let place = Arc::new(place);
     let _ = stream.set_nodelay(true);
     let stop = shell.stop.clone();
     // In a task of its own, so that a caller who leaves early finds all of its request done, or nothing.
-    let service = service_fn(move |request| {
+    let service = service_fn(|request| {
+        place.begin();
         let answer = tokio::spawn(answer(Arc::clone(&shell), request));
-        async move { answer.await.unwrap_or(Err(HungUp)) }
+        let place = Arc::clone(&place);
+        async move {
+            let answer = answer.await.unwrap_or(Err(HungUp));
+            place.end();
+            answer
+        }
     });
-    // No limit for reading a head: it would also end idle connections, just when a waiter that polls as seldom uses one.
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(None);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    // The limits of `place` instead: this one would end idle connections as soon as slow heads.
+    http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES);
+    let connection = http.serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&place))), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = place.overdue() => {
+            tracing::debug!("ended a connection that was silent for too long or had to make room");
+            return;
+        }
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -123,13 +165,21 @@ async fn converse(shell: Arc<Shell>, stream: TcpStream) {
 
 async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
     let target = Target::of(&request);
+    let (started, id) = (Instant::now(), crate::uuid());
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = may_ask(&target, &parts) {
+        tracing::warn!(why = refusal.message, "refused a request");
+        let mut response = render::refusal(target.service(), &refusal, &id);
+        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
+    let request = Request::from_parts(parts, body);
     if let Target::Local = target {
         return Ok(local::answer(&shell, request).await);
     }
-    let (started, id) = (Instant::now(), crate::uuid());
     let (mut entry, result) = match target {
         Target::Service(Service::S3) => stream(&shell, request, &id).await,
-        target => buffered(&shell, target, request, &id).await,
+        target => buffered::answer(&shell, target, request, &id).await,
     };
     entry.duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     entry.status = result.as_ref().ok().map(|response| response.status().as_u16());
@@ -138,14 +188,16 @@ async fn answer(shell: Arc<Shell>, request: Request<Incoming>) -> Result<Respons
     result
 }
 
+/// Whether somebody may ask for it under this name, and from a web page.
+fn may_ask(target: &Target, parts: &Parts) -> Result<(), Refusal> {
+    names::must_be_ours(parts)?;
+    if matches!(target, Target::Public { .. }) { Ok(()) } else { names::must_be_no_page(&parts.headers) }
+}
+
 /// S3: the body goes through as it comes.
 async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, Result<Response<Body>, HungUp>) {
     let (parts, body) = request.into_parts();
     let described = describe(Service::S3, &parts, &Bytes::new());
-    let body = match recorded(shell, &parts, body).await {
-        Ok(body) => body,
-        Err(hung_up) => return (shell.requests.entry("s3", &described, None), Err(hung_up)),
-    };
     let key = signature::Authorization::parse(&parts.headers).ok();
     let key = key.and_then(|authorization| signature::secret_of(&shell.cloud, authorization.access_key_id));
     let mut entry = shell.requests.entry("s3", &described, key.map(|key| key.caller.arn));
@@ -153,6 +205,10 @@ async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, 
     entry.fault = fault.as_ref().map(Fault::name);
     let result = match before(fault.as_ref(), Service::S3).await {
         Before::Go => {
+            let body = match recorded(shell, &parts, body).await {
+                Ok(body) => body,
+                Err(hung_up) => return (entry, Err(hung_up)),
+            };
             let mut response = s3::handle(&shell.cloud, Request::from_parts(parts, body)).await;
             let headers = response.headers_mut();
             if let Ok(id) = HeaderValue::from_str(id) {
@@ -161,8 +217,7 @@ async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, 
             after(fault.as_ref(), response)
         }
         Before::Refuse(refusal) => {
-            // An unread body would turn the answer into a broken pipe.
-            let _ = Limited::new(body, MAX_BODY_BYTES).collect().await;
+            intake::discard(body, None);
             Ok(render::refusal(Service::S3, &refusal, id))
         }
         Before::HangUp => Err(HungUp),
@@ -173,81 +228,15 @@ async fn stream(shell: &Shell, request: Request<Incoming>, id: &str) -> (Entry, 
 /// Writes a request down, if that is wanted: without its body when that is an object's, else as it is read here.
 async fn recorded(shell: &Shell, parts: &Parts, body: Incoming) -> Result<Body, HungUp> {
     if !shell.recorder.is_on() {
-        return Ok(Body::from(body));
+        return Ok(Body::http_body_unsync(shell.intake.flowing(body)));
     }
     if operation::is_object(parts) {
         shell.recorder.take("s3", parts, &[]);
-        return Ok(Body::from(body));
+        return Ok(Body::http_body_unsync(shell.intake.flowing(body)));
     }
-    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|_| HungUp)?.to_bytes();
+    let body = shell.intake.read(body, intake::MAX_ARCHIVE).await.map_err(|_| HungUp)?;
     shell.recorder.take("s3", parts, &body);
     Ok(Body::from(body))
-}
-
-/// Every other service: the body is read first.
-async fn buffered(
-    shell: &Shell,
-    target: Target,
-    request: Request<Incoming>,
-    id: &str,
-) -> (Entry, Result<Response<Body>, HungUp>) {
-    let (parts, body) = request.into_parts();
-    let service = target.service();
-    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            let entry = shell.requests.entry(target.name(), &describe(service, &parts, &Bytes::new()), None);
-            if !error.is::<LengthLimitError>() {
-                return (entry, Err(HungUp));
-            }
-            let refusal =
-                Refusal::new(413, "RequestEntityTooLargeException", "Request must be smaller than 73400320 bytes.");
-            return (entry, Ok(render::refusal(service, &refusal, id)));
-        }
-    };
-    let described = match &target {
-        Target::Public { path, .. } => Described::public(&parts, path),
-        Target::Registry => Described::registry(&parts),
-        _ => describe(service, &parts, &body),
-    };
-    if let Target::Service(service) = target {
-        shell.recorder.take(service.name(), &parts, &body);
-    }
-    let mut entry = shell.requests.entry(target.name(), &described, None);
-    let fault = shell.faults().meet(target.name(), &described.operation, described.write);
-    entry.fault = fault.as_ref().map(Fault::name);
-    match before(fault.as_ref(), service).await {
-        Before::Go => {}
-        Before::Refuse(refusal) => return (entry, Ok(render::refusal(service, &refusal, id))),
-        Before::HangUp => return (entry, Err(HungUp)),
-    }
-    let response = match target {
-        Target::Public { api_id, path } => {
-            let request = Request::from_parts(parts, body);
-            apigateway::serve(&shell.cloud, &api_id, &path, request).await.map(Body::from)
-        }
-        Target::Registry => ecr::serve(&shell.cloud, parts, body).await.map(Body::from),
-        Target::Service(service) => match signature::verify(&shell.cloud, &parts, &body) {
-            Ok(caller) => {
-                entry.caller = Some(caller.arn.clone());
-                let call = Call { outcome: outcome(fault.as_ref()), ..call(service, parts, body, caller, id) };
-                render::reply(service, dispatch(&shell.cloud, service, &call).await, id)
-            }
-            Err(unverified) => render::refusal(service, &render::unverified(service, &unverified), id),
-        },
-        Target::Absent(name) => absent::refuse(&name, &parts, &body, id),
-        Target::Unsigned(service) => {
-            let called = operation::named(service, &parts, &body);
-            let refusal = if absent::UNSIGNED_OF_STS.contains(&&*called) {
-                Refusal::no_operation("STS", &called)
-            } else {
-                render::unverified(service, &Unverified::Missing)
-            };
-            render::refusal(service, &refusal, id)
-        }
-        Target::Local => render::refusal(service, &Refusal::new(404, "NotFound", "not here"), id),
-    };
-    (entry, after(fault.as_ref(), response))
 }
 
 enum Before {

@@ -128,10 +128,24 @@ pub fn secret_of(cloud: &Cloud, access_key_id: &str) -> Option<Key> {
 
 /// Checks a request whose whole body is known, and says who sent it.
 pub fn verify(cloud: &Cloud, parts: &Parts, body: &Bytes) -> Result<Caller, Unverified> {
-    verify_at(cloud, parts, body, Timestamp::now())
+    claimed(cloud, parts)?.verify(parts, body)
 }
 
-fn verify_at(cloud: &Cloud, parts: &Parts, body: &Bytes, now: Timestamp) -> Result<Caller, Unverified> {
+/// What the head of a request claims, and what of it could be checked: everything, if the head has the body's hash, else
+/// everything but the signature itself.
+pub struct Claimed {
+    key: Key,
+    date: SignedDate,
+    /// What the body must hash to, in lower-case hex; the signature is good for it.
+    hash: Option<String>,
+}
+
+/// Checks a request as far as its head allows, so that nobody else's body is read.
+pub fn claimed(cloud: &Cloud, parts: &Parts) -> Result<Claimed, Unverified> {
+    claimed_at(cloud, parts, Timestamp::now())
+}
+
+fn claimed_at(cloud: &Cloud, parts: &Parts, now: Timestamp) -> Result<Claimed, Unverified> {
     let authorization = Authorization::parse(&parts.headers)?;
     let key = secret_of(cloud, authorization.access_key_id).ok_or(Unverified::UnknownKey)?;
     let token = header(&parts.headers, "x-amz-security-token");
@@ -143,8 +157,35 @@ fn verify_at(cloud: &Cloud, parts: &Parts, body: &Bytes, now: Timestamp) -> Resu
     }
     check_region(&authorization, &cloud.config)?;
     let date = signed_date(&parts.headers, &authorization, now)?;
-    let expected = signature(&authorization, parts, body, &key.secret_access_key, &date)?;
-    if same(&expected, authorization.signature) { Ok(key.caller) } else { Err(mismatch()) }
+    let hash = header(&parts.headers, "x-amz-content-sha256").filter(|hash| is_hash(hash)).map(str::to_owned);
+    let claimed = Claimed { key, date, hash };
+    if let Some(hash) = &claimed.hash {
+        claimed.check(&authorization, parts, hash)?;
+    }
+    Ok(claimed)
+}
+
+impl Claimed {
+    /// Checks the rest, and says who sent it.
+    pub fn verify(self, parts: &Parts, body: &Bytes) -> Result<Caller, Unverified> {
+        let hash = hex::encode(Sha256::digest(body));
+        match &self.hash {
+            Some(signed) if *signed == hash => {}
+            Some(_) => return Err(mismatch()),
+            None => self.check(&Authorization::parse(&parts.headers)?, parts, &hash)?,
+        }
+        Ok(self.key.caller)
+    }
+
+    fn check(&self, authorization: &Authorization<'_>, parts: &Parts, hash: &str) -> Result<(), Unverified> {
+        let expected = signature(authorization, parts, hash, &self.key.secret_access_key, &self.date)?;
+        if same(&expected, authorization.signature) { Ok(()) } else { Err(mismatch()) }
+    }
+}
+
+/// Whether a text is a SHA-256 as signatures have it, and none of the words that stand for one.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether two secrets are equal, in a time that does not tell where they differ.
@@ -245,11 +286,11 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
 fn signature(
     authorization: &Authorization<'_>,
     parts: &Parts,
-    body: &Bytes,
+    hash: &str,
     secret: &str,
     date: &SignedDate,
 ) -> Result<String, Unverified> {
-    let request = canonical_request(authorization.signed_headers, parts, body)?;
+    let request = canonical_request(authorization.signed_headers, parts, hash)?;
     let Authorization { date: day, region, service, .. } = authorization;
     let hash = hex::encode(Sha256::digest(request));
     let text = format!("AWS4-HMAC-SHA256\n{}\n{day}/{region}/{service}/aws4_request\n{hash}", date.text);
@@ -257,7 +298,7 @@ fn signature(
     Ok(calculate_signature(key, text.as_bytes()))
 }
 
-fn canonical_request(signed_headers: &str, parts: &Parts, body: &Bytes) -> Result<String, Unverified> {
+fn canonical_request(signed_headers: &str, parts: &Parts, hash: &str) -> Result<String, Unverified> {
     use std::fmt::Write as _;
 
     let names: Vec<&str> = signed_headers.split(';').collect();
@@ -280,7 +321,6 @@ fn canonical_request(signed_headers: &str, parts: &Parts, body: &Bytes) -> Resul
     }
     let path = canonical_path(parts.uri.path());
     let query = canonical_query(parts.uri.query().unwrap_or_default());
-    let hash = hex::encode(Sha256::digest(body));
     Ok(format!("{}\n{path}\n{query}\n{headers}\n{signed_headers}\n{hash}", parts.method))
 }
 

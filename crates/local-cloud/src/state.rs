@@ -63,7 +63,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Persisted<T> {
         let result = change(&mut next)?;
         save(&self.path, &next).map_err(|error| {
             tracing::error!(path = %self.path.display(), %error, "could not save state");
-            Refusal::new(500, "InternalFailure", format!("the local cloud could not save its state: {error}"))
+            Refusal::of_disk("its state", &error)
         })?;
         *value = next;
         Ok(result)

@@ -14,4 +14,4 @@ mod payload;
 mod server;
 
 pub use error::ServeError;
-pub use server::{Config, Server, run};
+pub use server::{Config, Server, TOKEN_HEADER, run};

@@ -10,7 +10,7 @@ const USAGE: u8 = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).log_internal_errors(false).init();
     let config = match config() {
         Ok(config) => config,
         Err(why) => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -42,7 +42,13 @@ pub struct Config {
     pub address: SocketAddr,
     /// The directory that holds the model file, `/opt/ml/model` in a container.
     pub model_dir: PathBuf,
+    /// What every request must carry in [`TOKEN_HEADER`]. None in a container, which only the platform reaches; outside
+    /// of one, every program and every web page of the machine can connect.
+    pub token: Option<String>,
 }
+
+/// The header of [`Config::token`].
+pub const TOKEN_HEADER: &str = "x-model-server-token";
 
 /// Where the platform unpacks the archive.
 const MODEL_DIR: &str = "/opt/ml/model";
@@ -50,7 +56,8 @@ const MODEL_DIR: &str = "/opt/ml/model";
 const PORT: u16 = 8080;
 
 impl Config {
-    /// Reads the container's environment: `SAGEMAKER_BIND_TO_PORT` or `PORT`, `BIND_ADDRESS`, `MODEL_DIR`.
+    /// Reads the container's environment: `SAGEMAKER_BIND_TO_PORT` or `PORT`, `BIND_ADDRESS`, `MODEL_DIR`,
+    /// `MODEL_SERVER_TOKEN`.
     ///
     /// The error names the variable that cannot be used.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
@@ -58,7 +65,7 @@ impl Config {
         let port = parsed("SAGEMAKER_BIND_TO_PORT", get)?.or(parsed("PORT", get)?).unwrap_or(PORT);
         let host = parsed::<IpAddr>("BIND_ADDRESS", get)?.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let model_dir = get("MODEL_DIR").map_or_else(|| PathBuf::from(MODEL_DIR), PathBuf::from);
-        Ok(Self { address: SocketAddr::new(host, port), model_dir })
+        Ok(Self { address: SocketAddr::new(host, port), model_dir, token: get("MODEL_SERVER_TOKEN") })
     }
 }
 
@@ -73,7 +80,24 @@ fn parsed<T: std::str::FromStr>(name: &str, get: impl Fn(&str) -> Option<String>
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    model: Arc<Model>,
+    service: Arc<Service>,
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+struct Service {
+    model: Model,
+    token: Option<String>,
+}
+
+impl Service {
+    /// Whether a request carries the token, if one is asked for. The time that it takes does not tell where two differ.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let given = headers.get(TOKEN_HEADER).map(HeaderValue::as_bytes).unwrap_or_default();
+        let pairs = given.iter().zip(token.as_bytes());
+        given.len() == token.len() && pairs.fold(0, |difference, (given, own)| difference | (given ^ own)) == 0
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, then lets the requests in flight finish.
@@ -100,7 +124,7 @@ impl Server {
         let listener = TcpListener::bind(config.address).await.map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
         tracing::info!(model = %path.display(), features = model.features(), %address, "serving");
-        Ok(Self { listener, address, model: Arc::new(model) })
+        Ok(Self { listener, address, service: Arc::new(Service { model, token: config.token.clone() }) })
     }
 
     /// The address that was bound.
@@ -110,14 +134,14 @@ impl Server {
 
     /// Serves until `stop` is ready, then accepts no more and waits up to 25 s for the requests in flight.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { listener, model, .. } = self;
+        let Self { listener, service, .. } = self;
         let (stopping, stopped) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&model), stopped.clone()))),
+                    Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&service), stopped.clone()))),
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a connection");
                         #[expect(clippy::disallowed_methods, reason = "nothing tells when there is room again")]
@@ -137,13 +161,13 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, model: Arc<Model>, mut stopped: watch::Receiver<()>) {
+async fn connection(stream: TcpStream, shared: Arc<Service>, mut stopped: watch::Receiver<()>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
     let service = service_fn(|request| {
-        let model = Arc::clone(&model);
-        async move { Ok::<_, Infallible>(respond(model, request).await) }
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(respond(shared, request).await) }
     });
     let mut serving = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
@@ -158,17 +182,24 @@ async fn connection(stream: TcpStream, model: Arc<Model>, mut stopped: watch::Re
     }
 }
 
-async fn respond(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if !service.admits(request.headers()) {
+        let mut refused =
+            response(Reply::text(StatusCode::FORBIDDEN, "this model server answers the local cloud alone"));
+        // The body stays unread.
+        refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return refused;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/ping") => Response::new(Full::default()),
-        (&Method::POST, "/invocations") => invoke(model, request).await,
+        (&Method::POST, "/invocations") => invoke(service, request).await,
         (_, "/ping") => not_allowed("GET"),
         (_, "/invocations") => not_allowed("POST"),
         _ => response(Reply::text(StatusCode::NOT_FOUND, "only /ping and /invocations exist")),
     }
 }
 
-async fn invoke(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn invoke(service: Arc<Service>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
@@ -176,9 +207,10 @@ async fn invoke(model: Arc<Model>, request: Request<Incoming>) -> Response<Full<
     };
     let asked = Asked::of(&head.headers);
     if body.len() < LARGE_BODY_BYTES && !asked.contributions {
-        return logged(invocation::answer(&model, asked, &body));
+        return logged(invocation::answer(&service.model, asked, &body));
     }
-    let scored = tokio::task::spawn_blocking(move || invocation::answer(&model, Asked::of(&head.headers), &body));
+    let scored =
+        tokio::task::spawn_blocking(move || invocation::answer(&service.model, Asked::of(&head.headers), &body));
     logged(scored.await.unwrap_or_else(|_| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "scoring failed")))
 }
 

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use model_server::{Config, Server};
+use model_server::{Config, Server, TOKEN_HEADER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -27,8 +27,13 @@ struct Running {
 }
 
 async fn start() -> Running {
+    start_with(None).await
+}
+
+async fn start_with(token: Option<&str>) -> Running {
     let dir = model_dir();
-    let config = Config { address: ([127, 0, 0, 1], 0).into(), model_dir: dir.path().to_owned() };
+    let token = token.map(str::to_owned);
+    let config = Config { address: ([127, 0, 0, 1], 0).into(), model_dir: dir.path().to_owned(), token };
     let server = Server::bind(&config).await.unwrap();
     let address = server.address().to_string();
     tokio::spawn(server.serve(std::future::pending()));
@@ -74,6 +79,20 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> V
 }
 
 const LOW: &str = "6.976825716265012e-06";
+
+#[tokio::test]
+async fn a_server_with_a_token_answers_nobody_without_it() {
+    let server = start_with(Some("0123456789abcdef")).await;
+    for (method, path) in [("GET", "/ping"), ("POST", "/invocations"), ("GET", "/other")] {
+        for token in ["", "0123456789abcdeF", "0123456789abcde", "0123456789abcdef0"] {
+            let (status, _, body) = server.ask(method, path, &[(TOKEN_HEADER, token)], b"0.1,2").await;
+            assert_eq!((status, &*body), (403, "this model server answers the local cloud alone"), "{path} {token}");
+        }
+        assert_eq!(server.ask(method, path, &[], b"0.1,2").await.0, 403, "{path}");
+    }
+    let headers = [(TOKEN_HEADER, "0123456789abcdef"), ("content-type", "text/csv")];
+    assert_eq!(server.ask("POST", "/invocations", &headers, b"0.1,2").await.2, format!("{LOW}\n"));
+}
 
 #[tokio::test]
 async fn ping_answers_200_with_nothing() {

@@ -11,6 +11,7 @@ mod data_sources;
 mod delays;
 mod deployer;
 mod documents;
+mod doors;
 mod errors;
 mod harness;
 mod judgement;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use local_cloud::output::Log;
 use spec::{Spec, Target};
 
 use crate::failure::{Failure, chain};
@@ -54,7 +55,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
             Ok(0)
         }
         Command::Serve(arguments) => {
-            tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
+            let log = Log::new(arguments.log_file());
+            let output = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
+            output.log_internal_errors(false).init();
             local::serve(arguments).await?;
             Ok(0)
         }
@@ -64,7 +67,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// Serves a model under the SageMaker container contract, as the local cloud's stand-in for an image.
 #[expect(clippy::disallowed_methods, reason = "the container contract gives its settings by environment variables")]
 pub(crate) async fn model_server() -> Result<u8, Failure> {
-    tracing_subscriber::fmt().with_ansi(false).with_target(false).init();
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).log_internal_errors(false).init();
     let config = model_server::Config::read(|name| std::env::var(name).ok()).map_err(Failure::Usage)?;
     if let Err(error) = model_server::run(config).await {
         tracing::error!("{}", chain(&error).join(": "));

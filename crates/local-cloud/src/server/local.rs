@@ -2,57 +2,49 @@
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use s3s::Body;
 use serde_json::{Value, json};
 
 use crate::call::{json, json_status};
 use crate::faults::Rules;
+use crate::proof;
 use crate::server::Shell;
-use crate::signature::same;
 
 /// What a set of fault rules may weigh.
 const MAX_RULES_BYTES: usize = 1024 * 1024;
 
 pub(super) async fn answer(shell: &Shell, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
     let route = parts.uri.path().trim_start_matches("/_local/");
     if (&parts.method, route) == (&Method::GET, "health") {
-        return json(&health(shell)).map(Body::from);
+        return health(shell, query);
     }
-    let bearer = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let secret = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if !same(secret, &shell.cloud.config.secret_access_key) {
-        return refused(403, "this route needs `Authorization: Bearer <secret access key>`");
+    let has_authorization = parts.headers.contains_key(http::header::AUTHORIZATION);
+    let body = match shell.intake.read(body, if has_authorization { MAX_RULES_BYTES } else { 0 }).await {
+        Ok(body) => body,
+        Err(unread) if has_authorization => return refused(400, &format!("could not read the body: {unread:?}")),
+        Err(_) => Bytes::new(),
+    };
+    if !shell.challenges.lets_in(&shell.cloud, &parts, route, &body) {
+        return refused(403, "this route needs a signature of the account's own key for the service `local`");
     }
     match (&parts.method, route) {
-        (&Method::GET, "requests") => {
-            let query = parts.uri.query().unwrap_or_default();
-            json(&requests(shell, query)).map(Body::from)
-        }
+        (&Method::GET, "requests") => json(&requests(shell, query)).map(Body::from),
         (&Method::DELETE, "requests") => {
             shell.requests.clear();
             done()
         }
-        (&Method::GET, "decisions") => {
-            let query = parts.uri.query().unwrap_or_default();
-            json(&decisions(shell, query)).map(Body::from)
-        }
+        (&Method::GET, "decisions") => json(&decisions(shell, query)).map(Body::from),
         (&Method::DELETE, "decisions") => {
             shell.cloud.iam.forget_decisions();
             done()
         }
         (&Method::GET, "quotas") => json(&json!(shell.cloud.quotas.set())).map(Body::from),
-        (&Method::PUT, "quotas") => match Limited::new(body, MAX_RULES_BYTES).collect().await {
-            Ok(body) => put_quotas(shell, &body.to_bytes()),
-            Err(error) => refused(400, &format!("could not read the quotas: {error}")),
-        },
+        (&Method::PUT, "quotas") => put_quotas(shell, &body),
         (&Method::GET, "faults") => json(&json!(*shell.faults())).map(Body::from),
-        (&Method::PUT, "faults") => match Limited::new(body, MAX_RULES_BYTES).collect().await {
-            Ok(body) => put_rules(shell, &body.to_bytes()),
-            Err(error) => refused(400, &format!("could not read the rules: {error}")),
-        },
+        (&Method::PUT, "faults") => put_rules(shell, &body),
         (&Method::DELETE, "faults") => {
             shell.faults().put(Rules::default());
             done()
@@ -65,14 +57,24 @@ pub(super) async fn answer(shell: &Shell, request: Request<Incoming>) -> Respons
     }
 }
 
-fn health(shell: &Shell) -> Value {
-    json!({
+/// Who this is; with `?nonce=N` also a proof of it, which is the caller's challenge answered and one of our own.
+fn health(shell: &Shell, query: &str) -> Response<Body> {
+    let mut told = json!({
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
         "account": shell.cloud.config.account,
         "region": shell.cloud.config.region,
         "empty": shell.cloud.is_empty(),
-    })
+    });
+    match value(query, "nonce") {
+        Some(nonce) if !proof::is_nonce(&nonce) => return refused(400, "a nonce is 32 digits of base 16"),
+        Some(nonce) => {
+            let answer = shell.challenges.answer(&shell.cloud, &nonce);
+            (told["nonce"], told["proof"]) = (answer["nonce"].clone(), answer["proof"].clone());
+        }
+        None => {}
+    }
+    json(&told).map(Body::from)
 }
 
 /// `?since=N` keeps decisions that came after decision `N`, `?caller=TEXT` those about callers whose ARN contains it.

@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::server::operation::Described;
 
 /// How many requests are remembered; the oldest go first.
-const MAX_ENTRIES: usize = 100_000;
+const MAX_ENTRIES: usize = 10_000;
+/// Bytes of what a request says of itself that are kept. Source: the longest key of S3.
+const MAX_TEXT: usize = 1024;
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -53,8 +55,8 @@ impl RequestLog {
             seq: self.last.fetch_add(1, Ordering::Relaxed) + 1,
             time: Timestamp::now(),
             service,
-            operation: described.operation.clone(),
-            resource: described.resource.clone(),
+            operation: bounded(&described.operation),
+            resource: bounded(&described.resource),
             status: None,
             write: described.write,
             duration_ms: 0.0,
@@ -90,4 +92,10 @@ impl RequestLog {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The beginning of a text that somebody else made up.
+fn bounded(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    if end == text.len() { text.to_owned() } else { format!("{}…", &text[..end]) }
 }

@@ -5,7 +5,7 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
@@ -14,9 +14,9 @@ use super::*;
 use crate::{Config, Delays};
 
 /// A served cloud.
-struct Served {
-    url: String,
-    cloud: Arc<Cloud>,
+pub(super) struct Served {
+    pub(super) url: String,
+    pub(super) cloud: Arc<Cloud>,
     stop: CancellationToken,
     dir: tempfile::TempDir,
 }
@@ -28,14 +28,18 @@ impl Drop for Served {
 }
 
 /// Status and body, or that no answer came.
-type Answer = Result<(u16, String), String>;
+pub(super) type Answer = Result<(u16, String), String>;
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::recording(|_| Recorder::default()).await
     }
 
     async fn recording(recorder: impl Fn(&std::path::Path) -> Recorder) -> Self {
+        Self::within(recorder, Limits::default()).await
+    }
+
+    pub(super) async fn within(recorder: impl Fn(&std::path::Path) -> Recorder, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let recorder = recorder(dir.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,17 +57,17 @@ impl Served {
         };
         let cloud = Cloud::open(config).await.unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, Arc::clone(&cloud), recorder, stop.clone()));
+        tokio::spawn(serve_within(listener, Arc::clone(&cloud), recorder, stop.clone(), limits));
         Self { url, cloud, stop, dir }
     }
 
-    fn key() -> Credentials {
+    pub(super) fn key() -> Credentials {
         Credentials::new("AKIATEST", "secret", None, None, "test")
     }
 
     /// Sends a request signed by the SDK's own signer.
     #[expect(clippy::disallowed_methods, reason = "the signer takes no other kind of time")]
-    async fn signed(
+    pub(super) async fn signed(
         &self,
         service: &str,
         key: &Credentials,
@@ -117,10 +121,10 @@ impl Served {
         self.iam("Action=GetRole&RoleName=exec").await.unwrap().0 == 200
     }
 
-    async fn local(&self, method: &str, route: &str, body: Value) -> Value {
+    pub(super) async fn local(&self, method: &str, route: &str, body: Value) -> Value {
         let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.url));
-        let body = Full::new(Bytes::from(if body.is_null() { String::new() } else { body.to_string() }));
-        let (status, text) = send(request.header("authorization", "Bearer secret").body(body).unwrap()).await.unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, text) = self.signed("local", &Self::key(), request, &body).await.unwrap();
         assert!(status < 300, "{status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
@@ -130,7 +134,7 @@ impl Served {
     }
 }
 
-async fn send(request: Request<Full<Bytes>>) -> Answer {
+pub(super) async fn send(request: Request<Full<Bytes>>) -> Answer {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.map_err(|error| error.to_string())?;
     let status = response.status().as_u16();
@@ -238,15 +242,51 @@ async fn the_request_log_tells_writes_from_reads_and_keeps_lost_ones() {
 }
 
 #[tokio::test]
-async fn local_routes_but_health_need_the_secret() {
+async fn local_routes_but_health_need_the_secret_and_nobody_sends_it() {
     let served = Served::start().await;
-    let get = |route: &str| Request::get(format!("{}/_local/{route}", served.url)).body(Full::default()).unwrap();
-    for route in ["requests", "faults", "stop"] {
-        assert_eq!(send(get(route)).await.unwrap().0, 403, "{route}");
+    let request = |method: &str, route: &str, authorization: &str| {
+        let request = Request::builder().method(method).uri(format!("{}/_local/{route}", served.url));
+        request.header("authorization", authorization).body(Full::default()).unwrap()
+    };
+    for (method, route) in [("GET", "requests"), ("GET", "faults"), ("PUT", "quotas"), ("POST", "stop")] {
+        for wrong in ["", "Bearer secret", "LocalCloud nonce=00000000000000000000000000000000, proof=00"] {
+            assert_eq!(send(request(method, route, wrong)).await.unwrap().0, 403, "{route} {wrong}");
+        }
     }
-    let health: Value = serde_json::from_str(&send(get("health")).await.unwrap().1).unwrap();
-    assert_eq!((&health["pid"], &health["empty"]), (&json!(std::process::id()), &json!(true)));
-    served.local("POST", "stop", Value::Null).await;
+    let session = served.cloud.iam.session("arn:aws:iam::123456789012:role/exec", "test");
+    let token = Some(session.session_token.clone());
+    let session = Credentials::new(&session.access_key_id, &session.secret_access_key, token, None, "test");
+    let signed = Request::get(format!("{}/_local/requests", served.url));
+    assert_eq!(served.signed("local", &session, signed, "").await.unwrap().0, 403, "a role has no business here");
+    let signed = Request::get(format!("{}/_local/requests", served.url));
+    assert_eq!(served.signed("iam", &Served::key(), signed, "").await.unwrap().0, 403, "it is for another service");
+
+    let caller = crate::proof::nonce();
+    let health = async |query: &str| {
+        let text = send(request("GET", &format!("health{query}"), "")).await.unwrap().1;
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let plain = health("").await;
+    assert_eq!((&plain["pid"], &plain["empty"]), (&json!(std::process::id()), &json!(true)));
+    assert_eq!(plain.get("proof"), None);
+    let told = health(&format!("?nonce={caller}")).await;
+    let cloud = told["nonce"].as_str().unwrap().to_owned();
+    let exchange = crate::proof::Exchange { caller: &caller, cloud: &cloud, base_url: &served.url };
+    assert_eq!(told["proof"], exchange.of_cloud("secret", std::process::id()));
+    assert_ne!(told["proof"], health(&format!("?nonce={caller}")).await["proof"], "each proof is for one exchange");
+    let proven = |route: &str, secret: &str| {
+        let proof = exchange.of_caller(secret, "POST", route);
+        request("POST", "stop", &format!("LocalCloud nonce={cloud}, proof={proof}"))
+    };
+    // For another route; and the nonce is spent by the attempt.
+    assert_eq!(send(proven("faults", "secret")).await.unwrap().0, 403);
+    assert_eq!(send(proven("stop", "secret")).await.unwrap().0, 403);
+    let told = health(&format!("?nonce={caller}")).await;
+    let cloud = told["nonce"].as_str().unwrap().to_owned();
+    let exchange = crate::proof::Exchange { caller: &caller, cloud: &cloud, base_url: &served.url };
+    let proof = exchange.of_caller("secret", "POST", "stop");
+    let stop = request("POST", "stop", &format!("LocalCloud nonce={cloud}, proof={proof}"));
+    assert_eq!(send(stop).await.unwrap().0, 204);
     tokio::time::timeout(GRACE, served.stop.cancelled()).await.unwrap();
 }
 

@@ -7,6 +7,9 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -27,7 +30,12 @@ pub struct Logs {
     partition: &'static str,
     groups: Persisted<Groups>,
     lines: Lines,
+    /// When what need not be kept was removed last.
+    swept: Mutex<Option<Instant>>,
 }
+
+/// How often what need not be kept is looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 impl Logs {
     /// Reads the state.
@@ -38,6 +46,7 @@ impl Logs {
             partition: config.partition(),
             groups: Persisted::open(&config.state_dir, "logs")?,
             lines: Lines::new(&config.state_dir),
+            swept: Mutex::default(),
         })
     }
 
@@ -56,10 +65,48 @@ impl Logs {
         let now = now_ms();
         let line = Line { at_ms: now, ingested_ms: now, message: line.to_owned() };
         let appended = self.place(group, stream).and_then(|(folder, file)| {
-            self.lines.append(&folder, &file, &[line]).map_err(|error| Refusal::new(500, "Io", error.to_string()))
+            self.lines.append(&folder, &file, &[line]).map_err(|error| Refusal::of_disk("a log line", &error))
         });
         if let Err(refusal) = appended {
             tracing::warn!(group, stream, why = refusal.message, "could not append a log line");
+        }
+        self.sweep();
+    }
+
+    /// Removes from disk what is older than its group's retention or more than a group may hold, now and then.
+    fn sweep(&self) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_some_and(|swept| swept.elapsed() < SWEEP_EVERY) {
+            return;
+        }
+        *swept = Some(Instant::now());
+        drop(swept);
+        let groups = self.groups.read(|groups| {
+            let groups = groups.0.values();
+            groups.map(|group| (group.folder.clone(), group.oldest_ms(now_ms()))).collect::<Vec<_>>()
+        });
+        for (folder, oldest_ms) in groups {
+            if let Err(error) = self.lines.sweep(&folder, oldest_ms) {
+                tracing::warn!(%error, folder, "could not remove log lines that need not be kept");
+            }
+        }
+        self.forget_streams();
+    }
+
+    /// Forgets the streams that are too many in their group: those without lines that were made first.
+    fn forget_streams(&self) {
+        let crowded = |group: &Group| group.streams.len() > groups::MAX_STREAMS;
+        if !self.groups.read(|groups| groups.0.values().any(crowded)) {
+            return;
+        }
+        let forgotten = self.groups.write(|groups| {
+            for group in groups.0.values_mut() {
+                group.forget_streams(|folder, file| self.lines.has(folder, file));
+            }
+            Ok(())
+        });
+        if let Err(refusal) = forgotten {
+            tracing::warn!(why = refusal.message, "could not forget log streams");
         }
     }
 

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use http::Request;
 
 use super::*;
+
+fn verify_at(cloud: &Cloud, parts: &Parts, body: &Bytes, now: Timestamp) -> Result<Caller, Unverified> {
+    claimed_at(cloud, parts, now)?.verify(parts, body)
+}
 use crate::Delays;
 
 const SCOPE: &str = "20150830/us-east-1";

@@ -381,10 +381,8 @@ impl Aws {
 
     /// One of the cloud's own routes.
     fn local(&self, method: &str, route: &str, body: &str) -> Answer {
-        let request = Request::builder().method(method).uri(format!("{}/_local/{route}", self.base()));
-        let request = request.header("authorization", format!("Bearer {}", self.secret));
-        let answer = self.http.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap());
-        answer.good(route)
+        let request = self.sign("local", method, &format!("/_local/{route}"), &[], body.as_bytes());
+        self.http.send(request).good(route)
     }
 }
 

@@ -70,6 +70,11 @@ pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     control::handle(cloud, call).await
 }
 
+/// Whether there is such an API, so that somebody may answer its requests.
+pub(crate) fn exists(cloud: &Cloud, api_id: &str) -> bool {
+    cloud.apigateway.apis.read(|apis| apis.contains_key(api_id))
+}
+
 /// Answers one request of the public: `path` is what follows the API's own prefix and begins with `/`.
 pub async fn serve(cloud: &Arc<Cloud>, api_id: &str, path: &str, request: Request<Bytes>) -> Response<Bytes> {
     data_plane::serve(cloud, api_id, path, request).await

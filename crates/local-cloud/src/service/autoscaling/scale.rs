@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::record::{Place, Policy, Target};
 use crate::Cloud;
+use crate::clock;
 use crate::service::cloudwatch::State;
 use crate::service::sagemaker::{self, Scaled};
 
@@ -47,9 +48,9 @@ fn follow_one(cloud: &Arc<Cloud>, target: &Target, policy: &Policy) {
         ("ScaleInCooldown", target.scaled_in_ms.max(target.scaled_out_ms))
     };
     let cooldown = policy.configuration[member].as_u64().unwrap_or(COOLDOWN_S);
-    let cooldown = i64::try_from(cloud.config.delays.seconds(cooldown).as_millis()).unwrap_or(i64::MAX);
+    let cooldown = cloud.config.delays.seconds(cooldown);
     let time = jiff::Timestamp::now().as_millisecond();
-    if wanted == now || time < last.saturating_add(cooldown) {
+    if wanted == now || !clock::is_over(last, cooldown, time) {
         return;
     }
     if set(cloud, &place, wanted) {

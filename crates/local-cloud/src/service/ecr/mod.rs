@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use self::check::text;
 pub use self::needs::needs;
 use self::record::Registry;
-pub(crate) use self::registry::{is_registry, serve};
+pub(crate) use self::registry::{admits, is_registry, serve};
 use self::store::Store;
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
@@ -133,7 +133,7 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
 /// What a blob is, when a file of it is there.
 fn read_failed(error: &std::io::Error) -> Refusal {
     tracing::error!(%error, "could not read or write an image");
-    Refusal::new(500, "ServerException", format!("the local cloud could not read or write an image: {error}"))
+    Refusal::of_disk("an image", error)
 }
 
 impl Ecr {

@@ -40,6 +40,11 @@ pub(crate) fn is_registry(path: &str) -> bool {
     route(path).is_some()
 }
 
+/// Whether a request carries a password that was given out. Without one its body is of no use.
+pub(crate) fn admits(cloud: &Cloud, parts: &Parts) -> bool {
+    caller(&cloud.ecr, parts).is_some()
+}
+
 fn route(path: &str) -> Option<Route<'_>> {
     let rest = path.strip_prefix("/v2/")?;
     if rest.is_empty() {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{OWN_PATH, aws_managed};
+use crate::clock;
 
 /// A role as its owner sees it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -203,7 +204,6 @@ impl Roles {
 
 impl Change {
     fn visible(&self, now: Timestamp, propagation: Duration) -> bool {
-        let propagation_ms = i64::try_from(propagation.as_millis()).unwrap_or(i64::MAX);
-        self.at_ms.saturating_add(propagation_ms) <= now.as_millisecond()
+        clock::is_over(self.at_ms, propagation, now.as_millisecond())
     }
 }

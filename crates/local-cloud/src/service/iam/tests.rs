@@ -339,6 +339,21 @@ fn services_see_every_change_only_after_it_has_propagated() {
 }
 
 #[test]
+fn a_change_from_before_the_clock_was_set_back_is_seen_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let iam = Iam::open(&config(dir.path(), Duration::from_secs(10))).unwrap();
+    create(&iam);
+    let an_hour_ago = Timestamp::now() - 3600.seconds();
+    assert!(iam.may_assume_at(an_hour_ago, ROLE, SAGEMAKER, SOURCE));
+    let mut roles = iam.roles.read(Clone::clone);
+    roles.roles.remove("exec");
+    // What is changed after that takes its time again.
+    roles.changed("exec", an_hour_ago, Duration::from_secs(10));
+    let visible = |seconds: i64| roles.seen(ROLE, an_hour_ago + seconds.seconds(), Duration::from_secs(10)).is_some();
+    assert!(visible(9) && !visible(11));
+}
+
+#[test]
 fn services_see_a_deleted_role_until_the_deletion_has_propagated() {
     let dir = tempfile::tempdir().unwrap();
     let now = Timestamp::now();

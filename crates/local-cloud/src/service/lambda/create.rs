@@ -36,7 +36,7 @@ pub(super) async fn create(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let archive = code::fetch(cloud, code).await?;
     let arn = lambda.names.arn(&name);
     may_run_as(cloud, &role, &arn)?;
-    lambda.code.keep(&archive).map_err(|error| refuse::fault(&error))?;
+    lambda.code.keep(&archive).map_err(|error| Refusal::of_disk("the function's code", &error))?;
 
     let mut function = blank(name, arn, &archive);
     function.architecture = architecture.unwrap_or(function.architecture);
@@ -141,4 +141,25 @@ fn missing(field: &str) -> Refusal {
 
 fn already_there(name: &str) -> Refusal {
     refuse::conflict(format!("Function already exist: {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn a_change_from_before_the_clock_was_set_back_has_settled() {
+        let archive = Archive { bytes: Bytes::new(), digest: String::new(), sha256: String::new() };
+        let mut function = blank("fraud".to_owned(), String::new(), &archive);
+        let now = Timestamp::now();
+        function.unsettle(Phase::Updating, now, Duration::from_secs(10));
+        assert!(!function.is_due(now) && !function.is_due(now + SignedDuration::from_secs(9)));
+        assert!(function.is_due(now + SignedDuration::from_secs(10)));
+        assert!(function.is_due(now - SignedDuration::from_hours(1)));
+    }
 }

@@ -76,7 +76,8 @@ pub(super) struct Logging {
 impl Function {
     /// Whether the simulated wait is over and has not been noted yet.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.phase != Phase::Settled && now >= self.settles_at
+        // A change of the future was made before the clock was set back, and counts as past.
+        self.phase != Phase::Settled && (now >= self.settles_at || self.last_modified > now)
     }
 
     /// Notes that the wait is over, under a new revision.

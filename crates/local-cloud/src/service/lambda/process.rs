@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::Cloud;
+use crate::guard::Guarded;
 use crate::service::iam::Session;
 
 use super::function::Function;
@@ -91,14 +92,16 @@ impl Worker {
         let receiver = pipe::Receiver::from_owned_fd(read_end.into())?;
         let api = Arc::new(RuntimeApi::new());
         let (ended_tx, ended) = watch::channel(None);
-        pools.spawn(until(stop.clone(), Arc::clone(&api).serve(listener)));
+        if let Some(pid) = pid {
+            pools.spawn(until(stop.clone(), Arc::clone(&api).serve(listener, pid)));
+        }
         let followed = Arc::clone(&output);
         pools.spawn(until(stop.clone(), async move {
             if let Err(error) = followed.follow(&receiver).await {
                 tracing::warn!(%error, "lost a function's output");
             }
         }));
-        pools.spawn(supervise(child, stop.clone(), ended_tx));
+        pools.spawn(supervise(child, cloud.guard.watch(pid), stop.clone(), ended_tx));
         let now = Instant::now();
         Ok(Self {
             api,
@@ -216,7 +219,12 @@ fn environment(
 }
 
 /// Waits for the end of the process, or ends it with everything it has started.
-async fn supervise(mut child: Child, stop: CancellationToken, ended: watch::Sender<Option<String>>) {
+async fn supervise(
+    mut child: Child,
+    _guarded: Option<Guarded>,
+    stop: CancellationToken,
+    ended: watch::Sender<Option<String>>,
+) {
     let group = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
     let status = tokio::select! {
         status = child.wait() => status,

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Invoked;
+use crate::door::{self, names};
 
 /// Bytes of an answer: 6 MiB and a little, as AWS counts it.
 pub(super) const MAX_RESPONSE: usize = 6_291_556;
@@ -88,14 +89,25 @@ impl RuntimeApi {
         self.lock().as_ref().is_some_and(|taken| taken.request_id == request_id)
     }
 
-    /// Serves connections for as long as it is polled.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
+    /// Serves connections of the process `leader`, its group and its offspring, for as long as it is polled. The
+    /// protocol has no room for a secret: runtimes put their own path behind the address.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, leader: u32) {
         // Connections end with this future: the set aborts what it holds when it is dropped.
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let Ok((stream, _)) = listener.accept().await else { return };
             let api = Arc::clone(&self);
             connections.spawn(async move {
+                let Some((stream, peer)) = door::admit(stream).await else { return };
+                let is_ours = tokio::task::spawn_blocking(move || door::peer::is_of_group(leader, peer.inode)).await;
+                if !is_ours.unwrap_or_default() {
+                    tracing::warn!(
+                        leader,
+                        "refused a connection to a function's Runtime API that is not the function's"
+                    );
+                    door::refuse(stream, "403 Forbidden", "this Runtime API is for one function's process").await;
+                    return;
+                }
                 let service = service_fn(move |request| {
                     let api = Arc::clone(&api);
                     async move { Ok::<_, Infallible>(api.answer(request).await) }
@@ -110,6 +122,11 @@ impl RuntimeApi {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
+        let (parts, body) = request.into_parts();
+        if let Err(refused) = names::must_be_ours(&parts).and_then(|()| names::must_be_no_page(&parts.headers)) {
+            return refusal(refused.status, &refused.code, &refused.message);
+        }
+        let request = Request::from_parts(parts, body);
         let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else { return not_found(&path) };
         let parts: Vec<&str> = rest.split('/').collect();
         match (request.method(), parts.as_slice()) {

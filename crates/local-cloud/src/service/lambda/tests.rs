@@ -391,3 +391,27 @@ async fn whoever_may_not_list_tags_is_told_so_in_their_stead() {
     assert!(message.contains("perform: lambda:ListTags on resource: "), "{message}");
     fixture.cloud.shut_down().await;
 }
+
+#[tokio::test]
+async fn an_event_cannot_be_stolen_nor_a_start_be_spoilt_from_outside() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let fixture = Fixture::new().await;
+    let script = ECHO.replace(r#"answer="{\"echo\":$event,\"pid\":$$}""#, r#"answer="\"$AWS_LAMBDA_RUNTIME_API\"""#);
+    fixture.create("told", &[("bootstrap", 0o755, &script)]).await;
+    let address = fixture.invoke("told", "1").await.unwrap().as_str().unwrap().to_owned();
+    let ask = async |head: &str| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let request = format!("{head} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    for head in ["GET /2018-06-01/runtime/invocation/next", "POST /2018-06-01/runtime/init/error"] {
+        let answer = ask(head).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("one function's process"), "{head}: {answer}");
+    }
+    assert_eq!(fixture.invoke("told", "2").await.unwrap(), json!(address), "the same process as before");
+    fixture.cloud.shut_down().await;
+}

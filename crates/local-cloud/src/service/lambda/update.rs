@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::Cloud;
-use crate::call::{self, Call, Reply};
+use crate::call::{self, Call, Refusal, Reply};
 
 use super::create::{may_run_as, no_versions};
 use super::function::Phase;
 use super::request::{self, Settings, UpdateCode};
-use super::{code, refuse, validate};
+use super::{code, validate};
 
 /// Answers `UpdateFunctionCode`. `DryRun` checks everything and changes nothing.
 pub(super) async fn update_code(cloud: &Arc<Cloud>, call: &Call, name: &str) -> Reply {
@@ -34,7 +34,7 @@ pub(super) async fn update_code(cloud: &Arc<Cloud>, call: &Call, name: &str) -> 
         write(&mut imagined);
         return Ok(call::json(&imagined.configuration()));
     }
-    lambda.code.keep(&archive).map_err(|error| refuse::fault(&error))?;
+    lambda.code.keep(&archive).map_err(|error| Refusal::of_disk("the function's code", &error))?;
     let changed = lambda.change(name, |function| {
         function.ready_to_change(given.revision_id.as_deref())?;
         write(function);

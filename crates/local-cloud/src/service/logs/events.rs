@@ -10,8 +10,6 @@ use crate::service::logs::{Logs, absent, invalid, no_group, now_ms, text};
 /// Events that one answer may hold. Source: botocore, `EventsLimit`.
 const MAX_EVENTS: usize = 10_000;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
 pub(super) fn put_events(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
     let (name, stream) = (group_name(body)?, stream_name(body)?);
     let now = now_ms();
@@ -139,8 +137,7 @@ fn group(logs: &Logs, name: &str) -> Result<Group, Refusal> {
 
 /// Whether a line is within `startTime` and `endTime` (milliseconds, the end excluded) and the group's retention.
 fn wanted(body: &Value, group: &Group, line: &Line) -> bool {
-    let oldest_ms =
-        group.retention_days.map(|days| now_ms() - i64::try_from(days).unwrap_or(i64::MAX / DAY_MS) * DAY_MS);
+    let oldest_ms = group.oldest_ms(now_ms());
     body["startTime"].as_i64().is_none_or(|start| line.at_ms >= start)
         && body["endTime"].as_i64().is_none_or(|end| line.at_ms < end)
         && oldest_ms.is_none_or(|oldest| line.at_ms >= oldest)
@@ -186,5 +183,5 @@ fn with_token(mut answer: Value, next: Option<usize>) -> Value {
 }
 
 fn unreadable(error: &std::io::Error) -> Refusal {
-    Refusal::new(500, "ServiceUnavailableException", format!("the local cloud could not use its log files: {error}"))
+    Refusal::of_disk("log lines", error)
 }

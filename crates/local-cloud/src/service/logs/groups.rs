@@ -15,6 +15,11 @@ const RETENTION_DAYS: [u64; 22] =
 /// Tags of one group. Source: botocore, `Tags`.
 const MAX_TAGS: usize = 50;
 
+/// Streams of a group that are remembered though they have no lines any more.
+pub(super) const MAX_STREAMS: usize = 1_000;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// All groups by name.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Groups(pub(super) BTreeMap<String, Group>);
@@ -44,6 +49,24 @@ impl Group {
             retention_days: None,
             tags: BTreeMap::new(),
             streams: BTreeMap::new(),
+        }
+    }
+}
+
+impl Group {
+    /// Before when lines need not be kept at `now_ms`; both are milliseconds since 1970.
+    pub(super) fn oldest_ms(&self, now_ms: i64) -> Option<i64> {
+        Some(now_ms - i64::try_from(self.retention_days?).unwrap_or(i64::MAX / DAY_MS) * DAY_MS)
+    }
+
+    /// Forgets as many streams as are too many, of those that have no lines; the oldest go first.
+    pub(super) fn forget_streams(&mut self, has_lines: impl Fn(&str, &str) -> bool) {
+        let too_many = self.streams.len().saturating_sub(MAX_STREAMS);
+        let empty = self.streams.iter().filter(|(_, stream)| !has_lines(&self.folder, &stream.file));
+        let mut empty: Vec<(i64, String)> = empty.map(|(name, stream)| (stream.created_ms, name.clone())).collect();
+        empty.sort();
+        for (_, name) in empty.into_iter().take(too_many) {
+            self.streams.remove(&name);
         }
     }
 }

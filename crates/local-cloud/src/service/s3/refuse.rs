@@ -123,9 +123,12 @@ pub(super) fn invalid_range() -> Refusal {
     Refusal::new(416, "InvalidRange", "The requested range is not satisfiable")
 }
 
-/// The disk failed. The cause goes to the log, never to the client.
+/// The disk failed. The cause goes to the log, and to the client only that the disk is full.
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 pub(super) fn disk(error: io::Error) -> Refusal {
     tracing::error!(%error, "could not use an object's file");
-    Refusal::new(500, "InternalError", "We encountered an internal error. Please try again.")
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refusal::of_disk("an object", &error),
+        _ => Refusal::new(500, "InternalError", "We encountered an internal error. Please try again."),
+    }
 }

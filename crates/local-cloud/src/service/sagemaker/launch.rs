@@ -41,6 +41,7 @@ pub(super) async fn launch(cloud: &Arc<Cloud>, endpoint: &str, fleet: &Fleet, pr
             log: log(cloud, endpoint, variant),
             http: cloud.sagemaker.http.clone(),
             ports: cloud.sagemaker.ports.clone(),
+            guard: Arc::clone(&cloud.guard),
         };
         Server::start(launch, &cloud.sagemaker.tasks)
     };

@@ -107,7 +107,9 @@ async fn forward(http: &HttpClient, variant: &RunningVariant, call: &Call) -> Re
         let Ok(Some(port)) = timeout_at(deadline, variant.server.port()).await else {
             return Err(Failure::NotReady);
         };
-        match http.request(request(port, call)).await {
+        let mut request = request(port, call);
+        variant.server.sign(&mut request);
+        match http.request(request).await {
             Ok(answer) => break answer,
             // Nothing was sent: the process has just ended, which its supervisor notices in a moment.
             Err(error) if error.is_connect() && Instant::now() < deadline => sleep(CONNECT_PAUSE).await,

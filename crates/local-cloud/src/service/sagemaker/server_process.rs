@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -25,6 +25,8 @@ use tokio_util::task::TaskTracker;
 use super::HttpClient;
 use super::container::Program;
 use crate::Cloud;
+use crate::door::peer;
+use crate::guard::Guard;
 
 /// How often a server is asked whether it is up.
 const PING_INTERVAL: Duration = Duration::from_millis(10);
@@ -57,6 +59,7 @@ pub(super) struct Launch {
     pub(super) log: Log,
     pub(super) http: HttpClient,
     pub(super) ports: Ports,
+    pub(super) guard: Arc<Guard>,
 }
 
 /// Where a server's lines go.
@@ -109,15 +112,29 @@ enum Health {
 pub(super) struct Server {
     health: watch::Receiver<Health>,
     stop: CancellationToken,
+    token: HeaderValue,
 }
+
+/// The header that carries a server's token, and the variable that tells the server of it. Our own server answers
+/// nobody without it; an image of somebody else's takes no notice.
+const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-model-server-token");
+const TOKEN_VARIABLE: &str = "MODEL_SERVER_TOKEN";
 
 impl Server {
     /// Starts the process and its supervisor.
     pub(super) fn start(launch: Launch, tasks: &TaskTracker) -> Self {
         let (sender, health) = watch::channel(Health::Starting);
         let stop = CancellationToken::new();
-        tasks.spawn(supervise(launch, sender, stop.clone()));
-        Self { health, stop }
+        // 128 bits that the operating system made, in digits: always a header's value.
+        let token = HeaderValue::from_str(&format!("{:032x}", rand::random::<u128>()));
+        let token = token.unwrap_or_else(|_| HeaderValue::from_static(""));
+        tasks.spawn(supervise(launch, token.clone(), sender, stop.clone()));
+        Self { health, stop, token }
+    }
+
+    /// Lets a request to this server in.
+    pub(super) fn sign<B>(&self, request: &mut Request<B>) {
+        request.headers_mut().insert(TOKEN_HEADER, self.token.clone());
     }
 
     /// The port of the process; waits while it is being started. None when it never came up.
@@ -164,11 +181,11 @@ pub(super) fn variable_of(folder: &Path) -> String {
     format!("MODEL_DIR={}", folder.join("model").display())
 }
 
-async fn supervise(launch: Launch, health: watch::Sender<Health>, stop: CancellationToken) {
+async fn supervise(launch: Launch, token: HeaderValue, health: watch::Sender<Health>, stop: CancellationToken) {
     let mut proven = launch.proven;
     let mut failures = 0;
     loop {
-        match run(&launch, &health, &stop).await {
+        match run(&launch, &token, &health, &stop).await {
             Ending::Stopped => return,
             Ending::DiedServing => {
                 proven = true;
@@ -200,18 +217,19 @@ enum Ending {
 }
 
 /// One life of the process.
-async fn run(launch: &Launch, health: &watch::Sender<Health>, stop: &CancellationToken) -> Ending {
-    let (port, mut child) = match spawn(launch) {
+async fn run(launch: &Launch, token: &HeaderValue, health: &watch::Sender<Health>, stop: &CancellationToken) -> Ending {
+    let (port, mut child) = match spawn(launch, token) {
         Ok(started) => started,
         Err(error) => {
             launch.log.append(&launch.program.not_started(&error));
             return Ending::NeverUp { retry: true };
         }
     };
+    let _guarded = launch.guard.watch(child.id());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let limit = launch.startup_limit.min(STARTUP_LIMIT);
     tokio::select! {
-        () = wait_for_ping(&launch.http, port.0) => {}
+        () = wait_for_ping(&launch.http, port.0, token) => {}
         status = child.wait() => {
             signal_group(group, Signal::KILL);
             launch.log.append(&exit_line(status));
@@ -248,7 +266,7 @@ fn exit_line(status: io::Result<ExitStatus>) -> String {
     }
 }
 
-fn spawn(launch: &Launch) -> io::Result<(Port, Child)> {
+fn spawn(launch: &Launch, token: &HeaderValue) -> io::Result<(Port, Child)> {
     let port = launch.ports.take()?;
     let (program, arguments) = launch.program.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let number = port.0.to_string();
@@ -266,6 +284,7 @@ fn spawn(launch: &Launch) -> io::Result<(Port, Child)> {
         .env("BIND_ADDRESS", "127.0.0.1")
         .env("PORT", &number)
         .env("SAGEMAKER_BIND_TO_PORT", &number)
+        .env(TOKEN_VARIABLE, token.to_str().unwrap_or_default())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -300,14 +319,26 @@ pub(super) async fn copy_lines(stream: impl AsyncRead + Unpin, mut take: impl Fn
     }
 }
 
+/// Whether nobody but a program of our own user listens on a port, so that another's gets neither token nor request.
+async fn is_ours(port: u16) -> bool {
+    let listener = tokio::task::spawn_blocking(move || peer::listener(port)).await;
+    let own = rustix::process::getuid().as_raw();
+    listener.is_ok_and(|found| found.is_ok_and(|found| found.is_some_and(|peer| peer.uid == own)))
+}
+
 /// Returns at the first 200; the caller sets the limit.
-async fn wait_for_ping(http: &HttpClient, port: u16) {
+async fn wait_for_ping(http: &HttpClient, port: u16, token: &HeaderValue) {
     loop {
         let next = Instant::now() + PING_INTERVAL;
+        if !is_ours(port).await {
+            tokio::time::sleep_until(next).await;
+            continue;
+        }
         let mut request = Request::new(Full::new(Bytes::new()));
         if let Ok(uri) = format!("http://127.0.0.1:{port}/ping").parse() {
             *request.uri_mut() = uri;
         }
+        request.headers_mut().insert(TOKEN_HEADER, token.clone());
         if let Ok(Ok(response)) = timeout(PING_LIMIT, http.request(request)).await
             && response.status() == StatusCode::OK
         {

@@ -15,7 +15,9 @@ async fn an_endpoint_in_service_passes_requests_to_a_process_with_a_clean_enviro
 
     let environment = told(&cloud, "Fraud", "env").await;
     let names: Vec<_> = environment.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    assert_eq!(names, ["BIND_ADDRESS", "GENERATION", "MODEL_DIR", "PATH", "PORT", "SAGEMAKER_BIND_TO_PORT"]);
+    let own =
+        ["BIND_ADDRESS", "GENERATION", "MODEL_DIR", "MODEL_SERVER_TOKEN", "PATH", "PORT", "SAGEMAKER_BIND_TO_PORT"];
+    assert_eq!(names, own);
     assert!(environment.contains(&format!("MODEL_DIR={}/sagemaker/run/fraud/", dir.path().display())));
     assert!(ask(&cloud, "fraud", "x").await.unwrap_err().contains("not found"), "the runtime tells capitals apart");
     cloud.shut_down().await;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::record::now;
 use super::super::server_process::{Log, PID_FILE, copy_lines, signal_group};
 use super::metrics::{Metrics, escaped};
+use crate::guard::Guard;
 
 /// From SIGTERM to SIGKILL. Source: API reference, `StopTrainingJob`.
 const STOP_LIMIT: Duration = Duration::from_mins(2);
@@ -37,6 +38,7 @@ pub(super) struct Launch {
     pub(super) metrics: Arc<Metrics>,
     /// When it has had its time.
     pub(super) deadline: Instant,
+    pub(super) guard: Arc<Guard>,
 }
 
 /// How a process ended.
@@ -60,6 +62,7 @@ pub(super) fn variable_of(folder: &Path) -> String {
 /// Runs a process to its end. `stop` asks it to end, `cut` ends it at once.
 pub(super) async fn run(launch: Launch, stop: &CancellationToken, cut: &CancellationToken) -> io::Result<End> {
     let (mut child, output) = spawn(&launch)?;
+    let _guarded = launch.guard.watch(child.id());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let end = tokio::select! {
         status = child.wait() => Ok(End::Exited(code(status?))),

@@ -185,7 +185,8 @@ fn launch(cloud: &Arc<Cloud>, key: &str, job: &Job, asked: &Asked, metrics: Arc<
     environment.insert("AWS_REGION".to_owned(), cloud.config.region.clone());
     let stream = format!("{}/algo-1-{}", job.name, jiff::Timestamp::now().as_second());
     let log = Log::new(cloud, Some(&asked.role), super::LOG_GROUP.to_owned(), stream);
-    Launch { command, folder: cloud.sagemaker.training.folder(key), environment, log, metrics, deadline }
+    let (folder, guard) = (cloud.sagemaker.training.folder(key), Arc::clone(&cloud.guard));
+    Launch { command, folder, environment, log, metrics, deadline, guard }
 }
 
 /// AWS's form, with what the program left in `output/failure`.
