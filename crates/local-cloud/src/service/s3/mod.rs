@@ -59,19 +59,23 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// Reads the state, and removes bodies that a crash left unnamed.
+    /// Reads the state. Bodies exist only after the index was written: without it, they are those of a lost one.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let index: Persisted<Index> = Persisted::open(&config.state_dir, "s3")?;
-        let bodies = Arc::new(Bodies::new(config.state_dir.join("s3")));
-        index
-            .read(|index| bodies.sweep(index))
-            .map_err(|source| StateError::Io { path: bodies.root().to_owned(), source })?;
+        let state_dir = config.state_dir.clone();
+        let index: Persisted<Index> = Persisted::open(&state_dir, "s3")?;
+        let opened = index.read(|index| Bodies::in_folder(&state_dir, index));
+        let bodies = opened.map_err(|source| StateError::Io { path: state_dir.join("s3"), source })?;
+        let path = state_dir.join("s3.json");
+        if let Some(proof) = bodies.orphan().filter(|_| !path.exists()) {
+            return Err(StateError::Missing { path, proof, state_dir });
+        }
+        let bodies = Arc::new(bodies);
         Ok(Self { index, bodies, account: config.account.clone(), region: config.region.clone() })
     }
 
-    /// Whether no bucket exists.
+    /// Whether no bucket exists, and no body is in quarantine.
     pub fn is_empty(&self) -> bool {
-        self.index.read(|index| index.buckets.is_empty())
+        self.index.read(|index| index.buckets.is_empty()) && !self.bodies.has_quarantine()
     }
 
     /// The current version of an object, for the other services. None when bucket or key is absent.
