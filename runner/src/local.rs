@@ -346,7 +346,9 @@ fn read_address(file: &Path) -> Result<Option<Address>, Failure> {
             hint: Some(LOST_ADDRESS.to_owned()),
         }),
         // A new address would change the URLs of what is deployed, and the key that its sessions are signed with.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && was_written(file.parent().unwrap_or(Path::new(""))) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && was_written(file.parent().unwrap_or(Path::new(""))) =>
+        {
             Err(Failure::Local {
                 what: format!("`{}` is missing, although the folder holds a cloud's state", file.display()),
                 source: error.into(),

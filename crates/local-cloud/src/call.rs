@@ -48,6 +48,8 @@ pub struct Refusal {
     pub code: String,
     /// Message on the wire.
     pub message: String,
+    /// What S3 adds to the message, in order: names and values of elements. Other services have none.
+    pub members: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -57,7 +59,15 @@ impl Refusal {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: code.to_owned(),
             message: message.into(),
+            members: Vec::new(),
         }
+    }
+
+    /// Adds an element to the refusal.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        self.members.push((name, value.to_string()));
+        self
     }
 
     /// Refuses what AWS offers and this local cloud does not. The sentence, the status and the code are the same

@@ -36,7 +36,9 @@ fn a_missing_state_file_is_named_and_every_other_file_stays() {
 fn state_of(scene: &Scene) -> BTreeMap<String, String> {
     let of_its_processes = |file: &str| {
         let name = file.trim_start_matches(".runner/local/");
-        matches!(name, "cloud.json" | "cloud.log" | "lock" | "logs.json") || name.contains("run/") || name.starts_with("logs/")
+        matches!(name, "cloud.json" | "cloud.log" | "lock" | "logs.json")
+            || name.contains("run/")
+            || name.starts_with("logs/")
     };
     let files = scene.files().into_iter().filter(|file| file.starts_with(".runner/local/") && !of_its_processes(file));
     let digest = |file: String| {

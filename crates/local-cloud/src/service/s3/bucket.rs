@@ -139,7 +139,10 @@ pub(super) fn is_legal_name(name: &str) -> bool {
 pub(super) fn check_ownership(ownership: &str) -> Result<(), Refusal> {
     match ownership {
         "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter" => Ok(()),
-        _ => Err(refuse::invalid_argument(format!("Invalid x-amz-object-ownership header: {ownership}"))),
+        _ => {
+            let message = format!("Invalid x-amz-object-ownership header: {ownership}");
+            Err(refuse::invalid_argument("x-amz-object-ownership", None, message))
+        }
     }
 }
 

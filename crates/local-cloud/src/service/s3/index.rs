@@ -139,12 +139,12 @@ pub(super) struct Deleted {
 impl Index {
     /// The bucket, or `NoSuchBucket`.
     pub(super) fn bucket(&self, name: &str) -> Result<&Bucket, Refusal> {
-        self.buckets.get(name).ok_or_else(refuse::no_such_bucket)
+        self.buckets.get(name).ok_or_else(|| refuse::no_such_bucket().with("BucketName", name))
     }
 
     /// The bucket to change, or `NoSuchBucket`.
     pub(super) fn bucket_mut(&mut self, name: &str) -> Result<&mut Bucket, Refusal> {
-        self.buckets.get_mut(name).ok_or_else(refuse::no_such_bucket)
+        self.buckets.get_mut(name).ok_or_else(|| refuse::no_such_bucket().with("BucketName", name))
     }
 }
 
@@ -186,8 +186,11 @@ impl Bucket {
     pub(super) fn version(&self, key: &str, id: Option<&str>) -> Result<&Version, Refusal> {
         let versions = self.objects.get(key).map_or(&[][..], Vec::as_slice);
         match id {
-            None => versions.last().ok_or_else(refuse::no_such_key),
-            Some(id) => versions.iter().find(|version| version.id == id).ok_or_else(refuse::no_such_version),
+            None => versions.last().ok_or_else(|| refuse::no_such_key().with("Key", key)),
+            Some(id) => {
+                let absent = || refuse::no_such_version().with("Key", key).with("VersionId", id);
+                versions.iter().find(|version| version.id == id).ok_or_else(absent)
+            }
         }
     }
 

@@ -8,7 +8,9 @@ mod api;
 mod bodies;
 mod bucket;
 mod checksum;
+mod condition;
 mod create_route;
+mod error;
 mod index;
 mod integrity;
 mod listing;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use s3s::config::StaticConfigProvider;
 use s3s::service::S3ServiceBuilder;
@@ -41,8 +43,8 @@ use s3s::validation::NameValidation;
 pub(crate) use self::access::may;
 use self::bodies::Bodies;
 use self::checksum::Algorithm;
+use self::error::{Subject, render};
 use self::index::Index;
-use self::signed::Refused;
 pub(crate) use self::signed::{is_control, is_post_form, is_signed_by_version_2, presigned_service};
 use crate::Cloud;
 use crate::cloud::Config;
@@ -106,15 +108,16 @@ impl S3 {
 pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
     let (mut parts, mut body) = request.into_parts();
     let region = &cloud.config.region;
-    if let Err(refused) = signed::check(&parts, region, Timestamp::now()) {
-        return refused.render();
+    let subject = Subject::of(&parts);
+    if let Err(refusal) = signed::check(&parts, region, Timestamp::now()) {
+        return render(&refusal);
     }
     signed::move_to_headers(&mut parts);
     let is_form = is_post_form(&parts.method, &parts.headers);
     if is_form {
         body = match post_form::prepare(&mut parts, body, region).await {
             Ok(body) => body,
-            Err(refused) => return refused.render(),
+            Err(refusal) => return render(&refusal),
         };
     }
     let (body, broken) = integrity::watched(body, &parts.headers, server::is_object(&parts));
@@ -128,10 +131,10 @@ pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response
     builder.set_validation(AnyName);
     match builder.build().call(Request::from_parts(parts, body)).await {
         Ok(response) if response.status().is_server_error() && broken.load(Ordering::Relaxed) => {
-            Refused::from(refuse::sha256_mismatch()).render()
+            render(&refuse::sha256_mismatch())
         }
-        Ok(response) if is_form => post_form::reworded(with_message(response)),
-        Ok(response) => with_message(with_status(response)),
+        Ok(response) if is_form => post_form::reworded(subject.complete(response)),
+        Ok(response) => subject.complete(with_status(response)),
         Err(error) => {
             let error: s3s::StdError = error.into();
             tracing::error!(%error, "s3s could not answer");
@@ -155,28 +158,6 @@ impl NameValidation for AnyName {
 fn with_status(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
     if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
         *response.status_mut() = status;
-    }
-    response
-}
-
-/// Adds the standard message to errors that `s3s` raises with a bare code.
-fn with_message(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
-    if !response.status().is_client_error() && !response.status().is_server_error() {
-        return response;
-    }
-    let text = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok());
-    let Some(text) = text else { return response };
-    if let Some(refusal) = refuse::not_offered(&text) {
-        return Refused::from(refusal).render();
-    }
-    if text.contains("<Message>") {
-        return response;
-    }
-    let code = text.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
-    if let Some(message) = code.and_then(refuse::sentence) {
-        let text = text.replacen("</Code>", &format!("</Code><Message>{message}</Message>"), 1);
-        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(text.len()));
-        *response.body_mut() = s3s::Body::from(text);
     }
     response
 }

@@ -14,10 +14,11 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksum::{Algorithm, Checksum, Claim};
+use super::condition::Condition;
 use super::index::{Bucket, Content, Index, Part, Upload, random_id, wire_time};
 use super::listing::{self, Escape, Wanted, page};
 use super::meta::Said;
-use super::object::Condition;
+
 use super::{S3, refuse, tags};
 use crate::call::Refusal;
 
@@ -73,7 +74,7 @@ impl S3 {
         let checked = (|| {
             if !(1..=MAX_PARTS).contains(&number) {
                 let message = format!("Part number must be an integer between 1 and {MAX_PARTS}, inclusive");
-                return Err(refuse::invalid_argument(message));
+                return Err(refuse::invalid_argument("partNumber", Some(&number.to_string()), message));
             }
             let claim = Claim::read(&headers, trailers)?;
             let wanted = self.index.read(|index| {
@@ -147,7 +148,7 @@ impl S3 {
         let (version_id, freed) = self.index.write(|index| {
             upload_mut(index, &input.bucket, &input.key, &input.upload_id)?;
             let bucket = index.bucket_mut(&input.bucket)?;
-            condition.check(bucket.current(&input.key))?;
+            condition.check(&input.key, bucket.current(&input.key))?;
             let (version, mut freed) = bucket.put(&input.key, content, Timestamp::now());
             let upload = bucket.uploads.remove(&input.upload_id);
             freed.extend(upload.into_iter().flat_map(|upload| upload.parts.into_values()).map(|part| part.body));

@@ -7,14 +7,15 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, MetadataDirective, PutObjectInput,
-    PutObjectOutput, TaggingDirective,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, MetadataDirective, PutObjectInput, PutObjectOutput,
+    TaggingDirective,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::S3;
 use super::bodies::{self, Received};
 use super::checksum::{Checksum, Claim};
+use super::condition::{Condition, When};
 use super::index::{Bucket, Content, Meta, Tags, Version, wire_time};
 use super::meta::Said;
 use super::{refuse, tags};
@@ -22,38 +23,6 @@ use crate::call::Refusal;
 
 /// Keys that one `DeleteObjects` may name.
 const MAX_DELETES: usize = 1000;
-
-/// What must hold of the present object for a write to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    absent: bool,
-    matching: Option<ETagCondition>,
-}
-
-impl Condition {
-    /// Reads `If-None-Match`, of which writes know only `*`, and `If-Match`.
-    pub(super) fn new(none: Option<&ETagCondition>, matching: Option<ETagCondition>) -> Result<Self, Refusal> {
-        match none {
-            Some(condition) if !condition.is_any() => Err(refuse::not_implemented()),
-            _ => Ok(Self { absent: none.is_some(), matching }),
-        }
-    }
-
-    /// Checks, under the lock of the write.
-    pub(super) fn check(&self, current: Option<&Content>) -> Result<(), Refusal> {
-        if self.absent && current.is_some() {
-            return Err(refuse::precondition_failed());
-        }
-        let Some(matching) = &self.matching else { return Ok(()) };
-        let current = current.ok_or_else(refuse::no_such_key)?;
-        if matches(matching, &current.etag) { Ok(()) } else { Err(refuse::precondition_failed()) }
-    }
-}
-
-/// Whether a condition names this entity tag.
-pub(super) fn matches(condition: &ETagCondition, etag: &str) -> bool {
-    condition.as_etag().is_none_or(|wanted| wanted.value() == etag)
-}
 
 impl S3 {
     pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -99,7 +68,7 @@ impl S3 {
     ) -> Result<Option<String>, Refusal> {
         let (version, freed) = self.index.write(|index| {
             let bucket = index.bucket_mut(bucket)?;
-            condition.check(bucket.current(key))?;
+            condition.check(key, bucket.current(key))?;
             Ok(bucket.put(key, content, Timestamp::now()))
         })?;
         received.keep();
@@ -113,10 +82,16 @@ impl S3 {
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let input = request.input;
         let CopySource::Bucket { bucket: from, key: from_key, version_id } = &input.copy_source else {
-            return Err(refuse::not_implemented().into());
+            return Err(Refusal::not_offered("access points as the source of a copy").into());
         };
         let (source, content, file) = self.open_version(from, from_key, version_id.as_deref())?;
-        check_copy_conditions(&input, &source, &content)?;
+        let when = When {
+            matching: input.copy_source_if_match.as_ref(),
+            none: input.copy_source_if_none_match.as_ref(),
+            modified: input.copy_source_if_modified_since.as_ref(),
+            unmodified: input.copy_source_if_unmodified_since.as_ref(),
+        };
+        when.check_source(&source, &content)?;
         let replace = |directive: Option<&str>| directive == Some(MetadataDirective::REPLACE);
         let replaces_meta = replace(input.metadata_directive.as_ref().map(MetadataDirective::as_str));
         let said = Said::of_copy(&input);
@@ -176,8 +151,7 @@ impl S3 {
     ) -> Result<(Version, Content, File), Refusal> {
         self.index.read(|index| {
             let version = index.bucket(bucket)?.version(key, id)?;
-            let missing = if id.is_some() { refuse::method_not_allowed } else { refuse::no_such_key };
-            let content = version.content.as_ref().ok_or_else(missing)?;
+            let content = version.content.as_ref().ok_or_else(|| deleted(key, id))?;
             let file = self.bodies.open(bucket, &content.body).map_err(refuse::disk)?;
             Ok((version.clone(), content.clone(), file))
         })
@@ -187,7 +161,7 @@ impl S3 {
         let condition = Condition::new(None, input.if_match.clone())?;
         let deleted = self.index.write(|index| {
             let bucket = index.bucket_mut(&input.bucket)?;
-            condition.check(bucket.current(&input.key))?;
+            condition.check(&input.key, bucket.current(&input.key))?;
             Ok(bucket.delete(&input.key, input.version_id.as_deref(), Timestamp::now()))
         })?;
         self.bodies.remove(&input.bucket, &deleted.freed);
@@ -245,6 +219,11 @@ pub(super) fn wanted_range(
     }
 }
 
+/// What is said of a delete marker: nothing is there, unless the marker itself is named.
+pub(super) fn deleted(key: &str, id: Option<&str>) -> Refusal {
+    if id.is_some() { refuse::is_delete_marker() } else { refuse::no_such_key().with("Key", key) }
+}
+
 /// Reads a refused upload to its end: a client that is still sending would see a broken pipe, not the refusal.
 pub(super) async fn drain(body: &mut s3s::dto::StreamingBlob, refusal: Refusal) -> Refusal {
     use futures::StreamExt as _;
@@ -262,13 +241,4 @@ pub(super) fn content_of(received: &Received, etag: String, meta: Meta, tags: Ta
         meta,
         tags,
     }
-}
-
-fn check_copy_conditions(input: &CopyObjectInput, source: &Version, content: &Content) -> Result<(), Refusal> {
-    let modified = wire_time(source.modified);
-    let fails = input.copy_source_if_match.as_ref().is_some_and(|wanted| !matches(wanted, &content.etag))
-        || input.copy_source_if_none_match.as_ref().is_some_and(|unwanted| matches(unwanted, &content.etag))
-        || input.copy_source_if_unmodified_since.as_ref().is_some_and(|since| modified > *since)
-        || input.copy_source_if_modified_since.as_ref().is_some_and(|since| modified <= *since);
-    if fails { Err(refuse::precondition_failed()) } else { Ok(()) }
 }

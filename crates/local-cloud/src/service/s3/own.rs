@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::bodies;
 use super::checksum::Claim;
+use super::condition::Condition;
 use super::meta::Said;
-use super::object::{Condition, content_of};
+use super::object::content_of;
 use super::{S3, refuse};
 use crate::call::Refusal;
 

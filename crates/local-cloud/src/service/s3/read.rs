@@ -3,26 +3,19 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use s3s::dto::{
-    ChecksumMode, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Timestamp,
+    ChecksumMode, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, TimestampFormat,
 };
 use s3s::{S3Error, S3Response, S3Result};
 
 use super::bodies;
+use super::condition::When;
+use super::error::with_headers;
 use super::index::{Content, Version, wire_time};
-use super::object::{matches, wanted_range};
+use super::object::wanted_range;
 use super::{S3, refuse};
 use crate::call::Refusal;
-
-/// Conditions of a read.
-#[derive(Default)]
-struct When<'a> {
-    matching: Option<&'a ETagCondition>,
-    none: Option<&'a ETagCondition>,
-    modified: Option<&'a Timestamp>,
-    unmodified: Option<&'a Timestamp>,
-}
 
 impl S3 {
     pub(super) fn get_object(&self, input: &GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
@@ -35,7 +28,7 @@ impl S3 {
             modified: input.if_modified_since.as_ref(),
             unmodified: input.if_unmodified_since.as_ref(),
         };
-        check(&when, &version, &content)?;
+        when.check(&version, &content)?;
         let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
         let body = bodies::stream(file, &range).map_err(refuse::disk)?;
         let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
@@ -77,7 +70,7 @@ impl S3 {
             modified: input.if_modified_since.as_ref(),
             unmodified: input.if_unmodified_since.as_ref(),
         };
-        check(&when, &version, &content)?;
+        when.check(&version, &content)?;
         let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
         let mut headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
         if !content.tags.is_empty() {
@@ -115,48 +108,23 @@ impl S3 {
 
     /// Adds to a refusal that a delete marker is its cause.
     fn explain(&self, bucket: &str, key: &str, id: Option<&str>, refusal: Refusal) -> S3Error {
-        let mut error = S3Error::from(refusal);
+        let is_named = refusal.code == "MethodNotAllowed";
+        let error = S3Error::from(refusal);
         let marker = self.index.read(|index| {
             let version = index.bucket(bucket).ok()?.version(key, id).ok()?;
-            version.content.is_none().then(|| version.id.clone())
+            version.content.is_none().then(|| (version.id.clone(), wire_time(version.modified)))
         });
-        if let Some(version) = marker {
-            let mut headers = HeaderMap::new();
-            headers.insert("content-type", HeaderValue::from_static("application/xml"));
-            headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
-            if let Ok(version) = version.parse() {
-                headers.insert("x-amz-version-id", version);
-            }
-            error.set_headers(headers);
+        let Some((version, modified)) = marker else { return error };
+        let headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version.as_str())];
+        let error = with_headers(error, &headers);
+        if !is_named {
+            return error;
         }
-        error
+        let mut time = Vec::new();
+        let written = modified.format(TimestampFormat::HttpDate, &mut time).is_ok();
+        let time = String::from_utf8(time).ok().filter(|_| written).unwrap_or_default();
+        with_headers(error, &[("allow", "DELETE"), ("last-modified", &time)])
     }
-}
-
-/// Precedence as in RFC 9110: entity tags beat dates.
-fn check(when: &When<'_>, version: &Version, content: &Content) -> S3Result<()> {
-    let modified = wire_time(version.modified);
-    let failed = match when.matching {
-        Some(wanted) => !matches(wanted, &content.etag),
-        None => when.unmodified.is_some_and(|since| modified > *since),
-    };
-    if failed {
-        return Err(refuse::precondition_failed().into());
-    }
-    let unchanged = match when.none {
-        Some(known) => matches(known, &content.etag),
-        None => when.modified.is_some_and(|since| modified <= *since),
-    };
-    if !unchanged {
-        return Ok(());
-    }
-    let mut error = S3Error::from(refuse::not_modified());
-    let mut headers = HeaderMap::new();
-    if let Ok(etag) = format!("\"{}\"", content.etag).parse() {
-        headers.insert(http::header::ETAG, etag);
-    }
-    error.set_headers(headers);
-    Err(error)
 }
 
 /// A range's checksum is not the object's, so it is left out.

@@ -98,7 +98,7 @@ impl S3 {
             "AES256" if default.kms_master_key_id.is_some() => {
                 let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or \
                                aws:kms:dsse";
-                return Err(refuse::invalid_argument(message).into());
+                return Err(refuse::invalid_argument("ApplyServerSideEncryptionByDefault", None, message).into());
             }
             "AES256" | "aws:kms" | "aws:kms:dsse" => {}
             _ => return Err(refuse::malformed_xml().into()),
@@ -284,10 +284,11 @@ fn check_lifecycle(rules: &mut dto::LifecycleRules) -> Result<(), Refusal> {
         }
         let id = rule.id.get_or_insert_with(random_id);
         if id.len() > 255 {
-            return Err(refuse::invalid_argument("ID length should not exceed allowed limit of 255"));
+            return Err(refuse::invalid_argument("ID", None, "ID length should not exceed allowed limit of 255"));
         }
         if !ids.insert(id.clone()) {
-            return Err(refuse::invalid_argument("Rule ID must be unique. Found same ID for more than one rule"));
+            let message = "Rule ID must be unique. Found same ID for more than one rule";
+            return Err(refuse::invalid_argument("RuleId", Some(&id), message));
         }
     }
     Ok(())
