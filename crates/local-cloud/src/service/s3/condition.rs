@@ -27,6 +27,15 @@ impl Condition {
         }
     }
 
+    /// Reads them from the headers of an operation for which `s3s` knows none.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let read = |name: &str| {
+            let value = headers.get(name)?;
+            ETagCondition::parse_http_header(value.as_bytes()).ok()
+        };
+        Self::new(read("if-none-match").as_ref(), read("if-match"))
+    }
+
     /// Checks, under the lock of the write.
     pub(super) fn check(&self, key: &str, current: Option<&Content>) -> Result<(), Refusal> {
         if self.absent && current.is_some() {

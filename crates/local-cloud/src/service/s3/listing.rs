@@ -185,6 +185,10 @@ impl S3 {
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
         let max = max(input.max_keys)?;
+        if let (Some(marker), None) = (&input.version_id_marker, &input.key_marker) {
+            let message = "A version-id marker cannot be specified without a key marker.";
+            return Err(refuse::invalid_argument("version-id-marker", Some(marker), message).into());
+        }
         let owner = self.owner();
         let output = self.index.read(|index| {
             let bucket = index.bucket(&input.bucket)?;

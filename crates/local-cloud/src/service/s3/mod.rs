@@ -4,16 +4,21 @@
 //! the other modules are the backend: an index in one JSON file (`index`) and bodies beside it (`bodies`).
 
 mod access;
+mod acl;
 mod api;
+mod attributes;
 mod bodies;
 mod bucket;
 mod checksum;
 mod condition;
+mod copy;
 mod create_route;
 mod error;
 mod index;
 mod integrity;
+mod lifecycle;
 mod listing;
+mod members;
 mod meta;
 mod multipart;
 mod needs;
@@ -23,6 +28,7 @@ mod policy;
 mod post_form;
 mod read;
 mod refuse;
+mod routes;
 mod settings;
 mod signed;
 mod tags;
@@ -31,7 +37,6 @@ mod tests;
 
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -120,29 +125,35 @@ pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response
             Err(refusal) => return render(&refusal),
         };
     }
-    let (body, broken) = integrity::watched(body, &parts.headers, server::is_object(&parts));
-    let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    let (body, read) = integrity::watched(body, &parts.headers, server::is_object(&parts));
+    let mut builder = builder(cloud);
+    builder.set_route(routes::Routes::new(cloud));
     if is_form {
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(post_form::config()))));
     }
-    builder.set_auth(access::Access(Arc::clone(cloud)));
-    builder.set_access(access::Access(Arc::clone(cloud)));
-    builder.set_route(create_route::CreateRoute(Arc::clone(cloud)));
-    builder.set_validation(AnyName);
     match builder.build().call(Request::from_parts(parts, body)).await {
-        Ok(response) if response.status().is_server_error() && broken.load(Ordering::Relaxed) => {
-            render(&refuse::sha256_mismatch())
-        }
+        Ok(response) if response.status().is_server_error() && read.is_broken() => render(&refuse::sha256_mismatch()),
         Ok(response) if is_form => post_form::reworded(subject.complete(response)),
-        Ok(response) => subject.complete(with_status(response)),
+        Ok(response)
+            if response.status() == 400 && error::read(&response).is_some_and(|(code, _)| code == "MalformedXML") =>
+        {
+            members::refused_in(&read.text()).map_or_else(|| subject.complete(response), |refusal| render(&refusal))
+        }
+        Ok(response) => subject.complete(adjusted(response)),
         Err(error) => {
             let error: s3s::StdError = error.into();
-            tracing::error!(%error, "s3s could not answer");
-            let mut response = Response::new(s3s::Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
+            render(&refuse::broken(&error))
         }
     }
+}
+
+/// `s3s` with our operations and our rights.
+fn builder(cloud: &Arc<Cloud>) -> S3ServiceBuilder {
+    let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    builder.set_auth(access::Access(Arc::clone(cloud)));
+    builder.set_access(access::Access(Arc::clone(cloud)));
+    builder.set_validation(AnyName);
+    builder
 }
 
 /// Lets every bucket name pass: our own check gives AWS's message, which `s3s` leaves out.
@@ -154,8 +165,14 @@ impl NameValidation for AnyName {
     }
 }
 
-/// Gives an answer the status that its extensions name: `s3s` answers most writes with 200.
-fn with_status(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+/// Gives an answer what its extensions say: the status, since `s3s` answers most requests with 200, and an entity tag
+/// without quotes.
+fn adjusted(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+    if response.extensions_mut().remove::<attributes::BareEntityTag>().is_some()
+        && let Some(text) = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok())
+    {
+        *response.body_mut() = s3s::Body::from(text.replace("&quot;", ""));
+    }
     if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
         *response.status_mut() = status;
     }

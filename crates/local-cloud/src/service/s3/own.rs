@@ -32,7 +32,7 @@ impl S3 {
 
     /// Makes a file's content the current version of an object.
     pub async fn put_file(&self, bucket: &str, key: &str, path: &Path) -> Result<(), Refusal> {
-        let meta = self.index.read(|index| Ok::<_, Refusal>(Said::nothing().meta(index.bucket(bucket)?)))?;
+        let meta = self.index.read(|index| Said::nothing().meta(index.bucket(bucket)?))?;
         let file = File::open(path).map_err(refuse::disk)?;
         let size = file.metadata().map_err(refuse::disk)?.len();
         let body = bodies::stream(file, &(0..size)).map_err(refuse::disk)?;

@@ -2,7 +2,11 @@
 
 use std::io;
 
+use super::index::Meta;
 use crate::call::Refusal;
+
+/// What a client is told of a fault of the service.
+const INTERNAL: &str = "We encountered an internal error. Please try again.";
 
 /// The standard sentence of codes that `s3s` raises without one.
 pub(super) fn sentence(code: &str) -> Option<&'static str> {
@@ -60,6 +64,11 @@ pub(super) fn incomplete_body() -> Refusal {
     standard(400, "IncompleteBody")
 }
 
+/// A header that this kind of bucket does not take.
+pub(super) fn unknown_header(name: &str) -> Refusal {
+    standard(501, "NotImplemented").with("Header", name)
+}
+
 /// A digest that the client gave is not that of the body.
 pub(super) fn sha256_mismatch() -> Refusal {
     let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
@@ -115,13 +124,30 @@ pub(super) fn invalid_request(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "InvalidRequest", message)
 }
 
+pub(super) fn no_such_bucket_policy() -> Refusal {
+    Refusal::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
+}
+
+/// An object in an archive can be read only when it was restored.
+pub(super) fn is_archived(meta: &Meta) -> Refusal {
+    let message = "The operation is not valid for the object's storage class";
+    Refusal::new(403, "InvalidObjectState", message)
+        .with("StorageClass", meta.storage_class.as_deref().unwrap_or_default())
+}
+
 pub(super) fn invalid_range() -> Refusal {
     Refusal::new(416, "InvalidRange", "The requested range is not satisfiable")
+}
+
+/// `s3s` failed. The cause goes to the log, never to the client.
+pub(super) fn broken(error: &s3s::StdError) -> Refusal {
+    tracing::error!(%error, "s3s could not answer");
+    Refusal::new(500, "InternalError", INTERNAL)
 }
 
 /// The disk failed. The cause goes to the log, never to the client.
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 pub(super) fn disk(error: io::Error) -> Refusal {
     tracing::error!(%error, "could not use an object's file");
-    Refusal::new(500, "InternalError", "We encountered an internal error. Please try again.")
+    Refusal::new(500, "InternalError", INTERNAL)
 }
