@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local_cloud::proof::{self, Exchange};
 use local_cloud::server::{self, Recorder};
+use local_cloud::state::was_written;
 use local_cloud::{Cloud, Config, Delays};
 use serde::{Deserialize, Serialize};
 use spec::LocalTarget;
@@ -32,6 +33,10 @@ const POLL: Duration = Duration::from_millis(10);
 const LOG_FILE: &str = "cloud.log";
 /// What an answer of its own routes may weigh.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// What to do without the address file.
+const LOST_ADDRESS: &str =
+    "it holds the local cloud's port and key; restore it, or remove its whole folder to begin anew";
 
 /// A local cloud's folder, whether or not it runs.
 #[derive(Clone, Debug)]
@@ -73,7 +78,7 @@ impl LocalCloud {
 
     /// Whether it has ever held anything.
     pub(crate) fn has_state(&self) -> bool {
-        self.address_file().exists()
+        self.address_file().exists() || was_written(&self.dir)
     }
 
     /// How to reach it, if it runs: whoever holds its port and proves to know its secret.
@@ -309,7 +314,11 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         },
     })
     .await
-    .map_err(|error| Failure::local("could not read what the local cloud knew", error))?;
+    .map_err(|error| Failure::Local {
+        what: "could not read what the local cloud knew".to_owned(),
+        hint: error.hint(),
+        source: error.into(),
+    })?;
     write_address(&file, &address).map_err(cannot("could not write the address file"))?;
     let recorder = serve.record.as_deref().map(Recorder::to).transpose();
     let recorder = recorder.map_err(cannot("could not open the file to record requests in"))?.unwrap_or_default();
@@ -338,11 +347,18 @@ fn read_address(file: &Path) -> Result<Option<Address>, Failure> {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::Local {
             what: format!("`{}` is damaged", file.display()),
             source: error.into(),
-            hint: Some(
-                "it holds the local cloud's port and key; restore it, or remove its whole folder to begin anew"
-                    .to_owned(),
-            ),
+            hint: Some(LOST_ADDRESS.to_owned()),
         }),
+        // A new address would change the URLs of what is deployed, and the key that its sessions are signed with.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && was_written(file.parent().unwrap_or(Path::new(""))) =>
+        {
+            Err(Failure::Local {
+                what: format!("`{}` is missing, although the folder holds a cloud's state", file.display()),
+                source: error.into(),
+                hint: Some(LOST_ADDRESS.to_owned()),
+            })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::local(format!("could not read `{}`", file.display()), error)),
     }

@@ -49,6 +49,8 @@ pub struct Refusal {
     pub code: String,
     /// Message on the wire.
     pub message: String,
+    /// What S3 adds to the message, in order: names and values of elements. Other services have none.
+    pub members: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -58,6 +60,7 @@ impl Refusal {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: code.to_owned(),
             message: message.into(),
+            members: Vec::new(),
         }
     }
 
@@ -76,6 +79,13 @@ impl Refusal {
                 Self::new(500, "InternalFailure", format!("the local cloud could not use its disk for {what}: {error}"))
             }
         }
+    }
+
+    /// Adds an element to the refusal.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        self.members.push((name, value.to_string()));
+        self
     }
 
     /// Refuses what AWS offers and this local cloud does not. The sentence, the status and the code are the same

@@ -150,7 +150,7 @@ impl Cloud {
         self.lambda.shut_down().await;
     }
 
-    /// Whether nothing is left that a user made: no bucket, role, log group, image repository, model, endpoint,
+    /// Whether nothing is left that a user made: no bucket, body in quarantine, role, log group, image repository, model, endpoint,
     /// function, API, alarm or scalable target.
     /// Training jobs that have ended and their log are history.
     pub fn is_empty(&self) -> bool {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use local_cloud::server::{self, Recorder};
+use local_cloud::state::StateError;
 use local_cloud::{Cloud, Config, Delays};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,9 @@ async fn main() -> ExitCode {
             while let Some(error) = source {
                 text = format!("{text}\n  because: {error}");
                 source = error.source();
+            }
+            if let Some(hint) = error.downcast_ref::<StateError>().and_then(StateError::hint) {
+                text = format!("{text}\nhint: {hint}");
             }
             let _ = writeln!(io::stderr(), "{text}");
             ExitCode::FAILURE

@@ -22,12 +22,16 @@ fn archive(scene: &Scene) -> PathBuf {
     scene.path(&archive)
 }
 
-/// Runs one of the programs in `e2e/conformance`; it must find nothing.
+/// Runs one of the programs in `e2e/conformance` with a model archive; it must find nothing.
 fn run(python: &Path, program: &str, arguments: &[String]) {
     let scene = Scene::new(&Pipeline::default());
+    run_with(python, program, arguments, &archive(&scene));
+}
+
+fn run_with(python: &Path, program: &str, arguments: &[String], archive: &Path) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");
     let mut command = Command::new(python);
-    command.arg(folder.join(program)).args(arguments).env("MODEL_ARCHIVE", archive(&scene));
+    command.arg(folder.join(program)).args(arguments).env("MODEL_ARCHIVE", archive);
     let variables = [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", KEY), ("PYTHONDONTWRITEBYTECODE", "1")];
     let began = Instant::now();
     let output = command.envs(variables).stdin(Stdio::null()).output().unwrap();
@@ -56,6 +60,19 @@ fn every_waiter_and_every_paginator_of_boto3_works() {
 fn absent_services_presigned_urls_and_forms_answer_boto3() {
     let Some(python) = python() else { return };
     run(&python, "signatures.py", &[Peer::local_cloud().url()]);
+}
+
+#[test]
+fn copies_repeated_completions_and_errors_of_s3_are_as_boto3_knows_them() {
+    let Some(python) = python() else { return };
+    run_with(&python, "storage.py", &[Peer::local_cloud().url()], Path::new(""));
+}
+
+#[test]
+fn every_member_of_an_offered_operation_of_s3_is_listed() {
+    let Some(python) = python() else { return };
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/local-cloud/src/service/s3/members.tsv");
+    run_with(&python, "members.py", &[list.display().to_string()], Path::new(""));
 }
 
 /// The variables that `runner local env` prints.
@@ -101,6 +118,12 @@ fn the_aws_cli_works_with_what_local_env_prints() {
     assert!(fs::read(scene.path("back")).unwrap() == bytes, "other bytes came back");
     aws("s3 sync --no-progress s3://cli-bucket/folder copy");
     assert!(fs::read(scene.path("copy/large")).unwrap() == bytes, "other bytes came back");
+    // Above 8 MB, the copy is one in parts.
+    aws("s3 mb s3://cli-copies");
+    aws("s3 cp --no-progress s3://cli-bucket/folder/large s3://cli-copies/large");
+    aws("s3 cp --no-progress s3://cli-copies/large copied");
+    assert!(fs::read(scene.path("copied")).unwrap() == bytes, "other bytes were copied");
+    aws("s3 rb --force s3://cli-copies");
     aws("s3 rb --force s3://cli-bucket");
     let listed = aws("s3 ls");
     assert!(listed.ends_with(&format!("fraud-000000000000-{REGION}")) && !listed.contains("cli-bucket"), "{listed}");

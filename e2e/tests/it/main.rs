@@ -18,6 +18,7 @@ mod judgement;
 mod laws;
 mod lifecycle;
 mod local_cloud;
+mod local_state;
 mod own_image;
 mod own_image_laws;
 mod own_training;

@@ -30,7 +30,7 @@ pub(super) fn refusal(service: Service, refusal: &Refusal, id: &str) -> Response
     if let Some(protocol) = protocol(service) {
         return with_id(service, protocol.refuse(refusal).map(Body::from), id);
     }
-    let Refusal { status, code, message } = refusal;
+    let Refusal { status, code, message, .. } = refusal;
     let fault = if status.is_server_error() { "Service" } else { "User" };
     let (content_type, body) = match service {
         Service::SageMaker

@@ -50,9 +50,8 @@ pub struct ApiGateway {
 impl ApiGateway {
     /// Reads the state.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let dir = config.state_dir.join("apigateway");
         Ok(Self {
-            apis: Persisted::open(&dir, "apis")?,
+            apis: Persisted::open(&config.state_dir, "apigateway/apis")?,
             buckets: throttle::Buckets::default(),
             management: throttle::Management::default(),
             issuers: issuers::Issuers::default(),

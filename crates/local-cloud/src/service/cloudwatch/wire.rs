@@ -49,7 +49,7 @@ impl Protocol {
 
     /// Writes a refusal: the code in the body, and beside it as the query protocol would have named it.
     pub(crate) fn refuse(self, refusal: &Refusal) -> Response<Bytes> {
-        let Refusal { status, code, message } = refusal;
+        let Refusal { status, code, message, .. } = refusal;
         let mut response = self.response(*status, &serde_json::json!({ "__type": code, "message": message }));
         let side = if status.is_server_error() { "Receiver" } else { "Sender" };
         if let Ok(value) = HeaderValue::from_str(&format!("{code};{side}")) {

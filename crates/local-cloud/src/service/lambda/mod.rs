@@ -62,7 +62,7 @@ impl Lambda {
     pub fn open(config: &Config) -> Result<Self, StateError> {
         let dir = config.state_dir.join("lambda");
         Ok(Self {
-            functions: Persisted::open(&dir, "functions")?,
+            functions: Persisted::open(&config.state_dir, "lambda/functions")?,
             code: code::Store::open(&dir)?,
             pools: Arc::default(),
             names: Names::new(config),

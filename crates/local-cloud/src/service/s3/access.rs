@@ -7,12 +7,12 @@ use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
-use s3s::dto::{CopyObjectInput, CopySource, PostObjectInput};
+use s3s::dto::{CopyObjectInput, CopySource, PostObjectInput, UploadPartCopyInput};
 use s3s::path::S3Path;
 use s3s::{S3Request, S3Result};
 
 use super::needs::{Asked, resource};
-use super::{bucket, refuse};
+use super::{bucket, members, refuse};
 use crate::Cloud;
 use crate::call::{Caller, Refusal};
 use crate::permission::Permission;
@@ -33,7 +33,12 @@ impl S3Auth for Access {
 #[async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let caller = caller(&self.0, context.credentials(), context.headers(), context.uri())?;
+        // A request that was read twice has been verified already.
+        let known = context.extensions_mut().get::<Caller>().cloned();
+        let caller = match known {
+            Some(caller) => caller,
+            None => caller(&self.0, context.credentials(), context.headers(), context.uri())?,
+        };
         let (bucket, key) = match context.s3_path() {
             S3Path::Root => (None, None),
             S3Path::Bucket { bucket } => (Some(&**bucket), None),
@@ -42,26 +47,19 @@ impl S3Access for Access {
         if bucket.is_some_and(|bucket| !bucket::is_legal_name(bucket)) {
             return Err(refuse::invalid_bucket_name().into());
         }
-        let owner = |name: &str| context.headers().get(name).and_then(|owner| owner.to_str().ok());
-        if let Some(owner) = owner("x-amz-expected-bucket-owner")
-            && bucket.is_some_and(|bucket| self.0.s3.exists(bucket))
-            && owner != self.0.config.account
-        {
-            return Err(refuse::access_denied().into());
-        }
-        if owner("x-amz-source-expected-bucket-owner").is_some_and(|owner| owner != self.0.config.account) {
-            return Err(refuse::access_denied().into());
-        }
         let operation = context.s3_op().name();
         // Anybody is told that there is no such bucket: it has no owner who could allow or deny anything.
         if operation != "CreateBucket" && bucket.is_some_and(|bucket| !self.0.s3.exists(bucket)) {
             return Err(refuse::no_such_bucket().into());
         }
+        self.check_owner(context.headers(), "x-amz-expected-bucket-owner")?;
+        self.check_owner(context.headers(), "x-amz-source-expected-bucket-owner")?;
         let partition = self.0.config.partition();
         let asked = Asked { partition, bucket, key, uri: context.uri(), headers: context.headers() };
         for need in asked.needs(operation) {
             ask(&self.0, &caller, &need)?;
         }
+        members::check(operation, context.headers(), context.uri())?;
         context.extensions_mut().insert(caller);
         Ok(())
     }
@@ -80,11 +78,36 @@ impl S3Access for Access {
     }
 
     async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
-        let CopySource::Bucket { bucket, key, version_id } = &request.input.copy_source else { return Ok(()) };
-        let Some(caller) = request.extensions.get::<Caller>() else { return Err(refuse::access_denied().into()) };
+        Ok(self.check_source(&request.input.copy_source, request.extensions.get())?)
+    }
+
+    async fn upload_part_copy(&self, request: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        Ok(self.check_source(&request.input.copy_source, request.extensions.get())?)
+    }
+}
+
+impl Access {
+    /// Asks whether the caller may read what is copied. Anybody is told that there is no such bucket.
+    fn check_source(&self, source: &CopySource, caller: Option<&Caller>) -> Result<(), Refusal> {
+        let CopySource::Bucket { bucket, key, version_id } = source else { return Ok(()) };
+        let caller = caller.ok_or_else(refuse::access_denied)?;
+        version_id.as_deref().map_or(Ok(()), members::check_version)?;
+        if !self.0.s3.exists(bucket) {
+            return Err(refuse::no_such_bucket().with("BucketName", bucket));
+        }
         let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let resource = resource(self.0.config.partition(), Some(bucket), Some(key));
-        Ok(ask(&self.0, caller, &Permission::new(action, resource))?)
+        ask(&self.0, caller, &Permission::new(action, resource(self.0.config.partition(), Some(bucket), Some(key))))
+    }
+
+    /// Checks that the owner of a bucket is whom the header names. Every bucket is this account's.
+    fn check_owner(&self, headers: &HeaderMap, name: &str) -> Result<(), Refusal> {
+        let Some(owner) = headers.get(name).and_then(|owner| owner.to_str().ok()) else { return Ok(()) };
+        if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            return Err(Refusal::new(400, "InvalidBucketOwnerAWSAccountID", message));
+        }
+        if owner == self.0.config.account { Ok(()) } else { Err(refuse::access_denied()) }
     }
 }
 

@@ -30,6 +30,14 @@ impl Api {
     }
 }
 
+/// The bucket that a copy is from.
+fn bucket_of(source: &dto::CopySource) -> &str {
+    match source {
+        dto::CopySource::Bucket { bucket, .. } => bucket,
+        _ => "",
+    }
+}
+
 #[async_trait]
 impl s3s::S3 for Api {
     async fn complete_multipart_upload(
@@ -43,7 +51,48 @@ impl s3s::S3 for Api {
         &self,
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
-        self.0.s3.copy_object(request).await
+        let (caller, source) = (request.extensions.get::<Caller>().cloned(), request.input.copy_source.clone());
+        let result = self.0.s3.copy_object(request).await;
+        self.hide_absence(caller.as_ref(), bucket_of(&source), result)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<dto::UploadPartCopyInput>,
+    ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+        let (caller, source) = (request.extensions.get::<Caller>().cloned(), request.input.copy_source.clone());
+        let result = self.0.s3.upload_part_copy(request).await;
+        self.hide_absence(caller.as_ref(), bucket_of(&source), result)
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<dto::GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
+        let result = self.0.s3.get_object_attributes(&request.input);
+        self.hide_absence(request.extensions.get(), &request.input.bucket, result)
+    }
+
+    async fn get_object_acl(
+        &self,
+        request: S3Request<dto::GetObjectAclInput>,
+    ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
+        let result = self.0.s3.get_object_acl(&request.input);
+        self.hide_absence(request.extensions.get(), &request.input.bucket, result)
+    }
+
+    async fn get_bucket_acl(
+        &self,
+        request: S3Request<dto::GetBucketAclInput>,
+    ) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
+        self.0.s3.get_bucket_acl(&request.input)
+    }
+
+    async fn get_bucket_policy_status(
+        &self,
+        request: S3Request<dto::GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
+        self.0.s3.get_bucket_policy_status(&request.input)
     }
 
     /// Deletes what the caller may delete, and says of the rest that they may not.
@@ -69,6 +118,7 @@ impl s3s::S3 for Api {
             verdict.is_ok()
         });
         let mut response = self.0.s3.delete_objects(&request.input)?;
+        refused.extend(response.output.errors.take().into_iter().flatten());
         response.output.errors = (!refused.is_empty()).then_some(refused);
         Ok(response)
     }

@@ -1,14 +1,17 @@
 //! Object bodies on disk: `<state_dir>/s3/<bucket>/<random name>`.
 //!
 //! A key never becomes a file name, so no key can leave the folder. A body is complete and synced before the
-//! index names it, and a file that the index does not name is a leftover: of a crash, removed at the next start,
-//! or of an upload that failed, removed at once.
+//! index names it. Until then its name begins with [`INCOMING`], and nobody was told that it is stored: such a file is
+//! removed when its upload fails, or by the first write after a crash. A complete body that the index does not name is
+//! never removed: the index may be the wrong one. The first write moves it into `<state_dir>/quarantine/s3/<bucket>/`.
+//! Opening the folder writes nothing.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -18,7 +21,7 @@ use tempfile::{NamedTempFile, TempPath};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::checksum::{Algorithm, Checksum, Claim, Running};
-use super::index::Index;
+use super::index::{Bucket, Index};
 use super::refuse;
 use crate::call::Refusal;
 
@@ -28,10 +31,16 @@ const DEFAULT_ALGORITHM: Algorithm = Algorithm::Crc64Nvme;
 /// Bytes read from disk at a time.
 const CHUNK: usize = 256 * 1024;
 
+/// What the names of files begin with whose upload has not ended.
+const INCOMING: &str = "incoming-";
+
 /// The folder of bodies.
 #[derive(Debug)]
 pub(super) struct Bodies {
     root: PathBuf,
+    quarantine: PathBuf,
+    /// Files that the index did not name when it was opened. Empty after the first write.
+    unnamed: Mutex<Vec<PathBuf>>,
 }
 
 /// A verified body that the index does not name yet. Its file goes away with it unless kept.
@@ -56,30 +65,37 @@ impl Received {
 }
 
 impl Bodies {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// Opens the folder of bodies in a state folder, and notes what the index does not name.
+    pub(super) fn in_folder(state_dir: &Path, index: &Index) -> io::Result<Self> {
+        let root = state_dir.join("s3");
+        let unnamed = Mutex::new(unnamed(&root, index)?);
+        Ok(Self { root, quarantine: state_dir.join("quarantine").join("s3"), unnamed })
     }
 
-    /// Removes every file that the index does not name.
-    pub(super) fn sweep(&self, index: &Index) -> io::Result<()> {
-        let folders = match fs::read_dir(&self.root) {
-            Ok(folders) => folders,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        for folder in folders {
-            let folder = folder?;
-            let Some(bucket) = folder.file_name().to_str().and_then(|name| index.buckets.get(name)) else {
-                fs::remove_dir_all(folder.path())?;
-                continue;
-            };
-            let named: HashSet<&str> = bucket.bodies().collect();
-            for file in fs::read_dir(folder.path())? {
-                let file = file?;
-                if !file.file_name().to_str().is_some_and(|name| named.contains(name)) {
-                    fs::remove_file(file.path())?;
-                }
+    /// Returns a complete body that the index did not name when it was opened.
+    pub(super) fn orphan(&self) -> Option<PathBuf> {
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|path| !is_incoming(path)).cloned()
+    }
+
+    /// Returns whether there are bodies in quarantine.
+    pub(super) fn has_quarantine(&self) -> bool {
+        fs::read_dir(&self.quarantine).is_ok_and(|mut folders| folders.next().is_some())
+    }
+
+    /// Removes cut-off uploads, and moves all else that the index did not name into quarantine. Every write calls it
+    /// before it makes a file; only the first one finds anything.
+    fn settle(&self) -> io::Result<()> {
+        let mut unnamed = self.unnamed.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(path) = unnamed.last() {
+            if is_incoming(path) {
+                fs::remove_file(path)?;
+            } else {
+                let target = self.quarantine.join(path.strip_prefix(&self.root).unwrap_or(path));
+                fs::create_dir_all(target.parent().unwrap_or(&self.quarantine))?;
+                fs::rename(path, &target)?;
+                tracing::warn!(from = %path.display(), to = %target.display(), "moved a body that the index does not name");
             }
+            unnamed.pop();
         }
         Ok(())
     }
@@ -89,7 +105,7 @@ impl Bodies {
         File::open(self.root.join(bucket).join(name))
     }
 
-    /// Removes bodies that the index has let go of. One that stays is swept at the next start.
+    /// Removes bodies that the index has let go of. One that stays is in quarantine after the next start.
     pub(super) fn remove(&self, bucket: &str, names: &[String]) {
         for name in names {
             if let Err(error) = fs::remove_file(self.root.join(bucket).join(name)) {
@@ -98,8 +114,12 @@ impl Bodies {
         }
     }
 
-    /// Removes the folder of a bucket that is gone.
+    /// Removes the folder of a bucket that is gone, with the parts of its unfinished uploads.
     pub(super) fn remove_bucket(&self, bucket: &str) {
+        if let Err(error) = self.settle() {
+            tracing::warn!(bucket, %error, "could not move bodies into quarantine; the bucket's folder stays");
+            return;
+        }
         match fs::remove_dir_all(self.root.join(bucket)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(bucket, %error, "could not remove a bucket's folder");
@@ -160,9 +180,10 @@ impl Bodies {
     }
 
     fn create(&self, bucket: &str) -> io::Result<NamedTempFile> {
+        self.settle()?;
         let folder = self.root.join(bucket);
         fs::create_dir_all(&folder)?;
-        tempfile::Builder::new().prefix("").rand_bytes(32).tempfile_in(folder)
+        tempfile::Builder::new().prefix(INCOMING).rand_bytes(32).tempfile_in(folder)
     }
 
     fn received(
@@ -173,15 +194,46 @@ impl Bodies {
         md5: [u8; 16],
         checksum: Checksum,
     ) -> io::Result<Received> {
-        File::open(self.root.join(bucket))?.sync_all()?;
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let folder = self.root.join(bucket);
+        let incoming = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = incoming.strip_prefix(INCOMING).unwrap_or(incoming).to_owned();
+        let path = folder.join(&name);
+        file.persist(&path).map_err(|error| error.error)?;
+        // It goes away with the guard until the index names it.
+        let file = TempPath::try_from_path(path)?;
+        File::open(folder)?.sync_all()?;
         Ok(Received { file, name, size, md5, checksum })
     }
+}
 
-    /// Where bodies lie.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+/// Files in the folders of buckets that the index does not name.
+fn unnamed(root: &Path, index: &Index) -> io::Result<Vec<PathBuf>> {
+    let folders = match fs::read_dir(root) {
+        Ok(folders) => folders,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut unnamed = Vec::new();
+    for folder in folders {
+        let folder = folder?;
+        if !folder.file_type()?.is_dir() {
+            unnamed.push(folder.path());
+            continue;
+        }
+        let bucket = folder.file_name().to_str().and_then(|name| index.buckets.get(name));
+        let named: HashSet<&str> = bucket.into_iter().flat_map(Bucket::bodies).collect();
+        for file in fs::read_dir(folder.path())? {
+            let file = file?;
+            if !file.file_name().to_str().is_some_and(|name| named.contains(name)) {
+                unnamed.push(file.path());
+            }
+        }
     }
+    Ok(unnamed)
+}
+
+fn is_incoming(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(INCOMING))
 }
 
 /// Streams a range of a body, a chunk at a time.

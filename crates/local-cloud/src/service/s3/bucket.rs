@@ -1,14 +1,15 @@
 //! Making, finding and removing buckets.
 
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use s3s::dto::{
     Bucket as WireBucket, BucketLocationConstraint, DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput,
-    GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner,
+    GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, Initiator, ListBucketsInput, ListBucketsOutput, Owner,
 };
 use s3s::{S3Response, S3Result};
 
 use super::index::{Bucket, wire_time};
-use super::{S3, refuse, tags};
+use super::{S3, acl, refuse, tags};
 use crate::call::Refusal;
 
 /// The region whose buckets have no location constraint and whose second create succeeds.
@@ -25,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) ownership: Option<String>,
     /// `x-amz-acl`.
     pub(super) acl: Option<String>,
+    /// Whether a header `x-amz-grant-…` is there.
+    pub(super) has_grants: bool,
 }
 
 impl S3 {
@@ -35,13 +38,7 @@ impl S3 {
         check_location(&self.region, wanted.location.as_deref())?;
         let ownership = wanted.ownership.unwrap_or_else(|| "BucketOwnerEnforced".to_owned());
         check_ownership(&ownership)?;
-        if ownership == "BucketOwnerEnforced" && wanted.acl.is_some_and(|acl| acl != "private") {
-            return Err(Refusal::new(
-                400,
-                "InvalidBucketAclWithObjectOwnership",
-                "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-            ));
-        }
+        acl::check_bucket(&ownership, wanted.acl.as_deref(), wanted.has_grants)?;
         let untagged = wanted.tags.is_empty();
         let tags = tags::of_bucket(wanted.tags)?;
         self.index.write(|index| {
@@ -57,7 +54,9 @@ impl S3 {
     pub(super) fn head_bucket(&self, input: &HeadBucketInput) -> S3Result<S3Response<HeadBucketOutput>> {
         self.index.read(|index| index.bucket(&input.bucket).map(|_| ()))?;
         let bucket_region = Some(self.region.clone());
-        Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        Ok(S3Response::with_headers(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }, headers))
     }
 
     pub(super) fn get_bucket_location(
@@ -114,6 +113,11 @@ impl S3 {
         Ok(S3Response::new(DeleteBucketOutput {}))
     }
 
+    /// The account, as the one that began an upload.
+    pub(super) fn initiator(&self) -> Initiator {
+        Initiator { display_name: None, id: self.owner().id }
+    }
+
     /// The account, in the canonical form that S3 has for owners.
     pub(super) fn owner(&self) -> Owner {
         Owner { display_name: None, id: Some(format!("{:0>64}", self.account)) }
@@ -139,7 +143,10 @@ pub(super) fn is_legal_name(name: &str) -> bool {
 pub(super) fn check_ownership(ownership: &str) -> Result<(), Refusal> {
     match ownership {
         "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter" => Ok(()),
-        _ => Err(refuse::invalid_argument(format!("Invalid x-amz-object-ownership header: {ownership}"))),
+        _ => {
+            let message = format!("Invalid x-amz-object-ownership header: {ownership}");
+            Err(refuse::invalid_argument("x-amz-object-ownership", None, message))
+        }
     }
 }
 
@@ -153,7 +160,8 @@ fn check_location(region: &str, constraint: Option<&str>) -> Result<(), Refusal>
     };
     match constraint {
         Some(US_EAST_1) if region == US_EAST_1 => {
-            Err(Refusal::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
+            let message = "The specified location-constraint is not valid";
+            Err(Refusal::new(400, "InvalidLocationConstraint", message).with("LocationConstraint", US_EAST_1))
         }
         None if region != US_EAST_1 => incompatible("unspecified"),
         Some(constraint) if constraint != region => incompatible(constraint),

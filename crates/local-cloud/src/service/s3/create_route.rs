@@ -8,10 +8,11 @@ use quick_xml::de::from_reader;
 use s3s::route::S3Route;
 use s3s::{Body, S3Request, S3Response, S3Result};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::bucket::Wanted;
 use super::needs::{Asked, resource};
-use super::{access, refuse};
+use super::{access, acl, members, refuse};
 use crate::Cloud;
 use crate::call::Refusal;
 use crate::permission::Permission;
@@ -28,6 +29,10 @@ pub(super) struct CreateRoute(pub(super) Arc<Cloud>);
 struct Configuration {
     location_constraint: Option<String>,
     tags: Option<TagList>,
+    /// Of directory buckets.
+    location: Option<IgnoredAny>,
+    /// Of directory buckets.
+    bucket: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,14 +76,19 @@ impl S3Route for CreateRoute {
         for need in needs {
             access::ask(&self.0, &caller, &need.putting(tags.clone()))?;
         }
-        Ok(())
+        Ok(members::check("CreateBucket", headers, uri)?)
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         let mut body = request.input;
         let body = body.store_all_limited(MAX_BODY).await.map_err(|_| refuse::malformed_xml())?;
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let wanted = Wanted { ownership: header("x-amz-object-ownership"), acl: header("x-amz-acl"), ..read(&body)? };
+        let wanted = Wanted {
+            ownership: header("x-amz-object-ownership"),
+            acl: header("x-amz-acl"),
+            has_grants: acl::has_grants(&request.headers),
+            ..read(&body)?
+        };
         let bucket = bucket_of(&request.uri).unwrap_or_default();
         self.0.s3.create_bucket(bucket, wanted)?;
         let mut headers = HeaderMap::new();
@@ -100,6 +110,13 @@ fn read(body: &[u8]) -> Result<Wanted, Refusal> {
         return Ok(Wanted::default());
     }
     let configuration: Configuration = from_reader(body).map_err(|_| refuse::malformed_xml())?;
+    for (is_there, member) in
+        [(configuration.location.is_some(), "Location"), (configuration.bucket.is_some(), "Bucket")]
+    {
+        if is_there {
+            return Err(members::refuse("CreateBucket", &format!("CreateBucketConfiguration.{member}")));
+        }
+    }
     let tags = configuration.tags.unwrap_or_default().tag;
     Ok(Wanted {
         location: configuration.location_constraint.filter(|location| !location.is_empty()),

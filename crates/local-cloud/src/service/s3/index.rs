@@ -50,6 +50,9 @@ pub(super) struct Bucket {
     /// As it was sent.
     pub(super) policy: Option<String>,
     pub(super) lifecycle: Option<dto::LifecycleRules>,
+    /// What the lifecycle rules take for the least size of an object that moves.
+    #[serde(default)]
+    pub(super) transition_size: Option<String>,
     /// Versions of each key, oldest first, never empty.
     pub(super) objects: BTreeMap<String, Vec<Version>>,
     /// Unfinished uploads by id.
@@ -78,6 +81,12 @@ pub(super) struct Content {
     pub(super) checksum: Checksum,
     /// Bytes of each part; empty unless uploaded in parts.
     pub(super) parts: Vec<u64>,
+    /// Checksums of the parts, in base64; empty unless the upload asked for an algorithm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) part_checksums: Vec<String>,
+    /// The upload whose completion made it, which may be completed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) upload_id: Option<String>,
     pub(super) meta: Meta,
     pub(super) tags: Tags,
 }
@@ -96,7 +105,17 @@ pub(super) struct Meta {
     /// `AES256`, `aws:kms` or `aws:kms:dsse`; the bucket's default when none was asked for.
     pub(super) encryption: Option<String>,
     pub(super) kms_key_id: Option<String>,
+    /// Whether an S3 Bucket Key encrypts it; of `aws:kms` alone.
+    #[serde(default)]
+    pub(super) bucket_key_enabled: bool,
     pub(super) metadata: BTreeMap<String, String>,
+}
+
+impl Meta {
+    /// What answers say of the bucket key: nothing unless it is used.
+    pub(super) fn bucket_key(&self) -> Option<bool> {
+        self.bucket_key_enabled.then_some(true)
+    }
 }
 
 /// An unfinished multipart upload.
@@ -139,12 +158,12 @@ pub(super) struct Deleted {
 impl Index {
     /// The bucket, or `NoSuchBucket`.
     pub(super) fn bucket(&self, name: &str) -> Result<&Bucket, Refusal> {
-        self.buckets.get(name).ok_or_else(refuse::no_such_bucket)
+        self.buckets.get(name).ok_or_else(|| refuse::no_such_bucket().with("BucketName", name))
     }
 
     /// The bucket to change, or `NoSuchBucket`.
     pub(super) fn bucket_mut(&mut self, name: &str) -> Result<&mut Bucket, Refusal> {
-        self.buckets.get_mut(name).ok_or_else(refuse::no_such_bucket)
+        self.buckets.get_mut(name).ok_or_else(|| refuse::no_such_bucket().with("BucketName", name))
     }
 }
 
@@ -165,6 +184,7 @@ impl Bucket {
             ownership: Some(ownership),
             policy: None,
             lifecycle: None,
+            transition_size: None,
             objects: BTreeMap::new(),
             uploads: BTreeMap::new(),
         }
@@ -186,8 +206,11 @@ impl Bucket {
     pub(super) fn version(&self, key: &str, id: Option<&str>) -> Result<&Version, Refusal> {
         let versions = self.objects.get(key).map_or(&[][..], Vec::as_slice);
         match id {
-            None => versions.last().ok_or_else(refuse::no_such_key),
-            Some(id) => versions.iter().find(|version| version.id == id).ok_or_else(refuse::no_such_version),
+            None => versions.last().ok_or_else(|| refuse::no_such_key().with("Key", key)),
+            Some(id) => {
+                let absent = || refuse::no_such_version().with("Key", key).with("VersionId", id);
+                versions.iter().find(|version| version.id == id).ok_or_else(absent)
+            }
         }
     }
 
@@ -273,6 +296,8 @@ mod tests {
             etag: String::new(),
             checksum: Checksum { algorithm: Algorithm::Crc32, value: String::new(), composite: false },
             parts: Vec::new(),
+            part_checksums: Vec::new(),
+            upload_id: None,
             meta: Meta::default(),
             tags: Tags::new(),
         }

@@ -2,8 +2,8 @@
 //! document that is not what its digest says.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
 use http::HeaderMap;
@@ -14,22 +14,47 @@ use sha2::{Digest as _, Sha256};
 /// Most bytes of a chunk's first line: 16 hexadecimal digits, `;chunk-signature=` and 64 more. `s3s` allows fewer.
 const MAX_LINE: usize = 128;
 
-/// Set while what was read of a document is not what `x-amz-content-sha256` says.
-pub(super) type Broken = Arc<AtomicBool>;
+/// Most bytes of a document that are kept to be looked at again.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// What is known of a document when it has been read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Read {
+    /// Set while what was read is not what `x-amz-content-sha256` says.
+    broken: Arc<AtomicBool>,
+    /// Its beginning.
+    text: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read {
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = MAX_KEPT.saturating_sub(text.len()).min(bytes.len());
+        text.extend_from_slice(&bytes[..left]);
+    }
+}
 
 /// Watches the body of a request; an upload of an object is judged by `s3s` but for its last chunk.
-pub(super) fn watched(body: Body, headers: &HeaderMap, is_object: bool) -> (Body, Broken) {
-    let broken = Broken::default();
+pub(super) fn watched(body: Body, headers: &HeaderMap, is_object: bool) -> (Body, Read) {
+    let read = Read::default();
     let digest = headers.get("x-amz-content-sha256").and_then(|digest| digest.to_str().ok()).unwrap_or_default();
     let body = if digest.starts_with("STREAMING-") {
         complete(body)
     } else if !is_object && digest.len() == 64 && headers.contains_key(http::header::CONTENT_LENGTH) {
         // Without the header, `s3s` asks the body for its length, which a stream does not know.
-        hashed(body, digest.to_owned(), Arc::clone(&broken))
+        hashed(body, digest.to_owned(), read.clone())
     } else {
         body
     };
-    (body, broken)
+    (body, read)
 }
 
 /// Ends in an error where the last chunk, of size 0, is missing.
@@ -48,15 +73,16 @@ fn complete(body: Body) -> Body {
     Body::from(StreamingBlob::wrap(chunks))
 }
 
-fn hashed(body: Body, digest: String, broken: Broken) -> Body {
-    let state = (body, Sha256::new(), digest, broken);
-    let chunks = futures::stream::try_unfold(state, |(mut body, mut hash, digest, broken)| async move {
+fn hashed(body: Body, digest: String, read: Read) -> Body {
+    let state = (body, Sha256::new(), digest, read);
+    let chunks = futures::stream::try_unfold(state, |(mut body, mut hash, digest, read)| async move {
         match body.next().await {
             Some(Ok(bytes)) => {
                 hash.update(&bytes);
                 // `s3s` stops reading at the length that the header says, so there may be no end to wait for.
-                broken.store(hex::encode(hash.clone().finalize()) != digest, Ordering::Relaxed);
-                Ok(Some((bytes, (body, hash, digest, broken))))
+                read.keep(&bytes);
+                read.broken.store(hex::encode(hash.clone().finalize()) != digest, Ordering::Relaxed);
+                Ok(Some((bytes, (body, hash, digest, read))))
             }
             Some(Err(error)) => Err(io::Error::other(error)),
             None => Ok(None),

@@ -80,7 +80,10 @@ impl Escape {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Self(false)),
             Some("url") => Ok(Self(true)),
-            Some(_) => Err(refuse::invalid_argument("Invalid Encoding Method specified in Request")),
+            Some(other) => {
+                let message = "Invalid Encoding Method specified in Request";
+                Err(refuse::invalid_argument("encoding-type", Some(other), message))
+            }
         }
     }
 
@@ -101,8 +104,10 @@ impl Escape {
 /// The number of entries to give: 1000 unless fewer are asked for.
 pub(super) fn max(asked: Option<i32>) -> Result<usize, Refusal> {
     let asked = asked.map_or(Ok(MAX_KEYS), usize::try_from);
-    let asked =
-        asked.map_err(|_| refuse::invalid_argument("Argument maxKeys must be an integer between 0 and 2147483647"));
+    let asked = asked.map_err(|_| {
+        let message = "Argument maxKeys must be an integer between 0 and 2147483647";
+        refuse::invalid_argument("maxKeys", None, message)
+    });
     asked.map(|asked| asked.min(MAX_KEYS))
 }
 
@@ -180,6 +185,10 @@ impl S3 {
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
         let max = max(input.max_keys)?;
+        if let (Some(marker), None) = (&input.version_id_marker, &input.key_marker) {
+            let message = "A version-id marker cannot be specified without a key marker.";
+            return Err(refuse::invalid_argument("version-id-marker", Some(marker), message).into());
+        }
         let owner = self.owner();
         let output = self.index.read(|index| {
             let bucket = index.bucket(&input.bucket)?;
@@ -324,7 +333,9 @@ fn storage_class(version: &Version) -> String {
 
 fn read_token(token: &str) -> Result<String, Refusal> {
     let read = TOKEN.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    read.ok_or_else(|| refuse::invalid_argument("The continuation token provided is incorrect"))
+    let read = read.filter(|key| !key.is_empty());
+    let message = "The continuation token provided is incorrect";
+    read.ok_or_else(|| refuse::invalid_argument("continuation-token", None, message))
 }
 
 #[cfg(test)]

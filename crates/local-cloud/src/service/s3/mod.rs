@@ -4,14 +4,21 @@
 //! the other modules are the backend: an index in one JSON file (`index`) and bodies beside it (`bodies`).
 
 mod access;
+mod acl;
 mod api;
+mod attributes;
 mod bodies;
 mod bucket;
 mod checksum;
+mod condition;
+mod copy;
 mod create_route;
+mod error;
 mod index;
 mod integrity;
+mod lifecycle;
 mod listing;
+mod members;
 mod meta;
 mod multipart;
 mod needs;
@@ -21,6 +28,7 @@ mod policy;
 mod post_form;
 mod read;
 mod refuse;
+mod routes;
 mod settings;
 mod signed;
 mod tags;
@@ -29,10 +37,9 @@ mod tests;
 
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use s3s::config::StaticConfigProvider;
 use s3s::service::S3ServiceBuilder;
@@ -41,8 +48,8 @@ use s3s::validation::NameValidation;
 pub(crate) use self::access::may;
 use self::bodies::Bodies;
 use self::checksum::Algorithm;
+use self::error::{Subject, render};
 use self::index::Index;
-use self::signed::Refused;
 pub(crate) use self::signed::{is_control, is_post_form, is_signed_by_version_2, presigned_service};
 use crate::Cloud;
 use crate::cloud::Config;
@@ -59,19 +66,23 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// Reads the state, and removes bodies that a crash left unnamed.
+    /// Reads the state. Bodies exist only after the index was written: without it, they are those of a lost one.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let index: Persisted<Index> = Persisted::open(&config.state_dir, "s3")?;
-        let bodies = Arc::new(Bodies::new(config.state_dir.join("s3")));
-        index
-            .read(|index| bodies.sweep(index))
-            .map_err(|source| StateError::Io { path: bodies.root().to_owned(), source })?;
+        let state_dir = config.state_dir.clone();
+        let index: Persisted<Index> = Persisted::open(&state_dir, "s3")?;
+        let opened = index.read(|index| Bodies::in_folder(&state_dir, index));
+        let bodies = opened.map_err(|source| StateError::Io { path: state_dir.join("s3"), source })?;
+        let path = state_dir.join("s3.json");
+        if let Some(proof) = bodies.orphan().filter(|_| !path.exists()) {
+            return Err(StateError::Missing { path, proof, state_dir });
+        }
+        let bodies = Arc::new(bodies);
         Ok(Self { index, bodies, account: config.account.clone(), region: config.region.clone() })
     }
 
-    /// Whether no bucket exists.
+    /// Whether no bucket exists, and no body is in quarantine.
     pub fn is_empty(&self) -> bool {
-        self.index.read(|index| index.buckets.is_empty())
+        self.index.read(|index| index.buckets.is_empty()) && !self.bodies.has_quarantine()
     }
 
     /// The current version of an object, for the other services. None when bucket or key is absent.
@@ -102,40 +113,47 @@ impl S3 {
 pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response<s3s::Body> {
     let (mut parts, mut body) = request.into_parts();
     let region = &cloud.config.region;
-    if let Err(refused) = signed::check(&parts, region, Timestamp::now()) {
-        return refused.render();
+    let subject = Subject::of(&parts);
+    if let Err(refusal) = signed::check(&parts, region, Timestamp::now()) {
+        return render(&refusal);
     }
     signed::move_to_headers(&mut parts);
     let is_form = is_post_form(&parts.method, &parts.headers);
     if is_form {
         body = match post_form::prepare(&mut parts, body, region).await {
             Ok(body) => body,
-            Err(refused) => return refused.render(),
+            Err(refusal) => return render(&refusal),
         };
     }
-    let (body, broken) = integrity::watched(body, &parts.headers, server::is_object(&parts));
-    let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    let (body, read) = integrity::watched(body, &parts.headers, server::is_object(&parts));
+    let mut builder = builder(cloud);
+    builder.set_route(routes::Routes::new(cloud));
     if is_form {
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(post_form::config()))));
     }
-    builder.set_auth(access::Access(Arc::clone(cloud)));
-    builder.set_access(access::Access(Arc::clone(cloud)));
-    builder.set_route(create_route::CreateRoute(Arc::clone(cloud)));
-    builder.set_validation(AnyName);
     match builder.build().call(Request::from_parts(parts, body)).await {
-        Ok(response) if response.status().is_server_error() && broken.load(Ordering::Relaxed) => {
-            Refused::from(refuse::sha256_mismatch()).render()
+        Ok(response) if response.status().is_server_error() && read.is_broken() => render(&refuse::sha256_mismatch()),
+        Ok(response) if is_form => post_form::reworded(subject.complete(response)),
+        Ok(response)
+            if response.status() == 400 && error::read(&response).is_some_and(|(code, _)| code == "MalformedXML") =>
+        {
+            members::refused_in(&read.text()).map_or_else(|| subject.complete(response), |refusal| render(&refusal))
         }
-        Ok(response) if is_form => post_form::reworded(with_message(response)),
-        Ok(response) => with_message(with_status(response)),
+        Ok(response) => subject.complete(adjusted(response)),
         Err(error) => {
             let error: s3s::StdError = error.into();
-            tracing::error!(%error, "s3s could not answer");
-            let mut response = Response::new(s3s::Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
+            render(&refuse::broken(&error))
         }
     }
+}
+
+/// `s3s` with our operations and our rights.
+fn builder(cloud: &Arc<Cloud>) -> S3ServiceBuilder {
+    let mut builder = S3ServiceBuilder::new(api::Api(Arc::clone(cloud)));
+    builder.set_auth(access::Access(Arc::clone(cloud)));
+    builder.set_access(access::Access(Arc::clone(cloud)));
+    builder.set_validation(AnyName);
+    builder
 }
 
 /// Lets every bucket name pass: our own check gives AWS's message, which `s3s` leaves out.
@@ -147,32 +165,16 @@ impl NameValidation for AnyName {
     }
 }
 
-/// Gives an answer the status that its extensions name: `s3s` answers most writes with 200.
-fn with_status(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+/// Gives an answer what its extensions say: the status, since `s3s` answers most requests with 200, and an entity tag
+/// without quotes.
+fn adjusted(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
+    if response.extensions_mut().remove::<attributes::BareEntityTag>().is_some()
+        && let Some(text) = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok())
+    {
+        *response.body_mut() = s3s::Body::from(text.replace("&quot;", ""));
+    }
     if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
         *response.status_mut() = status;
-    }
-    response
-}
-
-/// Adds the standard message to errors that `s3s` raises with a bare code.
-fn with_message(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
-    if !response.status().is_client_error() && !response.status().is_server_error() {
-        return response;
-    }
-    let text = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok());
-    let Some(text) = text else { return response };
-    if let Some(refusal) = refuse::not_offered(&text) {
-        return Refused::from(refusal).render();
-    }
-    if text.contains("<Message>") {
-        return response;
-    }
-    let code = text.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
-    if let Some(message) = code.and_then(refuse::sentence) {
-        let text = text.replacen("</Code>", &format!("</Code><Message>{message}</Message>"), 1);
-        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(text.len()));
-        *response.body_mut() = s3s::Body::from(text);
     }
     response
 }

@@ -27,6 +27,11 @@ impl Asked<'_> {
         let main = listed.fold(main, |main, (name, value)| main.with(format!("s3:{name}"), value));
         let more = match operation {
             "PutObject" | "CopyObject" | "CreateMultipartUpload" => ("x-amz-tagging", "s3:PutObjectTagging"),
+            // Source: the API reference, under "Permissions".
+            "GetObjectAttributes" => {
+                let read = if versioned { "s3:GetObjectVersion" } else { "s3:GetObject" };
+                return vec![main, Permission::new(read, resource)];
+            }
             "CreateBucket" => ("x-amz-object-ownership", "s3:PutBucketOwnershipControls"),
             _ => return vec![main],
         };
@@ -60,7 +65,11 @@ fn action(operation: &str, versioned: bool) -> Option<String> {
         "GetObjectTagging" if versioned => "GetObjectVersionTagging",
         "PutObjectTagging" if versioned => "PutObjectVersionTagging",
         "DeleteObjectTagging" if versioned => "DeleteObjectVersionTagging",
-        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",
+        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => {
+            "PutObject"
+        }
+        "GetObjectAttributes" if versioned => "GetObjectVersionAttributes",
+        "GetObjectAcl" if versioned => "GetObjectVersionAcl",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
         "ListObjectVersions" => "ListBucketVersions",
         "ListBuckets" => "ListAllMyBuckets",

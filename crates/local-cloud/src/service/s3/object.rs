@@ -1,4 +1,4 @@
-//! Writing, reading, copying and deleting objects.
+//! Writing, finding and deleting objects.
 
 use std::fs::File;
 use std::ops::Range;
@@ -6,54 +6,22 @@ use std::ops::Range;
 use http::HeaderMap;
 use jiff::Timestamp;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, MetadataDirective, PutObjectInput,
-    PutObjectOutput, TaggingDirective,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
+    Error as DeleteError, PutObjectInput, PutObjectOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::S3;
-use super::bodies::{self, Received};
-use super::checksum::{Checksum, Claim};
-use super::index::{Bucket, Content, Meta, Tags, Version, wire_time};
+use super::bodies::Received;
+use super::checksum::Claim;
+use super::condition::Condition;
+use super::index::{Bucket, Content, Meta, Tags, Version};
 use super::meta::Said;
-use super::{refuse, tags};
+use super::{members, refuse, tags};
 use crate::call::Refusal;
 
 /// Keys that one `DeleteObjects` may name.
 const MAX_DELETES: usize = 1000;
-
-/// What must hold of the present object for a write to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    absent: bool,
-    matching: Option<ETagCondition>,
-}
-
-impl Condition {
-    /// Reads `If-None-Match`, of which writes know only `*`, and `If-Match`.
-    pub(super) fn new(none: Option<&ETagCondition>, matching: Option<ETagCondition>) -> Result<Self, Refusal> {
-        match none {
-            Some(condition) if !condition.is_any() => Err(refuse::not_implemented()),
-            _ => Ok(Self { absent: none.is_some(), matching }),
-        }
-    }
-
-    /// Checks, under the lock of the write.
-    pub(super) fn check(&self, current: Option<&Content>) -> Result<(), Refusal> {
-        if self.absent && current.is_some() {
-            return Err(refuse::precondition_failed());
-        }
-        let Some(matching) = &self.matching else { return Ok(()) };
-        let current = current.ok_or_else(refuse::no_such_key)?;
-        if matches(matching, &current.etag) { Ok(()) } else { Err(refuse::precondition_failed()) }
-    }
-}
-
-/// Whether a condition names this entity tag.
-pub(super) fn matches(condition: &ETagCondition, etag: &str) -> bool {
-    condition.as_etag().is_none_or(|wanted| wanted.value() == etag)
-}
 
 impl S3 {
     pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -64,7 +32,7 @@ impl S3 {
             let claim = Claim::read(&headers, trailers)?;
             let condition = Condition::new(input.if_none_match.as_ref(), input.if_match)?;
             let tags = tags::of_header(input.tagging.as_deref())?;
-            let meta = self.index.read(|index| Ok::<_, Refusal>(said.meta(index.bucket(&input.bucket)?)))?;
+            let meta = self.index.read(|index| said?.meta(index.bucket(&input.bucket)?))?;
             Ok::<_, Refusal>((claim, condition, tags, meta))
         })();
         let (claim, condition, tags, meta) = match checked {
@@ -78,6 +46,7 @@ impl S3 {
         let version_id = self.commit(&input.bucket, &input.key, content, &condition, received)?;
         let output = PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
+            bucket_key_enabled: meta.bucket_key(),
             server_side_encryption: meta.encryption.map(Into::into),
             ssekms_key_id: meta.kms_key_id,
             version_id,
@@ -99,72 +68,12 @@ impl S3 {
     ) -> Result<Option<String>, Refusal> {
         let (version, freed) = self.index.write(|index| {
             let bucket = index.bucket_mut(bucket)?;
-            condition.check(bucket.current(key))?;
+            condition.check(key, bucket.current(key))?;
             Ok(bucket.put(key, content, Timestamp::now()))
         })?;
         received.keep();
         self.bodies.remove(bucket, &freed);
         Ok(version)
-    }
-
-    pub(super) async fn copy_object(
-        &self,
-        request: S3Request<CopyObjectInput>,
-    ) -> S3Result<S3Response<CopyObjectOutput>> {
-        let input = request.input;
-        let CopySource::Bucket { bucket: from, key: from_key, version_id } = &input.copy_source else {
-            return Err(refuse::not_implemented().into());
-        };
-        let (source, content, file) = self.open_version(from, from_key, version_id.as_deref())?;
-        check_copy_conditions(&input, &source, &content)?;
-        let replace = |directive: Option<&str>| directive == Some(MetadataDirective::REPLACE);
-        let replaces_meta = replace(input.metadata_directive.as_ref().map(MetadataDirective::as_str));
-        let said = Said::of_copy(&input);
-        if **from == *input.bucket
-            && **from_key == *input.key
-            && version_id.is_none()
-            && !replaces_meta
-            && said.is_bare()
-        {
-            return Err(refuse::invalid_request(
-                "This copy request is illegal because it is trying to copy an object to itself without changing \
-                 the object's metadata, storage class, website redirect location or encryption attributes.",
-            )
-            .into());
-        }
-        let kept = (!replaces_meta).then_some(&content.meta);
-        let meta = self.index.read(|index| Ok::<_, Refusal>(said.meta_over(kept, index.bucket(&input.bucket)?)))?;
-        let tags = if replace(input.tagging_directive.as_ref().map(TaggingDirective::as_str)) {
-            tags::of_header(input.tagging.as_deref())?
-        } else {
-            content.tags.clone()
-        };
-        let wanted = input.checksum_algorithm.as_ref().and_then(|name| super::Algorithm::parse(name.as_str()));
-        let body = bodies::stream(file, &(0..content.size)).map_err(refuse::disk)?;
-        let algorithm = Some(wanted.unwrap_or(content.checksum.algorithm));
-        let received = self.bodies.receive(&input.bucket, body, &Claim::default(), algorithm).await?;
-        let (etag, checksum) = (hex::encode(received.md5), received.checksum.clone());
-        let content = content_of(&received, etag.clone(), meta.clone(), tags);
-        let version_id = self.commit(&input.bucket, &input.key, content, &Condition::default(), received)?;
-        let copied_version = self.index.read(|index| index.bucket(from).ok().and_then(|b| b.shown(&source.id)));
-        let fields = Checksum::fields(Some(&checksum));
-        Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(CopyObjectResult {
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(wire_time(Timestamp::now())),
-                checksum_crc32: fields.checksum_crc32,
-                checksum_crc32c: fields.checksum_crc32c,
-                checksum_crc64nvme: fields.checksum_crc64nvme,
-                checksum_sha1: fields.checksum_sha1,
-                checksum_sha256: fields.checksum_sha256,
-                checksum_type: fields.checksum_type,
-            }),
-            copy_source_version_id: copied_version,
-            server_side_encryption: meta.encryption.map(Into::into),
-            ssekms_key_id: meta.kms_key_id,
-            version_id,
-            ..CopyObjectOutput::default()
-        }))
     }
 
     /// Finds an object and opens its body in one step.
@@ -176,8 +85,7 @@ impl S3 {
     ) -> Result<(Version, Content, File), Refusal> {
         self.index.read(|index| {
             let version = index.bucket(bucket)?.version(key, id)?;
-            let missing = if id.is_some() { refuse::method_not_allowed } else { refuse::no_such_key };
-            let content = version.content.as_ref().ok_or_else(missing)?;
+            let content = version.content.as_ref().ok_or_else(|| deleted(key, id))?;
             let file = self.bodies.open(bucket, &content.body).map_err(refuse::disk)?;
             Ok((version.clone(), content.clone(), file))
         })
@@ -187,7 +95,7 @@ impl S3 {
         let condition = Condition::new(None, input.if_match.clone())?;
         let deleted = self.index.write(|index| {
             let bucket = index.bucket_mut(&input.bucket)?;
-            condition.check(bucket.current(&input.key))?;
+            condition.check(&input.key, bucket.current(&input.key))?;
             Ok(bucket.delete(&input.key, input.version_id.as_deref(), Timestamp::now()))
         })?;
         self.bodies.remove(&input.bucket, &deleted.freed);
@@ -203,11 +111,27 @@ impl S3 {
         if wanted.len() > MAX_DELETES {
             return Err(refuse::malformed_xml().into());
         }
-        let (answers, freed) = self.index.write(|index| {
+        if wanted.iter().any(|object| object.size.is_some() || object.last_modified_time.is_some()) {
+            return Err(members::refuse("DeleteObjects", "Delete.Objects[].Size").into());
+        }
+        let (answers, errors, freed) = self.index.write(|index| {
             let bucket: &mut Bucket = index.bucket_mut(&input.bucket)?;
-            let (mut answers, mut freed) = (Vec::new(), Vec::new());
+            let (mut answers, mut errors, mut freed) = (Vec::new(), Vec::new(), Vec::new());
             for object in wanted {
                 let named = object.version_id.as_deref();
+                let current = bucket.current(&object.key);
+                if let (Some(tag), Some(current)) = (&object.e_tag, current)
+                    && tag.value() != current.etag
+                {
+                    let refusal = refuse::precondition_failed("If-Match");
+                    errors.push(DeleteError {
+                        code: Some(refusal.code),
+                        key: Some(object.key.clone()),
+                        message: Some(refusal.message),
+                        version_id: object.version_id.clone(),
+                    });
+                    continue;
+                }
                 let deleted = bucket.delete(&object.key, named, Timestamp::now());
                 freed.extend(deleted.freed);
                 answers.push(DeletedObject {
@@ -217,11 +141,12 @@ impl S3 {
                     delete_marker_version_id: deleted.version.filter(|_| deleted.marker),
                 });
             }
-            Ok((answers, freed))
+            Ok((answers, errors, freed))
         })?;
         self.bodies.remove(&input.bucket, &freed);
         let deleted = (input.delete.quiet != Some(true)).then_some(answers);
-        Ok(S3Response::new(DeleteObjectsOutput { deleted, ..DeleteObjectsOutput::default() }))
+        let errors = (!errors.is_empty()).then_some(errors);
+        Ok(S3Response::new(DeleteObjectsOutput { deleted, errors, ..DeleteObjectsOutput::default() }))
     }
 }
 
@@ -232,17 +157,30 @@ pub(super) fn wanted_range(
     part: Option<i32>,
 ) -> Result<(Range<u64>, bool), Refusal> {
     if let Some(number) = part {
+        if range.is_some() {
+            return Err(refuse::invalid_request("Cannot specify both Range header and partNumber query parameter"));
+        }
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let sizes = if content.parts.is_empty() { std::slice::from_ref(&content.size) } else { &content.parts };
         let found = at.and_then(|at| Some((sizes.get(..at)?.iter().sum::<u64>(), *sizes.get(at)?)));
-        let (start, size) = found
-            .ok_or_else(|| Refusal::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable"))?;
+        let (start, size) = found.ok_or_else(|| {
+            let refusal = Refusal::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+            refusal.with("ActualPartCount", sizes.len()).with("PartNumberRequested", number)
+        })?;
         return Ok((start..start + size, true));
     }
     match range {
-        Some(range) => Ok((range.check(content.size).map_err(|_| refuse::invalid_range())?, true)),
+        Some(range) => {
+            let refusal = |_| refuse::invalid_range().with("ActualObjectSize", content.size);
+            Ok((range.check(content.size).map_err(refusal)?, true))
+        }
         None => Ok((0..content.size, false)),
     }
+}
+
+/// What is said of a delete marker: nothing is there, unless the marker itself is named.
+pub(super) fn deleted(key: &str, id: Option<&str>) -> Refusal {
+    if id.is_some() { refuse::is_delete_marker() } else { refuse::no_such_key().with("Key", key) }
 }
 
 /// Reads a refused upload to its end: a client that is still sending would see a broken pipe, not the refusal.
@@ -259,16 +197,9 @@ pub(super) fn content_of(received: &Received, etag: String, meta: Meta, tags: Ta
         etag,
         checksum: received.checksum.clone(),
         parts: Vec::new(),
+        part_checksums: Vec::new(),
+        upload_id: None,
         meta,
         tags,
     }
-}
-
-fn check_copy_conditions(input: &CopyObjectInput, source: &Version, content: &Content) -> Result<(), Refusal> {
-    let modified = wire_time(source.modified);
-    let fails = input.copy_source_if_match.as_ref().is_some_and(|wanted| !matches(wanted, &content.etag))
-        || input.copy_source_if_none_match.as_ref().is_some_and(|unwanted| matches(unwanted, &content.etag))
-        || input.copy_source_if_unmodified_since.as_ref().is_some_and(|since| modified > *since)
-        || input.copy_source_if_modified_since.as_ref().is_some_and(|since| modified <= *since);
-    if fails { Err(refuse::precondition_failed()) } else { Ok(()) }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::bodies;
 use super::checksum::Claim;
+use super::condition::Condition;
 use super::meta::Said;
-use super::object::{Condition, content_of};
+use super::object::content_of;
 use super::{S3, refuse};
 use crate::call::Refusal;
 
@@ -31,7 +32,7 @@ impl S3 {
 
     /// Makes a file's content the current version of an object.
     pub async fn put_file(&self, bucket: &str, key: &str, path: &Path) -> Result<(), Refusal> {
-        let meta = self.index.read(|index| Ok::<_, Refusal>(Said::nothing().meta(index.bucket(bucket)?)))?;
+        let meta = self.index.read(|index| Said::nothing().meta(index.bucket(bucket)?))?;
         let file = File::open(path).map_err(refuse::disk)?;
         let size = file.metadata().map_err(refuse::disk)?.len();
         let body = bodies::stream(file, &(0..size)).map_err(refuse::disk)?;

@@ -42,6 +42,18 @@ pub(super) fn check(bucket: &str, partition: &str, text: &str) -> Result<(), Ref
     iam::check_parts(&document, partition).map_err(malformed)
 }
 
+/// Whether a policy lets everybody do something without a condition. AWS counts some conditions as none; which ones, its
+/// user guide lists under "The meaning of public".
+pub(super) fn is_public(text: &str) -> bool {
+    let Ok(document) = iam::read(text) else { return false };
+    let everybody = |principal: &Value| principal == "*" || principal.get("AWS").is_some_and(|named| named == "*");
+    document.statements.iter().any(|statement| {
+        statement.effect == "Allow"
+            && statement.condition.is_empty()
+            && statement.principal.as_ref().is_some_and(everybody)
+    })
+}
+
 fn only(element: &Value, known: &[&str]) -> Result<(), Refusal> {
     let mut keys = element.as_object().into_iter().flat_map(Map::keys);
     keys.find(|key| !known.contains(&key.as_str())).map_or(Ok(()), |key| Err(malformed(format!("Unknown field {key}"))))

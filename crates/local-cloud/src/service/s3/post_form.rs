@@ -9,13 +9,11 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Response};
-use quick_xml::escape::unescape;
 use s3s::Body;
 use s3s::config::S3Config;
 use s3s::dto::StreamingBlob;
 
-use super::refuse;
-use super::signed::{self, Refused};
+use super::{error, refuse, signed};
 use crate::call::Refusal;
 
 /// Most bytes of the fields before the file. Source: the code `MaxPostPreDataLengthExceeded` of the API reference.
@@ -34,7 +32,7 @@ pub(super) fn config() -> S3Config {
 }
 
 /// Reads the fields, checks where the signature is for, and puts the file's name in.
-pub(super) async fn prepare(parts: &mut Parts, mut body: Body, region: &str) -> Result<Body, Refused> {
+pub(super) async fn prepare(parts: &mut Parts, mut body: Body, region: &str) -> Result<Body, Refusal> {
     let mut fields = BytesMut::new();
     let end = loop {
         if let Some(end) = file_begins(&fields) {
@@ -42,13 +40,17 @@ pub(super) async fn prepare(parts: &mut Parts, mut body: Body, region: &str) -> 
         }
         if fields.len() > MAX_FIELDS {
             let why = "Your POST request fields preceding the upload file were too large.";
-            return Err(Refusal::new(400, "MaxPostPreDataLengthExceeded", why).into());
+            return Err(Refusal::new(400, "MaxPostPreDataLengthExceeded", why));
         }
         match body.next().await {
             Some(Ok(bytes)) => fields.extend_from_slice(&bytes),
             Some(Err(_)) => return Err(refuse::incomplete_body().into()),
             None => {
-                return Err(refuse::invalid_argument("POST requires exactly one file upload per request.").into());
+                return Err(refuse::invalid_argument(
+                    "file",
+                    None,
+                    "POST requires exactly one file upload per request.",
+                ));
             }
         }
     };
@@ -84,11 +86,11 @@ fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once("\r\n\r\n")?.1.split("\r\n--").next()
 }
 
-fn check(parts: &mut Parts, fields: &str, region: &str) -> Result<(), Refused> {
+fn check(parts: &mut Parts, fields: &str, region: &str) -> Result<(), Refusal> {
     if let (Some(credential), Some(date)) = (field(fields, "x-amz-credential"), field(fields, "x-amz-date")) {
         signed::check_scope(credential, date, region)?;
     } else if field(fields, "awsaccesskeyid").is_some() && !signed::takes_version_2(region) {
-        return Err(signed::version_2_is_refused().into());
+        return Err(signed::version_2_is_refused());
     }
     if let Some(token) = field(fields, "x-amz-security-token")
         && let Ok(token) = HeaderValue::from_str(token)
@@ -103,16 +105,9 @@ pub(super) fn reworded(response: Response<Body>) -> Response<Body> {
     if !response.status().is_client_error() {
         return response;
     }
-    let Some(text) = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok()) else {
-        return response;
-    };
-    let member = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once(&format!("</{name}>")).map(|(value, _)| unescape(value).unwrap_or_default().into_owned())
-    };
-    match (member("Code"), member("Message")) {
-        (Some(code), Some(message)) => match in_words_of_aws(&code, &message) {
-            Some(refusal) => Refused::from(refusal).render(),
+    match error::read(&response) {
+        Some((code, Some(message))) => match in_words_of_aws(&code, &message) {
+            Some(refusal) => error::render(&refusal),
             None => response,
         },
         _ => response,

@@ -3,26 +3,21 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use s3s::dto::{
-    ChecksumMode, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Timestamp,
+    ChecksumMode, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, TimestampFormat,
 };
 use s3s::{S3Error, S3Response, S3Result};
 
 use super::bodies;
+use super::checksum::Checksum;
+use super::condition::When;
+use super::error::with_headers;
 use super::index::{Content, Version, wire_time};
-use super::object::{matches, wanted_range};
+use super::meta::is_archived;
+use super::object::wanted_range;
 use super::{S3, refuse};
 use crate::call::Refusal;
-
-/// Conditions of a read.
-#[derive(Default)]
-struct When<'a> {
-    matching: Option<&'a ETagCondition>,
-    none: Option<&'a ETagCondition>,
-    modified: Option<&'a Timestamp>,
-    unmodified: Option<&'a Timestamp>,
-}
 
 impl S3 {
     pub(super) fn get_object(&self, input: &GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
@@ -35,12 +30,16 @@ impl S3 {
             modified: input.if_modified_since.as_ref(),
             unmodified: input.if_unmodified_since.as_ref(),
         };
-        check(&when, &version, &content)?;
+        when.check(&version, &content)?;
         let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
+        if is_archived(&content.meta) {
+            return Err(refuse::is_archived(&content.meta).into());
+        }
         let body = bodies::stream(file, &range).map_err(refuse::disk)?;
-        let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        let headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial, input.part_number);
         let version_id = self.shown(bucket, &version);
         let Content { size, etag, parts, meta, tags, .. } = content;
+        let bucket_key_enabled = meta.bucket_key();
         let output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(body),
@@ -59,6 +58,7 @@ impl S3 {
             expires: meta.expires,
             website_redirect_location: meta.website_redirect_location,
             storage_class: meta.storage_class.map(Into::into),
+            bucket_key_enabled,
             server_side_encryption: meta.encryption.map(Into::into),
             ssekms_key_id: meta.kms_key_id,
             metadata: Some(meta.metadata.into_iter().collect::<HashMap<_, _>>()),
@@ -77,14 +77,15 @@ impl S3 {
             modified: input.if_modified_since.as_ref(),
             unmodified: input.if_unmodified_since.as_ref(),
         };
-        check(&when, &version, &content)?;
+        when.check(&version, &content)?;
         let (range, partial) = wanted_range(&content, input.range, input.part_number)?;
-        let mut headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial);
+        let mut headers = checksum_headers(&content, input.checksum_mode.as_ref(), partial, input.part_number);
         if !content.tags.is_empty() {
             headers.insert("x-amz-tagging-count", content.tags.len().into());
         }
         let version_id = self.shown(bucket, &version);
         let Content { size, etag, parts, meta, .. } = content;
+        let bucket_key_enabled = meta.bucket_key();
         let output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_range: partial.then(|| content_range(&range, size)),
@@ -93,20 +94,25 @@ impl S3 {
             last_modified: Some(wire_time(version.modified)),
             parts_count: input.part_number.and_then(|_| i32::try_from(parts.len()).ok()).filter(|count| *count > 0),
             version_id,
-            content_type: meta.content_type,
-            content_encoding: meta.content_encoding,
-            content_language: meta.content_language,
-            content_disposition: meta.content_disposition,
-            cache_control: meta.cache_control,
-            expires: meta.expires,
+            content_type: input.response_content_type.clone().or(meta.content_type),
+            content_encoding: input.response_content_encoding.clone().or(meta.content_encoding),
+            content_language: input.response_content_language.clone().or(meta.content_language),
+            content_disposition: input.response_content_disposition.clone().or(meta.content_disposition),
+            cache_control: input.response_cache_control.clone().or(meta.cache_control),
+            expires: input.response_expires.clone().or(meta.expires),
             website_redirect_location: meta.website_redirect_location,
             storage_class: meta.storage_class.map(Into::into),
+            bucket_key_enabled,
             server_side_encryption: meta.encryption.map(Into::into),
             ssekms_key_id: meta.kms_key_id,
             metadata: Some(meta.metadata.into_iter().collect::<HashMap<_, _>>()),
             ..HeadObjectOutput::default()
         };
-        Ok(S3Response::with_headers(output, headers))
+        let mut answer = S3Response::with_headers(output, headers);
+        if partial {
+            answer.extensions.insert(StatusCode::PARTIAL_CONTENT);
+        }
+        Ok(answer)
     }
 
     fn shown(&self, bucket: &str, version: &Version) -> Option<String> {
@@ -115,55 +121,36 @@ impl S3 {
 
     /// Adds to a refusal that a delete marker is its cause.
     fn explain(&self, bucket: &str, key: &str, id: Option<&str>, refusal: Refusal) -> S3Error {
-        let mut error = S3Error::from(refusal);
+        let is_named = refusal.code == "MethodNotAllowed";
+        let error = S3Error::from(refusal);
         let marker = self.index.read(|index| {
             let version = index.bucket(bucket).ok()?.version(key, id).ok()?;
-            version.content.is_none().then(|| version.id.clone())
+            version.content.is_none().then(|| (version.id.clone(), wire_time(version.modified)))
         });
-        if let Some(version) = marker {
-            let mut headers = HeaderMap::new();
-            headers.insert("content-type", HeaderValue::from_static("application/xml"));
-            headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
-            if let Ok(version) = version.parse() {
-                headers.insert("x-amz-version-id", version);
-            }
-            error.set_headers(headers);
+        let Some((version, modified)) = marker else { return error };
+        let headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version.as_str())];
+        let error = with_headers(error, &headers);
+        if !is_named {
+            return error;
         }
-        error
+        let mut time = Vec::new();
+        let written = modified.format(TimestampFormat::HttpDate, &mut time).is_ok();
+        let time = String::from_utf8(time).ok().filter(|_| written).unwrap_or_default();
+        with_headers(error, &[("allow", "DELETE"), ("last-modified", &time)])
     }
 }
 
-/// Precedence as in RFC 9110: entity tags beat dates.
-fn check(when: &When<'_>, version: &Version, content: &Content) -> S3Result<()> {
-    let modified = wire_time(version.modified);
-    let failed = match when.matching {
-        Some(wanted) => !matches(wanted, &content.etag),
-        None => when.unmodified.is_some_and(|since| modified > *since),
-    };
-    if failed {
-        return Err(refuse::precondition_failed().into());
-    }
-    let unchanged = match when.none {
-        Some(known) => matches(known, &content.etag),
-        None => when.modified.is_some_and(|since| modified <= *since),
-    };
-    if !unchanged {
-        return Ok(());
-    }
-    let mut error = S3Error::from(refuse::not_modified());
+/// The checksum of what is sent, where there is one: of the whole, or of a part whose upload asked for an algorithm.
+fn checksum_headers(content: &Content, mode: Option<&ChecksumMode>, partial: bool, part: Option<i32>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Ok(etag) = format!("\"{}\"", content.etag).parse() {
-        headers.insert(http::header::ETAG, etag);
+    if mode.is_none_or(|mode| mode.as_str() != ChecksumMode::ENABLED) {
+        return headers;
     }
-    error.set_headers(headers);
-    Err(error)
-}
-
-/// A range's checksum is not the object's, so it is left out.
-fn checksum_headers(content: &Content, mode: Option<&ChecksumMode>, partial: bool) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if !partial && mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED) {
-        content.checksum.add_to(&mut headers);
+    let of_part = part.and_then(|part| content.part_checksums.get(usize::try_from(part).ok()?.checked_sub(1)?));
+    match of_part {
+        Some(value) => Checksum { value: value.clone(), ..content.checksum.clone() }.add_to(&mut headers),
+        None if !partial => content.checksum.add_to(&mut headers),
+        None => {}
     }
     headers
 }

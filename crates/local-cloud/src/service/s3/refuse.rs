@@ -1,19 +1,12 @@
-//! Every refusal of S3, in AWS's own words, and how a refusal becomes `s3s`'s error.
+//! Every refusal of S3, in AWS's own words.
 
 use std::io;
 
-use s3s::{S3Error, S3ErrorCode};
-
+use super::index::Meta;
 use crate::call::Refusal;
 
-impl From<Refusal> for S3Error {
-    fn from(refusal: Refusal) -> Self {
-        let code = S3ErrorCode::from_bytes(refusal.code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
-        let mut error = S3Error::with_message(code, refusal.message);
-        error.set_status_code(refusal.status);
-        error
-    }
-}
+/// What a client is told of a fault of the service.
+const INTERNAL: &str = "We encountered an internal error. Please try again.";
 
 /// The standard sentence of codes that `s3s` raises without one.
 pub(super) fn sentence(code: &str) -> Option<&'static str> {
@@ -56,29 +49,37 @@ pub(super) fn malformed_xml() -> Refusal {
     standard(400, "MalformedXML")
 }
 
-pub(super) fn method_not_allowed() -> Refusal {
-    standard(405, "MethodNotAllowed")
+/// A delete marker can only be deleted.
+pub(super) fn is_delete_marker() -> Refusal {
+    standard(405, "MethodNotAllowed").with("ResourceType", "DeleteMarker")
 }
 
-pub(super) fn not_implemented() -> Refusal {
-    standard(501, "NotImplemented")
+/// A value of a conditional header that this operation does not take.
+pub(super) fn unknown_condition(header: &str) -> Refusal {
+    let why = format!("We don't accept the provided value of {header} header for this API");
+    standard(501, "NotImplemented").with("Header", header).with("additionalMessage", why)
 }
 
 pub(super) fn incomplete_body() -> Refusal {
     standard(400, "IncompleteBody")
 }
 
+/// A header that this kind of bucket does not take.
+pub(super) fn unknown_header(name: &str) -> Refusal {
+    standard(501, "NotImplemented").with("Header", name)
+}
+
+/// A digest that the client gave is not that of the body.
 pub(super) fn sha256_mismatch() -> Refusal {
     let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
     Refusal::new(400, "XAmzContentSHA256Mismatch", message)
 }
 
 /// An operation that `s3s` knows and nobody here does: `s3s` says `<Operation> is not implemented yet`.
-pub(super) fn not_offered(answer: &str) -> Option<Refusal> {
-    let (_, rest) = answer.split_once("<Code>NotImplemented</Code><Message>")?;
-    let (message, _) = rest.split_once("</Message>")?;
+pub(super) fn not_offered(code: &str, message: &str) -> Option<Refusal> {
     let operation = message.strip_suffix(" is not implemented yet").filter(|name| !name.contains(' '));
     match operation {
+        _ if code != "NotImplemented" => None,
         Some(operation) => Some(Refusal::no_operation("S3", operation)),
         None if message == "Unknown operation" => Some(Refusal::not_offered("this operation of S3")),
         None => None,
@@ -103,24 +104,45 @@ pub(super) fn no_such_upload() -> Refusal {
     Refusal::new(404, "NoSuchUpload", message)
 }
 
-pub(super) fn precondition_failed() -> Refusal {
-    Refusal::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+/// The condition is the header, as AWS spells it.
+pub(super) fn precondition_failed(condition: &str) -> Refusal {
+    let message = "At least one of the pre-conditions you specified did not hold";
+    Refusal::new(412, "PreconditionFailed", message).with("Condition", condition)
 }
 
 pub(super) fn not_modified() -> Refusal {
     Refusal::new(304, "NotModified", "Not Modified")
 }
 
-pub(super) fn invalid_argument(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidArgument", message)
+/// The argument is a header, a query parameter or an element, as AWS names it.
+pub(super) fn invalid_argument(argument: &str, value: Option<&str>, message: impl Into<String>) -> Refusal {
+    let refusal = Refusal::new(400, "InvalidArgument", message).with("ArgumentName", argument);
+    value.into_iter().fold(refusal, |refusal, value| refusal.with("ArgumentValue", value))
 }
 
 pub(super) fn invalid_request(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "InvalidRequest", message)
 }
 
+pub(super) fn no_such_bucket_policy() -> Refusal {
+    Refusal::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
+}
+
+/// An object in an archive can be read only when it was restored.
+pub(super) fn is_archived(meta: &Meta) -> Refusal {
+    let message = "The operation is not valid for the object's storage class";
+    Refusal::new(403, "InvalidObjectState", message)
+        .with("StorageClass", meta.storage_class.as_deref().unwrap_or_default())
+}
+
 pub(super) fn invalid_range() -> Refusal {
     Refusal::new(416, "InvalidRange", "The requested range is not satisfiable")
+}
+
+/// `s3s` failed. The cause goes to the log, never to the client.
+pub(super) fn broken(error: &s3s::StdError) -> Refusal {
+    tracing::error!(%error, "s3s could not answer");
+    Refusal::new(500, "InternalError", INTERNAL)
 }
 
 /// The disk failed. The cause goes to the log, and to the client only that the disk is full.
@@ -129,6 +151,6 @@ pub(super) fn disk(error: io::Error) -> Refusal {
     tracing::error!(%error, "could not use an object's file");
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refusal::of_disk("an object", &error),
-        _ => Refusal::new(500, "InternalError", "We encountered an internal error. Please try again."),
+        _ => Refusal::new(500, "InternalError", INTERNAL),
     }
 }

@@ -1,40 +1,33 @@
-//! Sub-resources of a bucket: versioning, encryption, public access, ownership, policy, lifecycle.
+//! Sub-resources of a bucket: versioning, encryption, public access, ownership, policy.
 //!
 //! Policies are enforced where requests are let in (`access`). One that denies requests with `aws:SecureTransport`
 //! false protects a network, and loopback is none: here every transport counts as secure, so that it locks nobody out
-//! of a cloud that speaks plain HTTP. Lifecycle rules are kept as they came and not carried out.
-
-use std::collections::HashSet;
+//! of a cloud that speaks plain HTTP.
 
 use s3s::dto;
 use s3s::dto::{
-    DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput, DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput,
-    DeleteBucketOwnershipControlsInput, DeleteBucketOwnershipControlsOutput, DeleteBucketPolicyInput,
-    DeleteBucketPolicyOutput, DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput, GetBucketEncryptionInput,
-    GetBucketEncryptionOutput, GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput,
+    DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput, DeleteBucketOwnershipControlsInput,
+    DeleteBucketOwnershipControlsOutput, DeleteBucketPolicyInput, DeleteBucketPolicyOutput,
+    DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
     GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput, GetBucketPolicyInput, GetBucketPolicyOutput,
     GetBucketVersioningInput, GetBucketVersioningOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput,
-    PutBucketEncryptionInput, PutBucketEncryptionOutput, PutBucketLifecycleConfigurationInput,
-    PutBucketLifecycleConfigurationOutput, PutBucketOwnershipControlsInput, PutBucketOwnershipControlsOutput,
-    PutBucketPolicyInput, PutBucketPolicyOutput, PutBucketVersioningInput, PutBucketVersioningOutput,
-    PutPublicAccessBlockInput, PutPublicAccessBlockOutput,
+    PutBucketEncryptionInput, PutBucketEncryptionOutput, PutBucketOwnershipControlsInput,
+    PutBucketOwnershipControlsOutput, PutBucketPolicyInput, PutBucketPolicyOutput, PutBucketVersioningInput,
+    PutBucketVersioningOutput, PutPublicAccessBlockInput, PutPublicAccessBlockOutput,
 };
 use s3s::{S3Response, S3Result};
 
-use super::index::{Bucket, Versioning, random_id};
-use super::{S3, bucket, policy, refuse};
+use super::index::{Bucket, Versioning};
+use super::{S3, bucket, members, policy, refuse};
 use crate::call::Refusal;
 use crate::cloud::partition;
 
-/// Rules of a lifecycle configuration.
-const MAX_LIFECYCLE_RULES: usize = 1000;
-
 impl S3 {
-    fn look<R>(&self, bucket: &str, look: impl FnOnce(&Bucket) -> R) -> Result<R, Refusal> {
+    pub(super) fn look<R>(&self, bucket: &str, look: impl FnOnce(&Bucket) -> R) -> Result<R, Refusal> {
         self.index.read(|index| Ok(look(index.bucket(bucket)?)))
     }
 
-    fn change(&self, bucket: &str, change: impl FnOnce(&mut Bucket)) -> Result<(), Refusal> {
+    pub(super) fn change(&self, bucket: &str, change: impl FnOnce(&mut Bucket)) -> Result<(), Refusal> {
         self.index.write(|index| {
             change(index.bucket_mut(bucket)?);
             Ok(())
@@ -57,6 +50,14 @@ impl S3 {
         &self,
         input: &PutBucketVersioningInput,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let second_factor = input.versioning_configuration.mfa_delete.as_ref().map(dto::MFADelete::as_str);
+        match second_factor {
+            None | Some("Disabled") => {}
+            Some("Enabled") => {
+                return Err(members::refuse("PutBucketVersioning", "VersioningConfiguration.MFADelete").into());
+            }
+            Some(_) => return Err(refuse::malformed_xml().into()),
+        }
         let status = input.versioning_configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str);
         let versioning = match status {
             Some("Enabled") => Versioning::Enabled,
@@ -98,7 +99,7 @@ impl S3 {
             "AES256" if default.kms_master_key_id.is_some() => {
                 let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or \
                                aws:kms:dsse";
-                return Err(refuse::invalid_argument(message).into());
+                return Err(refuse::invalid_argument("ApplyServerSideEncryptionByDefault", None, message).into());
             }
             "AES256" | "aws:kms" | "aws:kms:dsse" => {}
             _ => return Err(refuse::malformed_xml().into()),
@@ -191,8 +192,7 @@ impl S3 {
         input: &GetBucketPolicyInput,
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
         let kept = self.look(&input.bucket, |bucket| bucket.policy.clone())?;
-        let missing = || Refusal::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
-        Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(kept.ok_or_else(missing)?) }))
+        Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(kept.ok_or_else(refuse::no_such_bucket_policy)?) }))
     }
 
     pub(crate) fn put_bucket_policy(
@@ -212,39 +212,6 @@ impl S3 {
         self.change(&input.bucket, |bucket| bucket.policy = None)?;
         Ok(S3Response::new(DeleteBucketPolicyOutput {}))
     }
-
-    pub(super) fn get_bucket_lifecycle(
-        &self,
-        input: &GetBucketLifecycleConfigurationInput,
-    ) -> S3Result<S3Response<GetBucketLifecycleConfigurationOutput>> {
-        let kept = self.look(&input.bucket, |bucket| bucket.lifecycle.clone())?;
-        let missing =
-            || Refusal::new(404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist");
-        Ok(S3Response::new(GetBucketLifecycleConfigurationOutput {
-            rules: Some(kept.ok_or_else(missing)?),
-            transition_default_minimum_object_size: Some(transition_size()),
-        }))
-    }
-
-    pub(super) fn put_bucket_lifecycle(
-        &self,
-        input: &PutBucketLifecycleConfigurationInput,
-    ) -> S3Result<S3Response<PutBucketLifecycleConfigurationOutput>> {
-        let Some(configuration) = &input.lifecycle_configuration else { return Err(refuse::malformed_xml().into()) };
-        let mut rules = configuration.rules.clone();
-        check_lifecycle(&mut rules)?;
-        self.change(&input.bucket, |bucket| bucket.lifecycle = Some(rules))?;
-        let transition_default_minimum_object_size = Some(transition_size());
-        Ok(S3Response::new(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size }))
-    }
-
-    pub(super) fn delete_bucket_lifecycle(
-        &self,
-        input: &DeleteBucketLifecycleInput,
-    ) -> S3Result<S3Response<DeleteBucketLifecycleOutput>> {
-        self.change(&input.bucket, |bucket| bucket.lifecycle = None)?;
-        Ok(S3Response::new(DeleteBucketLifecycleOutput {}))
-    }
 }
 
 fn default_encryption() -> dto::ServerSideEncryptionConfiguration {
@@ -257,38 +224,4 @@ fn default_encryption() -> dto::ServerSideEncryptionConfiguration {
             bucket_key_enabled: Some(false),
         }],
     }
-}
-
-fn transition_size() -> dto::TransitionDefaultMinimumObjectSize {
-    dto::TransitionDefaultMinimumObjectSize::from_static("all_storage_classes_128K")
-}
-
-/// Checks what the wire format leaves open, and names the nameless as AWS does.
-fn check_lifecycle(rules: &mut dto::LifecycleRules) -> Result<(), Refusal> {
-    if rules.is_empty() || rules.len() > MAX_LIFECYCLE_RULES {
-        return Err(refuse::malformed_xml());
-    }
-    let mut ids = HashSet::new();
-    for rule in rules {
-        let selects = rule.filter.is_some() || rule.prefix.is_some();
-        if !selects || !matches!(rule.status.as_str(), "Enabled" | "Disabled") {
-            return Err(refuse::malformed_xml());
-        }
-        let acts = rule.expiration.is_some()
-            || rule.transitions.is_some()
-            || rule.noncurrent_version_expiration.is_some()
-            || rule.noncurrent_version_transitions.is_some()
-            || rule.abort_incomplete_multipart_upload.is_some();
-        if !acts {
-            return Err(refuse::invalid_request("At least one action needs to be specified in a rule."));
-        }
-        let id = rule.id.get_or_insert_with(random_id);
-        if id.len() > 255 {
-            return Err(refuse::invalid_argument("ID length should not exceed allowed limit of 255"));
-        }
-        if !ids.insert(id.clone()) {
-            return Err(refuse::invalid_argument("Rule ID must be unique. Found same ID for more than one rule"));
-        }
-    }
-    Ok(())
 }

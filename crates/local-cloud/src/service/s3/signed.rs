@@ -4,13 +4,10 @@
 //! and "Error responses" of the S3 API reference.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
-use quick_xml::escape::escape;
-use s3s::Body;
 
 use super::refuse;
 use crate::call::Refusal;
@@ -32,41 +29,6 @@ const VERSION_2: [&str; 9] = [
     "us-west-1",
     "us-west-2",
 ];
-
-/// A refusal, and the members that S3 adds to it.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
-    pub(super) members: Vec<(&'static str, String)>,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, members: Vec::new() }
-    }
-}
-
-impl Refused {
-    fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        self.members.push((name, value.to_string()));
-        self
-    }
-
-    /// The answer.
-    pub(super) fn render(self) -> Response<Body> {
-        let Refusal { status, code, message, .. } = self.refusal;
-        let members = self.members.iter().map(|(name, value)| format!("<{name}>{}</{name}>", escape(value.as_str())));
-        let text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{}</Message>{}</Error>",
-            escape(&message),
-            members.collect::<String>()
-        );
-        let mut response = Response::new(Body::from(text));
-        *response.status_mut() = status;
-        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-        response
-    }
-}
 
 /// The service that a presigned request is signed for; none when it is not presigned.
 pub(crate) fn presigned_service(query: &str) -> Option<String> {
@@ -96,10 +58,10 @@ pub(crate) fn is_control(headers: &HeaderMap, path: &str) -> bool {
 }
 
 /// Refuses a signature that is outside of AWS's limits. Whether it is right is for `s3s` to say.
-pub(super) fn check(parts: &Parts, region: &str, now: Timestamp) -> Result<(), Refused> {
+pub(super) fn check(parts: &Parts, region: &str, now: Timestamp) -> Result<(), Refusal> {
     let query = Query(parts.uri.query().unwrap_or_default());
     if is_signed_by_version_2(&parts.headers) {
-        return Err(Refusal::not_offered("signatures of version 2 in the `Authorization` header").into());
+        return Err(Refusal::not_offered("signatures of version 2 in the `Authorization` header"));
     }
     if query.get("Signature").is_some() && query.get("AWSAccessKeyId").is_some() {
         return check_version_2(&query, region, now);
@@ -118,8 +80,8 @@ fn check_header(
     headers: &HeaderMap,
     region: &str,
     now: Timestamp,
-) -> Result<(), Refused> {
-    let malformed = |why: String| Refused::from(Refusal::new(400, "AuthorizationHeaderMalformed", why));
+) -> Result<(), Refusal> {
+    let malformed = |why: String| Refusal::new(400, "AuthorizationHeaderMalformed", why);
     if authorization.region != region {
         let given = authorization.region;
         let why = format!("The authorization header is malformed; the region '{given}' is wrong; expecting '{region}'");
@@ -128,7 +90,7 @@ fn check_header(
     let Some(date) = text(headers, "x-amz-date") else { return Ok(()) };
     let Some(time) = parse_date(date) else {
         let why = "AWS authentication requires a valid Date or x-amz-date header";
-        return Err(Refusal::new(403, "AccessDenied", why).into());
+        return Err(Refusal::new(403, "AccessDenied", why));
     };
     if !date.starts_with(authorization.date) {
         let (given, day) = (authorization.date, date.get(..8).unwrap_or_default());
@@ -139,14 +101,14 @@ fn check_header(
     }
     if now.duration_since(time).abs() > SignedDuration::from_secs(MAX_SKEW_S) {
         let why = "The difference between the request time and the current time is too large.";
-        let refused = Refused::from(Refusal::new(403, "RequestTimeTooSkewed", why)).with("RequestTime", date);
+        let refused = Refusal::new(403, "RequestTimeTooSkewed", why).with("RequestTime", date);
         return Err(refused.with("ServerTime", shown(now)).with("MaxAllowedSkewMilliseconds", MAX_SKEW_S * 1000));
     }
     check_signed_headers(authorization.signed_headers, headers)
 }
 
 /// What decides the meaning of a request must not be open to change on the way.
-fn check_signed_headers(signed: &str, headers: &HeaderMap) -> Result<(), Refused> {
+fn check_signed_headers(signed: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let signed: Vec<&str> = signed.split(';').collect();
     let must = |name: &str| name == "host" || name.starts_with("x-amz-");
     let open: Vec<&str> =
@@ -155,11 +117,11 @@ fn check_signed_headers(signed: &str, headers: &HeaderMap) -> Result<(), Refused
         return Ok(());
     }
     let why = "There were headers present in the request which were not signed";
-    Err(Refused::from(Refusal::new(403, "AccessDenied", why)).with("HeadersNotSigned", open.join(", ")))
+    Err(Refusal::new(403, "AccessDenied", why).with("HeadersNotSigned", open.join(", ")))
 }
 
-fn check_presigned(parts: &Parts, query: &Query<'_>, region: &str, now: Timestamp) -> Result<(), Refused> {
-    let wrong = |why: String| Refused::from(Refusal::new(400, "AuthorizationQueryParametersError", why));
+fn check_presigned(parts: &Parts, query: &Query<'_>, region: &str, now: Timestamp) -> Result<(), Refusal> {
+    let wrong = |why: String| Refusal::new(400, "AuthorizationQueryParametersError", why);
     let names = ["X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"];
     let [credential, _, date, signed, expires] = names.map(|name| query.get(name));
     let (Some(credential), Some(date), Some(signed), Some(expires)) = (credential, date, signed, expires) else {
@@ -187,14 +149,14 @@ fn check_presigned(parts: &Parts, query: &Query<'_>, region: &str, now: Timestam
     check_scope(&credential, &date, region)?;
     let (end, begin) = (time + SignedDuration::from_secs(expires_s), time - SignedDuration::from_secs(MAX_SKEW_S));
     if now > end {
-        let refused = Refused::from(Refusal::new(403, "AccessDenied", "Request has expired"));
+        let refused = Refusal::new(403, "AccessDenied", "Request has expired");
         return Err(refused
             .with("X-Amz-Expires", expires_s)
             .with("Expires", shown(end))
             .with("ServerTime", shown(now)));
     }
     if now < begin {
-        let refused = Refused::from(Refusal::new(403, "AccessDenied", "Request is not valid yet"));
+        let refused = Refusal::new(403, "AccessDenied", "Request is not valid yet");
         return Err(refused.with("X-Amz-Date", date).with("ServerTime", shown(now)));
     }
     let mut headers = parts.headers.clone();
@@ -205,10 +167,10 @@ fn check_presigned(parts: &Parts, query: &Query<'_>, region: &str, now: Timestam
 }
 
 /// Checks `<key>/<date>/<region>/s3/aws4_request`.
-pub(super) fn check_scope(credential: &str, date: &str, region: &str) -> Result<(), Refused> {
+pub(super) fn check_scope(credential: &str, date: &str, region: &str) -> Result<(), Refusal> {
     let wrong = |why: String| {
         let why = format!("Error parsing the X-Amz-Credential parameter; {why}");
-        Refused::from(Refusal::new(400, "AuthorizationQueryParametersError", why))
+        Refusal::new(400, "AuthorizationQueryParametersError", why)
     };
     let scope: Vec<&str> = credential.rsplitn(5, '/').collect();
     let [terminal, service, given, day, _] = scope[..] else {
@@ -232,16 +194,16 @@ pub(super) fn check_scope(credential: &str, date: &str, region: &str) -> Result<
     Ok(())
 }
 
-fn check_version_2(query: &Query<'_>, region: &str, now: Timestamp) -> Result<(), Refused> {
+fn check_version_2(query: &Query<'_>, region: &str, now: Timestamp) -> Result<(), Refusal> {
     if !VERSION_2.contains(&region) {
-        return Err(version_2_is_refused().into());
+        return Err(version_2_is_refused());
     }
     let Some(end) = query.get("Expires").and_then(|expires| Timestamp::from_second(expires.parse().ok()?).ok()) else {
         let why = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
-        return Err(Refusal::new(403, "AccessDenied", why).into());
+        return Err(Refusal::new(403, "AccessDenied", why));
     };
     if now > end {
-        let refused = Refused::from(Refusal::new(403, "AccessDenied", "Request has expired"));
+        let refused = Refusal::new(403, "AccessDenied", "Request has expired");
         return Err(refused.with("Expires", shown(end)).with("ServerTime", shown(now)));
     }
     Ok(())
@@ -313,8 +275,8 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         match check(&parts, region, parse_date(NOW).unwrap()) {
             Ok(()) => "accepted".to_owned(),
-            Err(Refused { refusal, members }) => {
-                format!("{} {}: {} {members:?}", refusal.status.as_u16(), refusal.code, refusal.message)
+            Err(refusal) => {
+                format!("{} {}: {} {:?}", refusal.status.as_u16(), refusal.code, refusal.message, refusal.members)
             }
         }
     }

@@ -9,6 +9,7 @@ use s3s::dto::{
 use s3s::{S3Response, S3Result};
 
 use super::index::{Bucket, Tags, Version};
+use super::object::deleted;
 use super::{S3, refuse};
 use crate::call::Refusal;
 
@@ -65,7 +66,7 @@ impl S3 {
         let (tags, version_id) = self.index.read(|index| {
             let bucket = index.bucket(&input.bucket)?;
             let version = bucket.version(&input.key, input.version_id.as_deref())?;
-            let content = version.content.as_ref().ok_or_else(|| gone(input.version_id.as_deref()))?;
+            let content = version.content.as_ref().ok_or_else(|| deleted(&input.key, input.version_id.as_deref()))?;
             Ok::<_, Refusal>((content.tags.clone(), bucket.shown(&version.id)))
         })?;
         Ok(S3Response::new(GetObjectTaggingOutput { tag_set: to_wire(tags), version_id }))
@@ -101,7 +102,7 @@ impl S3 {
             let found = bucket.version(key, id)?.id.clone();
             let versions = bucket.objects.get_mut(key).into_iter().flatten();
             let version: Option<&mut Version> = versions.into_iter().find(|version| version.id == found);
-            let content = version.and_then(|version| version.content.as_mut()).ok_or_else(|| gone(id))?;
+            let content = version.and_then(|version| version.content.as_mut()).ok_or_else(|| deleted(key, id))?;
             content.tags = tags;
             Ok(bucket.shown(&found))
         })
@@ -114,7 +115,7 @@ pub(super) fn of_bucket(pairs: Vec<(String, String)>) -> Result<Tags, Refusal> {
         let message = format!("Bucket tag count cannot be greater than {MAX_BUCKET_TAGS}");
         return Err(Refusal::new(400, "BadRequest", message));
     }
-    checked(pairs)
+    checked(pairs, "System tags cannot be added/updated by requester")
 }
 
 /// Checks an object's tags.
@@ -123,7 +124,7 @@ fn of_object(pairs: Vec<(String, String)>) -> Result<Tags, Refusal> {
         let message = format!("Object tags cannot be greater than {MAX_OBJECT_TAGS}");
         return Err(Refusal::new(400, "BadRequest", message));
     }
-    checked(pairs)
+    checked(pairs, "Your TagKey cannot be prefixed with aws:")
 }
 
 /// Reads `x-amz-tagging`, a URL query.
@@ -133,6 +134,8 @@ pub(super) fn of_header(header: Option<&str>) -> Result<Tags, Refusal> {
     let duplicates = pairs.iter().map(|(key, _)| key).collect::<std::collections::BTreeSet<_>>().len() < count;
     if duplicates {
         return Err(refuse::invalid_argument(
+            "x-amz-tagging",
+            header,
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag \
              name duplicates.",
         ));
@@ -145,22 +148,24 @@ fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
     tags.iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default())).collect()
 }
 
-fn checked(pairs: Vec<(String, String)>) -> Result<Tags, Refusal> {
-    let invalid = |message: &str| Err(Refusal::new(400, "InvalidTag", message));
+/// Checks tags; `system` is what is said of a key that belongs to AWS.
+fn checked(pairs: Vec<(String, String)>, system: &str) -> Result<Tags, Refusal> {
+    let invalid = |key: &str, message: &str| Refusal::new(400, "InvalidTag", message).with("TagKey", key);
     let mut tags = Tags::new();
     for (key, value) in pairs {
         if key.is_empty() || key.chars().count() > MAX_KEY || !key.chars().all(is_allowed) {
-            return invalid("The TagKey you have provided is invalid");
+            return Err(invalid(&key, "The TagKey you have provided is invalid"));
         }
         if value.chars().count() > MAX_VALUE || !value.chars().all(is_allowed) {
-            return invalid("The TagValue you have provided is invalid");
+            return Err(invalid(&key, "The TagValue you have provided is invalid").with("TagValue", value));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {
-            return invalid("System tags cannot be added/updated by requester");
+            return Err(invalid(&key, system));
         }
-        if tags.insert(key, value).is_some() {
-            return invalid("Cannot provide multiple Tags with the same key");
+        if tags.contains_key(&key) {
+            return Err(invalid(&key, "Cannot provide multiple Tags with the same key"));
         }
+        tags.insert(key, value);
     }
     Ok(tags)
 }
@@ -172,10 +177,6 @@ fn is_allowed(c: char) -> bool {
 
 fn to_wire(tags: Tags) -> Vec<Tag> {
     tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect()
-}
-
-fn gone(id: Option<&str>) -> Refusal {
-    if id.is_some() { refuse::method_not_allowed() } else { refuse::no_such_key() }
 }
 
 #[cfg(test)]

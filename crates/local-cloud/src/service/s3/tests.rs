@@ -16,6 +16,7 @@ use s3s::{S3Error, S3Request, S3Result};
 use super::S3;
 use super::bucket::Wanted;
 use crate::cloud::{Config, Delays};
+use crate::state::StateError;
 
 pub(super) fn config(dir: &Path) -> Config {
     Config {
@@ -181,18 +182,50 @@ async fn a_restart_finds_every_version() {
 }
 
 #[tokio::test]
-async fn a_restart_sweeps_what_the_index_does_not_name() {
+async fn the_first_write_after_a_restart_moves_what_the_index_does_not_name_into_quarantine() {
     let dir = tempfile::tempdir().unwrap();
     let s3 = with_bucket(dir.path());
     s3.put_object(request(write("k", body(b"kept")), &[])).await.unwrap();
     drop(s3);
-    fs::write(dir.path().join("s3/data/leftover"), "x").unwrap();
-    fs::create_dir(dir.path().join("s3/gone")).unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("s3/gone")).unwrap();
+    for file in ["s3/data/body", "s3/data/incoming-1", "s3/gone/body"] {
+        fs::write(path(file), "x").unwrap();
+    }
 
     let s3 = S3::open(&config(dir.path())).unwrap();
     assert_eq!(s3.object("data", "k").unwrap(), "kept");
-    assert_eq!(files(dir.path()).len(), 1);
-    assert!(!dir.path().join("s3/gone").exists());
+    assert!(path("s3/data/body").exists() && path("s3/data/incoming-1").exists() && !path("quarantine").exists());
+    s3.put_object(request(write("l", body(b"more")), &[])).await.unwrap();
+    assert_eq!(files(dir.path()).len(), 2, "and no upload that was cut off");
+    assert_eq!(fs::read(path("quarantine/s3/data/body")).unwrap(), b"x");
+    assert_eq!(fs::read(path("quarantine/s3/gone/body")).unwrap(), b"x");
+    assert!(!path("quarantine/s3/data/incoming-1").exists());
+    for key in ["k", "l"] {
+        s3.delete_object(&delete(key, None)).unwrap();
+    }
+    s3.delete_bucket(&DeleteBucketInput { bucket: "data".to_owned(), ..DeleteBucketInput::default() }).unwrap();
+    assert!(!s3.is_empty(), "a folder with a quarantine is not removed with an empty cloud");
+}
+
+#[tokio::test]
+async fn bodies_outlive_the_loss_of_their_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let s3 = with_bucket(dir.path());
+    s3.put_object(request(write("k", body(b"kept")), &[])).await.unwrap();
+    drop(s3);
+    let (index, copy) = (dir.path().join("s3.json"), dir.path().join("copy"));
+    let lost = |marks: bool| {
+        let error = S3::open(&config(dir.path())).unwrap_err();
+        assert!(matches!(&error, StateError::Missing { path, .. } if *path == index), "marks: {marks}: {error}");
+        assert_eq!(files(dir.path()).len(), 1);
+    };
+    fs::rename(&index, &copy).unwrap();
+    lost(true);
+    fs::remove_dir_all(dir.path().join("written")).unwrap();
+    lost(false);
+    fs::rename(&copy, &index).unwrap();
+    assert_eq!(S3::open(&config(dir.path())).unwrap().object("data", "k").unwrap(), "kept");
 }
 
 #[tokio::test]
@@ -201,7 +234,7 @@ async fn a_key_never_becomes_a_path() {
     let s3 = with_bucket(dir.path());
     s3.put_object(request(write("../../escaped", body(b"x")), &[])).await.unwrap();
     assert_eq!(s3.object("data", "../../escaped").unwrap(), "x");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the index and the folder of bodies");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "the index, its mark and the folder of bodies");
     assert_eq!(files(dir.path()).len(), 1);
 }
 
@@ -273,7 +306,13 @@ async fn a_completed_upload_is_one_body_and_its_parts_are_gone() {
     insta::assert_snapshot!(output.e_tag.unwrap().value(), @"cc8f6f16b44b75adde6349ab98aee432-2");
     assert_eq!(s3.object("data", "k").unwrap().len(), 5 * 1024 * 1024 + 3);
     assert_eq!(files(dir.path()).len(), 1);
-    insta::assert_snapshot!(said(s3.complete_multipart_upload(request(complete(&parts), &[])).await), @"404 NoSuchUpload: The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+    // A client that lost the answer asks again, whatever it demands of the object that is there now.
+    let again = CompleteMultipartUploadInput { if_none_match: Some(ETagCondition::Any), ..complete(&parts) };
+    let again = s3.complete_multipart_upload(request(again, &[])).await.unwrap().output;
+    assert_eq!(again.e_tag.unwrap().value(), "cc8f6f16b44b75adde6349ab98aee432-2");
+    insta::assert_snapshot!(said(s3.complete_multipart_upload(request(complete(&parts[..1]), &[])).await), @"404 NoSuchUpload: The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+    s3.delete_object(&delete("k", None)).unwrap();
+    assert!(s3.complete_multipart_upload(request(complete(&parts), &[])).await.is_err(), "the object is gone");
 }
 
 #[tokio::test]

@@ -68,7 +68,10 @@ pub(super) async fn resume(cloud: &Arc<Cloud>) {
         match endpoint.status {
             Status::Creating | Status::Updating => spawn(cloud, key),
             Status::RollingBack => spawn_until_stop(cloud, finish_rollback(Arc::clone(cloud), key)),
-            Status::SystemUpdating => change(cloud, &key, |endpoint| endpoint.status = Status::InService),
+            Status::SystemUpdating => cloud.sagemaker.memory.correct(|memory| {
+                let endpoint = memory.endpoints.get_mut(&key);
+                endpoint.into_iter().for_each(|endpoint| endpoint.status = Status::InService);
+            }),
             // Of two generations only the old one is known to be good.
             Status::InService | Status::UpdateRollbackFailed | Status::Failed | Status::Deleting => {}
         }

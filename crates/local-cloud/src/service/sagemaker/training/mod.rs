@@ -168,12 +168,9 @@ pub(super) fn settle(cloud: &Cloud) {
         kill_left_over(&folder, &process::variable_of(&folder));
         remove_folder(&folder);
     }
-    let is_cut_off = |job: &Job| !job.status.is_final();
-    if !cloud.sagemaker.memory.read(|memory| memory.training_jobs.values().any(is_cut_off)) {
-        return;
-    }
-    let written = cloud.sagemaker.memory.write(|memory| {
-        for job in memory.training_jobs.values_mut().filter(|job| is_cut_off(job)) {
+    // In memory alone: a start writes nothing, and the next one finds them cut off again.
+    cloud.sagemaker.memory.correct(|memory| {
+        for job in memory.training_jobs.values_mut().filter(|job| !job.status.is_final()) {
             if job.status == JobStatus::Stopping {
                 job.advance(JobStatus::Stopped, Secondary::Stopped, now());
             } else {
@@ -181,11 +178,7 @@ pub(super) fn settle(cloud: &Cloud) {
                 job.advance(JobStatus::Failed, Secondary::Failed, now());
             }
         }
-        Ok(())
     });
-    if let Err(refusal) = written {
-        tracing::error!(error = refusal.message, "jobs that were cut off still count as running");
-    }
 }
 
 /// Looks as the role for what a channel is to hold.

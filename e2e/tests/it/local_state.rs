@@ -1,0 +1,69 @@
+//! The files that the local cloud remembers by: what a lost one does, and that reading writes none.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Pipeline, Scene};
+
+const OURS: &str = "pipeline.yaml";
+
+#[test]
+fn a_missing_state_file_is_named_and_every_other_file_stays() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    scene.runner(&["local", "stop"]).exits(0);
+    let before = state_of(&scene);
+    let states: Vec<_> = before.keys().filter(|file| file.ends_with(".json")).cloned().collect();
+    assert!(states.len() > 5, "{states:?}");
+    for name in states.iter().map(String::as_str).chain([".runner/local/cloud.json"]) {
+        let (file, copy) = (scene.path(name), scene.path("copy"));
+        fs::rename(&file, &copy).unwrap();
+        let refused = scene.runner(&["status"]).exits(1);
+        assert!(refused.stderr.contains(name.rsplit('/').next().unwrap()), "{name}: {}", refused.stderr);
+        assert!(refused.stderr.contains("missing") && refused.stderr.contains("restore"), "{name}: {}", refused.stderr);
+        assert!(!file.exists(), "{name}");
+        fs::rename(&copy, &file).unwrap();
+        assert!(state_of(&scene) == before, "{name}");
+    }
+    scene.keeps_all(OURS);
+    scene.answers(OURS);
+}
+
+/// Digests of everything that the local cloud remembers, by path. Left out are its address, its log and its lock, what
+/// its processes run in, and the log streams, to which a server that comes back adds its own lines.
+fn state_of(scene: &Scene) -> BTreeMap<String, String> {
+    let of_its_processes = |file: &str| {
+        let name = file.trim_start_matches(".runner/local/");
+        matches!(name, "cloud.json" | "cloud.log" | "lock" | "logs.json")
+            || name.contains("run/")
+            || name.starts_with("logs/")
+    };
+    let files = scene.files().into_iter().filter(|file| file.starts_with(".runner/local/") && !of_its_processes(file));
+    let digest = |file: String| {
+        let bytes = fs::read(scene.path(&file)).ok()?;
+        Some((file, hex::encode(Sha256::digest(bytes))))
+    };
+    files.filter_map(digest).collect()
+}
+
+#[test]
+fn commands_that_read_write_no_state() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    scene.runner(&["local", "stop"]).exits(0);
+    // What a crash leaves: neither removed nor moved by a command that reads.
+    let bucket = fs::read_dir(scene.path(".runner/local/s3")).unwrap().next().unwrap().unwrap().path();
+    for name in ["incoming-cut-off", "unnamed"] {
+        fs::write(bucket.join(name), "x").unwrap();
+    }
+    let before = state_of(&scene);
+    assert!(before.len() > 10, "{:?}", before.keys());
+    for command in ["status", "plan", "doctor"] {
+        scene.runner(&[command]).exits(0);
+        assert!(state_of(&scene) == before, "{command}");
+        scene.runner(&["local", "stop"]).exits(0);
+        assert!(state_of(&scene) == before, "{command}, and a stop");
+    }
+}
