@@ -2,6 +2,7 @@
 
 mod absent;
 mod local;
+mod members;
 mod operation;
 mod record;
 mod render;
@@ -33,6 +34,8 @@ use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
 use crate::faults::{Fault, Faults, Outcome};
 use crate::permission::Permission;
+#[cfg(test)]
+pub(crate) use crate::server::members::check as check_members;
 use crate::server::operation::{Described, describe};
 pub(crate) use crate::server::operation::{is_object, member};
 pub use crate::server::record::Recorder;
@@ -303,6 +306,7 @@ pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) 
     for need in needs(cloud, service, call) {
         cloud.iam.ask(&call.caller, &need).map_err(|message| render::denied(service, message))?;
     }
+    members::check(service, call)?;
     match service {
         Service::Iam => iam::handle(cloud, call).await,
         Service::Sts => sts::handle(cloud, call).await,

@@ -49,6 +49,12 @@ fn every_waiter_and_every_paginator_of_boto3_works() {
 }
 
 #[test]
+fn members_that_are_not_offered_are_refused_by_name() {
+    let Some(python) = python() else { return };
+    run(&python, "members.py", &[Peer::local_cloud().url()]);
+}
+
+#[test]
 fn absent_services_presigned_urls_and_forms_answer_boto3() {
     let Some(python) = python() else { return };
     run(&python, "signatures.py", &[Peer::local_cloud().url()]);

@@ -33,7 +33,7 @@ use crate::permission::Permission;
 use crate::signature::Key;
 use crate::state::{Persisted, StateError};
 
-pub(crate) use check::{Form, length, not_offered, validation};
+pub(crate) use check::{Form, length, validation};
 pub use decisions::Decided;
 use decisions::Decisions;
 pub(crate) use grammar::{Statement, check_parts, is_service, names_principals, read};

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Cloud;
 use crate::call::{Call, Caller, Refusal, Reply};
-use crate::service::iam::{Form, Keys, assumed_role_arn, length, not_offered, validation};
+use crate::service::iam::{Form, Keys, assumed_role_arn, length, validation};
 
 /// Seconds of a session that does not say. Source: STS API reference, `AssumeRole`.
 const DEFAULT_SESSION_S: i64 = 3600;
