@@ -1,47 +1,130 @@
-"""Compares the list of S3's members with botocore's model: every member of every operation that the local cloud offers.
+"""Whether the local cloud refuses by name every member of a request that it does not offer.
 
-    python members.py crates/local-cloud/src/service/s3/members.tsv
+    python members.py http://127.0.0.1:1
+
+The environment gives key and secret. The members that are offered are those of the local cloud's own table. Each name
+in it must be one of botocore's models, and every other member of an offered operation is sent alone: the local cloud
+must answer 501 and name it.
 """
 
-import csv
+import datetime
+import os
+import pathlib
 import sys
 
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
+import boto3
+from botocore.config import Config
+
+TABLE = pathlib.Path(__file__).parents[2] / "crates/local-cloud/src/server/members/offered.txt"
 
 
-def members(shape, path="", seen=frozenset()):
-    """Members of a structure, and of the structures within."""
+def table():
+    """By service and operation: words of the table as nested dictionaries. A leaf is the rule after the name."""
+    services, service, operation = {}, None, None
+    stack = []
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        for word in [] if line.startswith("#") else line.split():
+            if word.startswith("["):
+                service = services.setdefault(word[1:-1], {})
+            elif word.endswith(":"):
+                operation = service.setdefault(word[:-1], {})
+                stack, last = [operation], None
+            elif word == "{":
+                stack[-1][last] = {}
+                stack.append(stack[-1][last])
+            elif word == "}":
+                stack.pop()
+            elif word != "*":
+                last = word
+                for mark in "!=":
+                    head, found, values = word.partition(mark)
+                    if found and head:
+                        last = head
+                        stack[-1][last] = (mark, values.split("|"))
+                        break
+                else:
+                    stack[-1][last] = None
+    return services
+
+
+def inner(shape):
+    """The structure behind lists and maps, and what wraps a value of it."""
+    if shape.type_name == "list":
+        structure, wrap = inner(shape.member)
+        return structure, lambda value: [wrap(value)]
+    if shape.type_name == "map":
+        structure, wrap = inner(shape.value)
+        return structure, lambda value: {"key": wrap(value)}
+    return shape, lambda value: value
+
+
+def sample(shape):
+    """A value of a shape."""
+    values = {
+        "string": "x", "character": "x", "blob": b"x", "boolean": True, "integer": 1, "long": 1, "float": 1.5,
+        "double": 1.5, "timestamp": datetime.datetime(2026, 1, 1),
+    }
+    structure, wrap = inner(shape)
+    return wrap({} if structure.type_name == "structure" else values[structure.type_name])
+
+
+def wire(name, member):
+    """A member's name in the table."""
+    location = member.serialization.get("location")
+    mark = {"header": "@", "querystring": "?"}.get(location, "")
+    return mark + member.serialization.get("name", name)
+
+
+def unlisted(shape, offered):
+    """Every value that must be refused, with the name that the refusal must have; and names that are none."""
+    known, payload = set(), shape.serialization.get("payload")
     for name, member in shape.members.items():
-        yield path + name, member
-        inner = path + name
-        while member.type_name == "list":
-            member, inner = member.member, inner + "[]"
-        if member.type_name == "structure" and member.name not in seen:
-            yield from members(member, inner + ".", seen | {member.name})
+        if member.serialization.get("location") == "uri" or name == payload:
+            continue
+        told = wire(name, member)
+        known |= {told, "!" + told}
+        if "!" + told in offered or told not in offered:
+            yield {name: sample(member)}, told.lstrip("@?")
+            continue
+        rule, (structure, wrap) = offered[told], inner(member)
+        if isinstance(rule, tuple):
+            mark, values = rule
+            refused = [wrap({"true": True}.get(value, value)) for value in values] if mark == "!" else [sample(member)]
+            for value in refused:
+                yield {name: value}, told
+        elif structure.type_name == "structure":
+            assert rule is not None, f"{told} is a structure"
+            for value, missing in unlisted(structure, rule):
+                yield {name: wrap(value)}, missing
+    unknown = offered.keys() - known
+    assert not unknown, f"{sorted(unknown)} are no members of {shape.name}"
 
 
 def main():
-    model = ServiceModel(Loader().load_service_model("s3", "service-2"), "s3")
-    with open(sys.argv[1], encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    listed = {(row["operation"], row["member"]): row["wire"] for row in rows}
-    modelled = {}
-    for operation in {row["operation"] for row in rows}:
-        shape = model.operation_model(operation).input_shape
-        for path, member in members(shape):
-            place = member.serialization.get("location", "body")
-            modelled[operation, path] = f"{place}:{member.serialization.get('name', path.split('.')[-1])}"
-    wrong = [f"not listed: {key}" for key in modelled.keys() - listed.keys()]
-    wrong += [f"not in the model: {key}" for key in listed.keys() - modelled.keys()]
-    wrong += [
-        f"{key} is {modelled[key]} and not {listed[key]}"
-        for key in modelled.keys() & listed.keys() if modelled[key] != listed[key]
-    ]
-    print(f"{len(modelled)} members of {len({operation for operation, _ in modelled})} operations")
-    print(*sorted(wrong), sep="\n")
-    sys.exit(bool(wrong))
+    url, faults, count = sys.argv[1], [], 0
+    for service, operations in table().items():
+        config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+        client = boto3.client(service, "us-east-1", endpoint_url=url, config=config)
+        methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
+        for operation, offered in operations.items():
+            shape = client.meta.service_model.operation_model(operation).input_shape
+            path = {
+                name: "x" for name, member in shape.members.items() if member.serialization.get("location") == "uri"
+            }
+            for members, name in unlisted(shape, offered):
+                count += 1
+                try:
+                    getattr(client, methods[operation])(**{**path, **members})
+                    told = "was taken"
+                except client.exceptions.ClientError as error:
+                    told = f"{error.response['ResponseMetadata']['HTTPStatusCode']} {error.response['Error']['Message']}"
+                if not (told.startswith("501 the local cloud does not offer") and name.split(".")[-1] in told):
+                    faults.append(f"{service}.{operation} {members}: {told}")
+    print(f"{count} members and values are refused by name")
+    print(*faults, sep="\n")
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     main()

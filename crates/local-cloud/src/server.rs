@@ -6,6 +6,7 @@ mod challenges;
 mod intake;
 mod line;
 mod local;
+mod members;
 mod operation;
 mod record;
 mod render;
@@ -44,6 +45,8 @@ use crate::permission::Permission;
 use crate::server::challenges::Challenges;
 use crate::server::intake::Intake;
 use crate::server::line::{Limits, Lines, Watched};
+#[cfg(test)]
+pub(crate) use crate::server::members::check as check_members;
 use crate::server::operation::describe;
 pub(crate) use crate::server::operation::{is_object, member};
 pub use crate::server::record::Recorder;
@@ -292,6 +295,7 @@ pub(crate) async fn dispatch(cloud: &Arc<Cloud>, service: Service, call: &Call) 
     for need in needs(cloud, service, call) {
         cloud.iam.ask(&call.caller, &need).map_err(|message| render::denied(service, message))?;
     }
+    members::check(service, call)?;
     match service {
         Service::Iam => iam::handle(cloud, call).await,
         Service::Sts => sts::handle(cloud, call).await,

@@ -29,9 +29,7 @@ pub fn python(name: &str, packages: &str) -> Result<PathBuf, String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python");
     let folder = home.join(name);
     fs::create_dir_all(&home).map_err(|error| format!("`{}` cannot be made: {error}", home.display()))?;
-    // Held until the end of this function: tests run at the same time, in processes of their own.
-    let lock = File::create(folder.with_added_extension("lock")).and_then(|lock| lock.lock().map(|()| lock));
-    let _lock = lock.map_err(|error| format!("`{}` cannot be locked: {error}", folder.display()))?;
+    let _lock = lock(&folder.with_added_extension("lock"))?;
     let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
     let packages: Vec<_> = packages
         .lines()
@@ -45,6 +43,41 @@ pub fn python(name: &str, packages: &str) -> Result<PathBuf, String> {
     run(Command::new(&python).args(PIP).args(&packages))?;
     fs::write(&complete, packages.join("\n")).map_err(|error| format!("`{}`: {error}", complete.display()))?;
     Ok(python)
+}
+
+/// Returns the folder of a package's source distribution, unpacked once under `target/python`.
+///
+/// `package` is `name==version`, and `sha256` the digest of its archive in hexadecimal digits. `python` has the tools
+/// that the package is built with: pip asks it for the package's metadata.
+pub fn source(python: &Path, package: &str, sha256: &str) -> Result<PathBuf, String> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python");
+    let unpacked = package.replace("==", "-");
+    let (folder, complete) = (home.join("source"), home.join("source").join(format!("{unpacked}.complete")));
+    fs::create_dir_all(&folder).map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
+    let _lock = lock(&folder.with_added_extension("lock"))?;
+    let root = folder.join(&unpacked);
+    if fs::read_to_string(&complete).is_ok_and(|installed| installed == sha256) {
+        return Ok(root);
+    }
+    let wanted = folder.join(format!("{unpacked}.txt"));
+    let write = |path: &Path, text: String| {
+        fs::write(path, text).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+    };
+    write(&wanted, format!("{package} --hash=sha256:{sha256}\n"))?;
+    let mut download = Command::new(python);
+    download.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    download.args(["--no-binary", ":all:", "--no-build-isolation", "--require-hashes", "--retries", "2"]);
+    run(download.args(["--timeout", "30", "--dest"]).arg(&folder).arg("--requirement").arg(&wanted))?;
+    let archive = folder.join(format!("{unpacked}.tar.gz"));
+    run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(&archive).arg(&folder))?;
+    write(&complete, sha256.to_owned())?;
+    Ok(root)
+}
+
+/// Locks a file until the result is dropped: tests run at the same time, in processes of their own.
+fn lock(path: &Path) -> Result<File, String> {
+    let lock = File::create(path).and_then(|lock| lock.lock().map(|()| lock));
+    lock.map_err(|error| format!("`{}` cannot be locked: {error}", path.display()))
 }
 
 /// Runs a program to its end; the error is what it said last.

@@ -57,6 +57,12 @@ fn every_waiter_and_every_paginator_of_boto3_works() {
 }
 
 #[test]
+fn members_that_are_not_offered_are_refused_by_name() {
+    let Some(python) = python() else { return };
+    run(&python, "members.py", &[Peer::local_cloud().url()]);
+}
+
+#[test]
 fn absent_services_presigned_urls_and_forms_answer_boto3() {
     let Some(python) = python() else { return };
     run(&python, "signatures.py", &[Peer::local_cloud().url()]);
@@ -72,7 +78,7 @@ fn copies_repeated_completions_and_errors_of_s3_are_as_boto3_knows_them() {
 fn every_member_of_an_offered_operation_of_s3_is_listed() {
     let Some(python) = python() else { return };
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/local-cloud/src/service/s3/members.tsv");
-    run_with(&python, "members.py", &[list.display().to_string()], Path::new(""));
+    run_with(&python, "s3_members.py", &[list.display().to_string()], Path::new(""));
 }
 
 /// The variables that `runner local env` prints.

@@ -19,6 +19,7 @@ mod laws;
 mod lifecycle;
 mod local_cloud;
 mod local_state;
+mod moto;
 mod own_image;
 mod own_image_laws;
 mod own_training;

@@ -256,6 +256,23 @@ fn lambda_operation(method: &Method, segments: &[&str]) -> (String, String) {
     (name.to_owned(), resource.to_owned())
 }
 
+/// What a request to API Gateway is called.
+pub(super) fn api_gateway_operation(method: &Method, path: &str) -> String {
+    let path = decoded(path);
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    api_gateway(method, &segments).0
+}
+
+/// What a request to an endpoint is called.
+pub(super) fn runtime(method: &Method, path: &str) -> String {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "endpoints", _, "invocations"] if *method == Method::POST => "InvokeEndpoint".to_owned(),
+        ["", "endpoints", _, "async-invocations"] => "InvokeEndpointAsync".to_owned(),
+        ["", "endpoints", _, "invocations-response-stream"] => "InvokeEndpointWithResponseStream".to_owned(),
+        _ => format!("{method} {path}"),
+    }
+}
+
 /// API Gateway v2's tree of collections and their members.
 fn api_gateway(method: &Method, segments: &[&str]) -> (String, String) {
     let resource = segments.get(1..).unwrap_or_default().join("/");

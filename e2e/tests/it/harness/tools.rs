@@ -41,6 +41,11 @@ pub(super) fn tools() -> &'static Tools {
     })
 }
 
+/// The local cloud as a program of its own.
+pub(crate) fn local_cloud() -> &'static Path {
+    &tools().local_cloud
+}
+
 /// The static `model-server` of this workspace, built as the runner builds it, once for all tests.
 pub(crate) fn static_model_server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();

@@ -139,12 +139,6 @@ fn create_api(cloud: &Cloud, call: &Call) -> Reply {
             return Err(bad(format!("Invalid request body: {member} is required")));
         }
     }
-    // A quick create makes things that cannot be managed.
-    for member in ["target", "routeKey", "credentialsArn"] {
-        if !given[member].is_null() {
-            return Err(bad(format!("The local cloud does not support {member} in CreateApi")));
-        }
-    }
     let endpoint = format!("{}/execute-api/{id}", cloud.config.base_url);
     let base = json!({ "apiId": id, "apiEndpoint": endpoint, "createdDate": Timestamp::now() });
     let api: Api = merge(base, &given)?;

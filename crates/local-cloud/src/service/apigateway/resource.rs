@@ -210,11 +210,8 @@ impl Resource for Api {
     const OWN: &'static [&'static str] = &["apiId", "apiEndpoint", "createdDate"];
 
     fn check(&self) -> Result<(), Refusal> {
-        if self.protocol_type != "HTTP" && self.protocol_type != "WEBSOCKET" {
+        if self.protocol_type != "HTTP" {
             return Err(bad("Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]"));
-        }
-        if self.protocol_type == "WEBSOCKET" {
-            return Err(bad("The local cloud has HTTP APIs only"));
         }
         if self.name.is_empty() || self.name.chars().count() > 128 {
             return Err(bad("Invalid API name specified: between 1 and 128 characters are allowed"));
@@ -236,16 +233,13 @@ impl Resource for Integration {
 
     fn check(&self) -> Result<(), Refusal> {
         if self.integration_type != "AWS_PROXY" {
-            return Err(bad(format!(
-                "The local cloud does not support integrations of type {}",
-                self.integration_type
-            )));
+            return Err(bad(format!("Invalid integration type specified: {}", self.integration_type)));
         }
         if self.payload_format_version != "2.0" {
-            return Err(bad("The local cloud supports payload format version 2.0 only"));
+            return Err(bad("PayloadFormatVersion must be one of [1.0, 2.0]"));
         }
         if self.connection_type != "INTERNET" {
-            return Err(bad("The local cloud does not support VPC links"));
+            return Err(bad(format!("Invalid connection type specified: {}", self.connection_type)));
         }
         if !(50..=30_000).contains(&self.timeout_in_millis) {
             return Err(bad("Timeout should be between 50 ms and 30000 ms"));
@@ -279,7 +273,6 @@ impl Resource for Route {
                 return Err(bad("AuthorizerId is required for the authorization type JWT"));
             }
             "NONE" | "AWS_IAM" | "JWT" => {}
-            "CUSTOM" => return Err(bad("The local cloud does not support Lambda authorizers")),
             other => return Err(bad(format!("Invalid authorization type specified: {other}"))),
         }
         let scopes = &self.authorization_scopes;

@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use crate::service::lambda::fixture::{Fixture, call, echo, shown};
 
-use super::{handle, serve};
+use super::serve;
+use crate::server::{Service, dispatch};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:fn";
 
 async fn send(fixture: &Fixture, method: Method, path: &str, body: Value) -> Result<Value, String> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let response = handle(&fixture.cloud, &call(method, path, body)).await.map_err(|refusal| shown(&refusal))?;
+    let response = dispatch(&fixture.cloud, Service::ApiGateway, &call(method, path, body)).await;
+    let response = response.map_err(|refusal| shown(&refusal))?;
     Ok(serde_json::from_slice(response.body()).unwrap_or(Value::Null))
 }
 
@@ -83,7 +85,7 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
     }
     insta::assert_snapshot!(refusals.join("\n"), @r#"
     400 BadRequestException Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]
-    400 BadRequestException The local cloud does not support target in CreateApi
+    501 NotImplemented the local cloud does not offer `target` of CreateApi
     404 NotFoundException Invalid Route identifier specified none
     404 NotFoundException Invalid Integration identifier specified none
     404 NotFoundException Invalid stage identifier specified
@@ -91,11 +93,11 @@ async fn what_cannot_be_done_is_refused_in_awss_words() {
     409 ConflictException Route with key POST / already exists for this API
     400 BadRequestException The provided route key is not formatted properly for HTTP protocol. Format should be "<HTTP METHOD> /<RESOURCE PATH>" or "$default"
     400 BadRequestException Invalid target specified: integrations/none
-    400 BadRequestException The local cloud does not support Lambda authorizers
+    501 NotImplemented the local cloud does not offer `authorizationType: CUSTOM` of CreateRoute
     409 ConflictException Cannot delete Integration 'INTEGRATION' because it is referenced by a Route.
     400 BadRequestException Timeout should be between 50 ms and 30000 ms
-    400 BadRequestException Invalid or unsupported request body: unknown field `tlsConfig`, expected one of `integrationId`, `integrationType`, `integrationMethod`, `integrationUri`, `connectionType`, `payloadFormatVersion`, `timeoutInMillis`, `description`
-    501 NotImplemented the local cloud does not offer the operation `GET /v2/apis/API/models` of API Gateway
+    501 NotImplemented the local cloud does not offer `tlsConfig` of UpdateIntegration
+    501 NotImplemented the local cloud does not offer the operation `GetModels` of API Gateway
     "#);
 }
 

@@ -28,9 +28,6 @@ pub(super) fn put(cloud: &Cloud, request: &Members) -> Result<Value, Refusal> {
     let kind = text(request, "PolicyType")?;
     faults.one_of(kind, "policyType", &["TargetTrackingScaling", "StepScaling", "PredictiveScaling"]);
     let place = Place::read(request, faults)?;
-    if kind.is_some_and(|kind| kind != "TargetTrackingScaling") {
-        return Err(invalid("The local cloud scales by TargetTrackingScaling only."));
-    }
     let configuration = inner(request, "TargetTrackingScalingPolicyConfiguration")?;
     let configuration = configuration
         .ok_or_else(|| invalid("TargetTrackingScalingPolicyConfiguration is required for target tracking policies."))?;
@@ -79,9 +76,6 @@ fn check(place: &Place, configuration: &Members) -> Result<f64, Refusal> {
         faults.range(integer(configuration, member)?, &at(name), 0, i64::from(i32::MAX));
     }
     faults.finish()?;
-    if inner(configuration, "CustomizedMetricSpecification")?.is_some() {
-        return Err(invalid("The local cloud scales by predefined metrics only."));
-    }
     let metric = match inner(configuration, "PredefinedMetricSpecification")? {
         Some(metric) => text(metric, "PredefinedMetricType")?.unwrap_or_default(),
         None => return Err(invalid("A predefined or a customized metric must be specified.")),

@@ -139,23 +139,9 @@ impl Treat {
 
 const STATISTICS: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
 
-/// What `PutMetricAlarm` can also say on AWS.
-const NOT_HERE: [&str; 6] = [
-    "Metrics",
-    "ExtendedStatistic",
-    "ThresholdMetricId",
-    "EvaluationCriteria",
-    "EvaluationInterval",
-    "EvaluateLowSampleCountPercentile",
-];
-
 impl Alarm {
     /// Reads and checks a `PutMetricAlarm`.
     pub(super) fn read(request: &Members) -> Result<Self, Refusal> {
-        if let Some(member) = NOT_HERE.iter().find(|member| request.contains_key(**member)) {
-            let message = format!("The local cloud's alarms watch one statistic of one metric, without {member}.");
-            return Err(invalid(message));
-        }
         let mut faults = Faults::default();
         let name = required(request, "AlarmName", "alarmName", 255, &mut faults)?;
         let metric = required(request, "MetricName", "metricName", 255, &mut faults)?;

@@ -12,7 +12,7 @@ use super::handle;
 use super::wire::Protocol;
 use crate::call::{Call, Caller};
 use crate::cloud::{Cloud, Config, Delays};
-use crate::server::{Service, dispatch};
+use crate::server::{Service, check_members, dispatch};
 
 async fn open(dir: &Path, second: Duration) -> Arc<Cloud> {
     let config = Config {
@@ -31,7 +31,11 @@ async fn open(dir: &Path, second: Duration) -> Arc<Cloud> {
 
 /// The answer, or what was refused as `Code: message`.
 fn call(cloud: &Cloud, operation: &str, body: &Value) -> Result<Value, String> {
-    let answer = handle(cloud, &request(operation, body), Protocol::Json);
+    let request = request(operation, body);
+    let answer = match check_members(Service::CloudWatch, &request) {
+        Ok(()) => handle(cloud, &request, Protocol::Json),
+        Err(refusal) => Protocol::Json.refuse(&refusal),
+    };
     let body: Value = serde_json::from_slice(answer.body()).unwrap();
     if answer.status().is_success() {
         return Ok(body);
@@ -210,7 +214,7 @@ async fn wrong_requests_are_refused() {
     400 InvalidParameterCombination: The parameter DatapointsToAlarm must not be greater than EvaluationPeriods.
     400 ValidationError: Parameter TreatMissingData must be one of the following: [missing, ignore, breaching, notBreaching]
     400 ValidationError: 1 validation error detected: Value 'p90' at 'statistic' failed to satisfy constraint: Member must satisfy enum value set: [SampleCount, Average, Sum, Minimum, Maximum]
-    400 ValidationError: The local cloud's alarms watch one statistic of one metric, without Metrics.
+    501 NotImplemented: the local cloud does not offer `Metrics` of PutMetricAlarm
     400 InvalidNextToken: The next token specified is invalid.
     404 ResourceNotFoundException: Unknown resource with identifier: arn:aws:cloudwatch:us-east-1:123456789012:alarm:x
     501 NotImplemented: the local cloud does not offer the operation `PutDashboard` of CloudWatch

@@ -27,7 +27,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// Reads a request's members.
-    pub(super) fn read(self, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn read(self, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
         if body.is_empty() {
             return Ok(Map::new());
         }

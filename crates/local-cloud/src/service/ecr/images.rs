@@ -41,8 +41,8 @@ pub(super) fn get(ecr: &Ecr, body: &Value) -> Result<Value, Refusal> {
                 let found = ecr.image(name, &digest)?.ok_or_else(|| ecr.no_repository(name))?;
                 if accepted.is_some_and(|accepted| !accepted.iter().any(|media_type| *media_type == *found.media_type))
                 {
-                    let message = format!("The local cloud converts no manifests, and it has {}", found.media_type);
-                    return Err(invalid("acceptedMediaTypes", &message));
+                    let other = format!("the conversion of a manifest of type `{}`", found.media_type);
+                    return Err(Refusal::not_offered(other));
                 }
                 let (tag, manifest) = (id["imageTag"].as_str(), String::from_utf8_lossy(&found.manifest));
                 images.push(described_whole(ecr, name, &digest, tag, &manifest, &found.media_type));

@@ -103,8 +103,7 @@ fn answer(cloud: &Cloud, call: &Call) -> Reply {
         if call.body.is_empty() { json!({}) } else { serde_json::from_slice(&call.body).map_err(malformed)? };
     let ecr = &cloud.ecr;
     if let Some(registry) = text(&body, "registryId")?.filter(|registry| *registry != ecr.account) {
-        let message = format!("The local cloud has one registry, '{}', and not '{registry}'", ecr.account);
-        return Err(Refusal::new(400, "InvalidParameterException", message));
+        return Err(Refusal::not_offered(format!("registries of other accounts, such as `{registry}`")));
     }
     let answer = match call.operation.as_str() {
         "CreateRepository" => repositories::create(ecr, &body),

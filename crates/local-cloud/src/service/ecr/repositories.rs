@@ -92,9 +92,6 @@ fn mutability(body: &Value) -> Result<Option<&str>, Refusal> {
     let Some(mutability) = text(body, "imageTagMutability")? else { return Ok(None) };
     match mutability {
         "MUTABLE" | "IMMUTABLE" => Ok(Some(mutability)),
-        "MUTABLE_WITH_EXCLUSION" | "IMMUTABLE_WITH_EXCLUSION" => {
-            Err(invalid("imageTagMutability", "the local cloud knows no exclusions"))
-        }
         _ => Err(invalid("imageTagMutability", "must satisfy enum value set: [MUTABLE, IMMUTABLE]")),
     }
 }
@@ -104,10 +101,6 @@ fn encryption(body: &Value) -> Result<Value, Refusal> {
     match given["encryptionType"].as_str() {
         None if given.is_null() => Ok(json!({ "encryptionType": "AES256" })),
         Some("AES256") => Ok(given.clone()),
-        Some(kind @ ("KMS" | "KMS_DSSE")) => {
-            let message = format!("The local cloud has no keys, so nothing can be encrypted with {kind}");
-            Err(refuse("KmsException", message))
-        }
         _ => Err(invalid("encryptionConfiguration", "must satisfy enum value set: [AES256, KMS, KMS_DSSE]")),
     }
 }

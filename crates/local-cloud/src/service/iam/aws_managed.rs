@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::check::not_offered;
 use crate::call::Refusal;
 
 /// A policy of AWS's own.
@@ -72,7 +71,7 @@ pub(super) fn document(arn: &str) -> Option<String> {
 /// What is said of a policy of AWS's own that is not among these.
 pub(super) fn unknown(arn: &str) -> Refusal {
     let name = arn.rsplit('/').next().unwrap_or(arn);
-    not_offered(format!("the AWS-managed policy `{name}`"))
+    Refusal::not_offered(format!("the AWS-managed policy `{name}`"))
 }
 
 /// Partition, and path with name.

@@ -167,7 +167,7 @@ impl Form {
     pub(crate) fn only(&self, operation: &str, offered: &[&str]) -> Result<(), Refusal> {
         let members = self.0.iter().map(|(name, _)| name.split('.').next().unwrap_or(name));
         let mut others = members.filter(|name| !matches!(*name, "Action" | "Version") && !offered.contains(name));
-        others.next().map_or(Ok(()), |name| Err(not_offered(format!("`{name}` of {operation}"))))
+        others.next().map_or(Ok(()), |name| Err(Refusal::not_offered(format!("`{name}` of {operation}"))))
     }
 
     fn document(&self, name: &str) -> Result<&str, Refusal> {
@@ -279,11 +279,6 @@ fn tag_chars(field: &str, value: &str, times: char) -> Result<(), Refusal> {
 
 fn malformed(message: String) -> Refusal {
     Refusal::new(400, "MalformedPolicyDocument", message)
-}
-
-/// What AWS has and this cloud does not.
-pub(crate) fn not_offered(what: impl std::fmt::Display) -> Refusal {
-    Refusal::new(501, "NotImplemented", format!("the local cloud does not offer {what}"))
 }
 
 pub(crate) fn validation(what: &str) -> Refusal {

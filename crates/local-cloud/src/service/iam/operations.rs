@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rand::Rng as _;
 
 use crate::call::{Call, Refusal, Reply};
-use crate::service::iam::check::{Form, MAX_TAGS, not_offered, quota_chars};
+use crate::service::iam::check::{Form, MAX_TAGS, quota_chars};
 use crate::service::iam::grammar::{Identity, Place};
 use crate::service::iam::managed::Policy;
 use crate::service::iam::role::{Role, Roles};
@@ -17,7 +17,7 @@ const MAX_INLINE_CHARS: usize = 10_240;
 /// Answers one call whose caller may make it.
 pub(super) fn answer(iam: &Iam, call: &Call, form: &Form) -> Reply {
     let offered = members::offered(&call.operation);
-    let offered = offered.ok_or_else(|| not_offered(format!("the IAM operation `{}`", call.operation)))?;
+    let offered = offered.ok_or_else(|| Refusal::no_operation("IAM", &call.operation))?;
     form.only(&call.operation, offered)?;
     let result = match call.operation.as_str() {
         "CreateRole" => Some(create_role(iam, form)?),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Iam;
-use super::check::{Form, not_offered};
+use super::check::Form;
 use super::managed::{self, Policy};
 use super::operations::page;
 use super::role::{Managed, Version};
@@ -52,7 +52,7 @@ pub(super) fn get(iam: &Iam, form: &Form) -> Result<String, Refusal> {
         Policy::Aws(policy) if number < policy.version => {
             let what =
                 format!("version v{number} of the AWS-managed policy `{}`, only v{}", policy.name, policy.version);
-            Err(not_offered(what))
+            Err(Refusal::not_offered(what))
         }
         Policy::Aws(_) => Err(no_version(arn, number)),
     })

@@ -112,11 +112,8 @@ impl Store {
 
 /// Gets the archive that a request names and checks it.
 pub(super) async fn fetch(cloud: &Arc<Cloud>, code: Code) -> Result<Archive, Refusal> {
-    if code.image_uri.is_some() {
-        return Err(refuse::unsupported("container images"));
-    }
     let bytes = match code {
-        Code { zip_file: Some(text), s3_bucket: None, s3_key: None, .. } => {
+        Code { zip_file: Some(text), s3_bucket: None, s3_key: None } => {
             let bytes = STANDARD.decode(text).map_err(|_| cannot_unzip())?;
             if bytes.len() > MAX_ZIP {
                 return Err(Refusal::new(
@@ -127,8 +124,7 @@ pub(super) async fn fetch(cloud: &Arc<Cloud>, code: Code) -> Result<Archive, Ref
             }
             Bytes::from(bytes)
         }
-        Code { s3_object_version: Some(_), .. } => return Err(refuse::unsupported("S3ObjectVersion")),
-        Code { zip_file: None, s3_bucket: Some(bucket), s3_key: Some(key), .. } => {
+        Code { zip_file: None, s3_bucket: Some(bucket), s3_key: Some(key) } => {
             let why = if cloud.s3.exists(&bucket) {
                 "NoSuchKey. S3 Error Message: The specified key does not exist."
             } else {

@@ -62,24 +62,12 @@ pub(super) fn may_run_as(cloud: &Cloud, role: &str, function_arn: &str) -> Resul
     }
 }
 
-/// Refuses a publication: it would make a version.
-pub(super) fn no_versions(publish: Option<bool>) -> Result<(), Refusal> {
-    if publish == Some(true) { Err(refuse::unsupported("versions (Publish)")) } else { Ok(()) }
-}
-
 /// Checks everything that needs no other service, and returns the role and where the code is.
 fn check(given: &mut Create) -> Result<(String, request::Code), Refusal> {
     let role = required(given.settings.role.as_deref(), "role")?.to_owned();
     let code = given.code.take().ok_or_else(|| missing("code"))?;
     validate::settings(&given.settings)?;
     validate::tag_count(given.tags.len())?;
-    no_versions(given.publish)?;
-    if given.package_type.as_deref().is_some_and(|kind| kind != "Zip") {
-        return Err(refuse::unsupported("container images"));
-    }
-    if given.code_signing_config_arn.is_some() {
-        return Err(refuse::unsupported("code signing"));
-    }
     let Settings { runtime, handler, .. } = &given.settings;
     if runtime.is_none() || handler.is_none() {
         return Err(refuse::invalid(

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
 use crate::call::{Call, Caller, Refusal};
+use crate::server::{Service, dispatch};
 use crate::{Cloud, Config, Delays};
 
-use super::{handle, run};
+use super::run;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/runner/proxy";
 
@@ -93,7 +94,8 @@ impl Fixture {
     /// Status and body, or the refusal in one line.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value), String> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = handle(&self.cloud, &call(method, path, body)).await.map_err(|refusal| shown(&refusal))?;
+        let response = dispatch(&self.cloud, Service::Lambda, &call(method, path, body)).await;
+        let response = response.map_err(|refusal| shown(&refusal))?;
         let value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Ok((response.status().as_u16(), value))
     }

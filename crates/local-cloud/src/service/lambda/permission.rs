@@ -26,10 +26,6 @@ pub(super) fn add(cloud: &Cloud, call: &Call, name: &str) -> Reply {
             "Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)",
         )]));
     }
-    if given.event_source_token.is_some() || given.principal_org_id.is_some() || given.function_url_auth_type.is_some()
-    {
-        return Err(refuse::unsupported("conditions other than SourceArn and SourceAccount in AddPermission"));
-    }
     let statement = statement(&given, &cloud.lambda.names.arn(name), cloud.config.partition())?;
     cloud.lambda.change(name, |function| {
         if given.revision_id.as_ref().is_some_and(|revision| *revision != function.revision) {

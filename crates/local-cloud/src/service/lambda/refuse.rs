@@ -7,11 +7,6 @@ pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "InvalidParameterValueException", message)
 }
 
-/// Something that AWS can do and this cloud cannot.
-pub(super) fn unsupported(what: &str) -> Refusal {
-    invalid(format!("The local cloud does not support {what}."))
-}
-
 /// A violated constraint as one clause of a [`validation`] message.
 pub(super) fn violation(value: impl std::fmt::Display, field: &str, constraint: &str) -> String {
     format!("Value '{value}' at '{field}' failed to satisfy constraint: {constraint}")

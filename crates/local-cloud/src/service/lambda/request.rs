@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::call::{Call, Refusal};
 
@@ -27,10 +26,7 @@ pub(super) fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Refusal> {
 pub(super) struct Create {
     pub(super) function_name: Option<String>,
     pub(super) code: Option<Code>,
-    pub(super) package_type: Option<String>,
-    pub(super) publish: Option<bool>,
     pub(super) architectures: Option<Vec<String>>,
-    pub(super) code_signing_config_arn: Option<String>,
     #[serde(default)]
     pub(super) tags: BTreeMap<String, String>,
     #[serde(flatten)]
@@ -43,7 +39,6 @@ pub(super) struct Create {
 pub(super) struct UpdateCode {
     #[serde(flatten)]
     pub(super) code: Code,
-    pub(super) publish: Option<bool>,
     pub(super) dry_run: Option<bool>,
     pub(super) revision_id: Option<String>,
     pub(super) architectures: Option<Vec<String>>,
@@ -59,10 +54,6 @@ pub(super) struct Code {
     pub(super) s3_bucket: Option<String>,
     #[serde(rename = "S3Key")]
     pub(super) s3_key: Option<String>,
-    #[serde(rename = "S3ObjectVersion")]
-    pub(super) s3_object_version: Option<String>,
-    #[serde(rename = "ImageUri")]
-    pub(super) image_uri: Option<String>,
 }
 
 /// What `CreateFunction` and `UpdateFunctionConfiguration` have in common.
@@ -80,14 +71,6 @@ pub(super) struct Settings {
     pub(super) ephemeral_storage: Option<EphemeralStorage>,
     pub(super) logging_config: Option<LoggingConfig>,
     pub(super) revision_id: Option<String>,
-    pub(super) layers: Option<Vec<Value>>,
-    pub(super) vpc_config: Option<Value>,
-    pub(super) dead_letter_config: Option<Value>,
-    pub(super) file_system_configs: Option<Vec<Value>>,
-    pub(super) image_config: Option<Value>,
-    pub(super) snap_start: Option<SnapStart>,
-    #[serde(rename = "KMSKeyArn")]
-    pub(super) kms_key_arn: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,12 +94,6 @@ pub(super) struct EphemeralStorage {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct SnapStart {
-    pub(super) apply_on: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(super) struct LoggingConfig {
     pub(super) log_format: Option<String>,
     pub(super) log_group: Option<String>,
@@ -134,8 +111,4 @@ pub(super) struct AddPermission {
     pub(super) source_arn: Option<String>,
     pub(super) source_account: Option<String>,
     pub(super) revision_id: Option<String>,
-    pub(super) event_source_token: Option<String>,
-    #[serde(rename = "PrincipalOrgID")]
-    pub(super) principal_org_id: Option<String>,
-    pub(super) function_url_auth_type: Option<String>,
 }

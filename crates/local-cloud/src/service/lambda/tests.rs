@@ -259,7 +259,7 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
     400 ValidationException 3 validation errors detected: Value 'proxy' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+; Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900; Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128
     400 InvalidParameterValueException The role defined for the function cannot be assumed by Lambda.
     400 InvalidParameterValueException The runtime parameter of provided is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.
-    400 InvalidParameterValueException The local cloud does not support the runtime python3.13, only provided.al2023.
+    501 NotImplemented the local cloud does not offer the runtime `python3.13`, only `provided.al2023`
     400 InvalidParameterValueException Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [provided.al2023] or be a valid ARN
     400 ValidationException 1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1
     400 InvalidParameterValueException Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: {"KEY":"vvv"}
@@ -269,9 +269,9 @@ async fn what_cannot_be_created_is_refused_in_awss_words() {
     400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
     400 InvalidParameterValueException Could not unzip uploaded file. Please check your file, then try to upload again.
     400 InvalidParameterValueException Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
-    400 InvalidParameterValueException The local cloud does not support container images.
-    400 InvalidParameterValueException The local cloud does not support versions (Publish).
-    400 InvalidParameterValueException The local cloud does not support layers.
+    501 NotImplemented the local cloud does not offer `ImageUri` in `Code` of CreateFunction
+    501 NotImplemented the local cloud does not offer `Publish: true` of CreateFunction
+    501 NotImplemented the local cloud does not offer `Layers` of CreateFunction
     "#);
 }
 

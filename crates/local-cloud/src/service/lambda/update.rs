@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::Cloud;
 use crate::call::{self, Call, Refusal, Reply};
 
-use super::create::{may_run_as, no_versions};
+use super::create::may_run_as;
 use super::function::Phase;
 use super::request::{self, Settings, UpdateCode};
 use super::{code, validate};
@@ -17,7 +17,6 @@ pub(super) async fn update_code(cloud: &Arc<Cloud>, call: &Call, name: &str) -> 
     let lambda = &cloud.lambda;
     let given: UpdateCode = request::body(call)?;
     let before = lambda.function(name)?;
-    no_versions(given.publish)?;
     let architecture = validate::architecture(given.architectures.as_deref())?;
     before.ready_to_change(given.revision_id.as_deref())?;
     let archive = code::fetch(cloud, given.code).await?;

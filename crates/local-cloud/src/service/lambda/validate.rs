@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::call::Refusal;
 
 use super::function::Function;
@@ -88,7 +86,7 @@ pub(super) fn settings(given: &Settings) -> Result<(), Refusal> {
     if let Some(given) = &given.environment {
         environment(&given.variables)?;
     }
-    unsupported(given)
+    Ok(())
 }
 
 /// At most one architecture, and a known one.
@@ -171,7 +169,7 @@ fn runtime(given: &str) -> Result<(), Refusal> {
     }
     let language = ["python", "nodejs", "java", "dotnet", "ruby", "provided."];
     if language.iter().any(|prefix| given.starts_with(prefix)) {
-        return Err(refuse::unsupported(&format!("the runtime {given}, only provided.al2023")));
+        return Err(Refusal::not_offered(format!("the runtime `{given}`, only `provided.al2023`")));
     }
     Err(refuse::invalid(format!(
         "Value {given} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
@@ -195,32 +193,6 @@ fn environment(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
         return Err(refuse::invalid(format!("{cannot} exceeded the 4KB limit. String measured: {measured}")));
     }
     Ok(())
-}
-
-/// Refuses what would silently not happen here.
-fn unsupported(given: &Settings) -> Result<(), Refusal> {
-    let holds = |value: &Option<Value>, member: &str| match value.as_ref().and_then(|value| value.get(member)) {
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Null) | None => false,
-        Some(_) => true,
-    };
-    let asked = [
-        (given.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "layers"),
-        (given.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "file systems"),
-        (holds(&given.vpc_config, "SubnetIds") || holds(&given.vpc_config, "SecurityGroupIds"), "a VPC"),
-        (holds(&given.dead_letter_config, "TargetArn"), "dead-letter queues"),
-        (given.image_config.is_some(), "container images"),
-        (given.kms_key_arn.as_ref().is_some_and(|key| !key.is_empty()), "keys of the customer's own"),
-        (
-            given.snap_start.as_ref().and_then(|snap| snap.apply_on.as_deref()).is_some_and(|on| on != "None"),
-            "SnapStart",
-        ),
-    ];
-    match asked.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(refuse::unsupported(what)),
-        None => Ok(()),
-    }
 }
 
 /// The pattern of `ROLE_PATTERN`, by hand.

@@ -13,18 +13,8 @@ use crate::call::Refusal;
 /// What AWS calls it in messages.
 pub(super) const NOUN: &str = "endpoint configuration";
 
-const MEMBERS: &[&str] = &[
-    "ProductionVariants",
-    "DataCaptureConfig",
-    "KmsKeyId",
-    "AsyncInferenceConfig",
-    "ExplainerConfig",
-    "ShadowProductionVariants",
-    "ExecutionRoleArn",
-    "VpcConfig",
-    "EnableNetworkIsolation",
-    "MetricsConfig",
-];
+const MEMBERS: &[&str] =
+    &["ProductionVariants", "DataCaptureConfig", "KmsKeyId", "ExecutionRoleArn", "EnableNetworkIsolation"];
 
 /// What `SageMaker` waits for a first `/ping` by default.
 const STARTUP_LIMIT_S: u64 = 240;
@@ -186,7 +176,7 @@ fn check_variant(variant: &Members, path: &str, faults: &mut Faults) -> Result<(
 /// Checks what constraint validation does not: that instances or serverless capacity are asked for, and in which sizes.
 fn check_capacity(variant: &Members) -> Result<(), Refusal> {
     if text(variant, "ModelName")?.is_none() {
-        return Err(invalid("The local cloud needs a ModelName in every production variant."));
+        return Err(Refusal::not_offered("production variants without a `ModelName`, for inference components"));
     }
     let instances = text(variant, "InstanceType")?;
     let count = integer(variant, "InitialInstanceCount")?;

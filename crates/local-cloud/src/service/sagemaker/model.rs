@@ -112,12 +112,7 @@ pub(super) fn container_of(given: &Members) -> Result<Container, Refusal> {
     };
     let model_data_url = match (text(container, "ModelDataUrl")?, source) {
         (Some(url), _) => Some(url.to_owned()),
-        (None, Some(source)) => {
-            if text(source, "CompressionType")? != Some("Gzip") {
-                return Err(invalid("The local cloud serves model data from one .tar.gz object only."));
-            }
-            text(source, "S3Uri")?.map(str::to_owned)
-        }
+        (None, Some(source)) => text(source, "S3Uri")?.map(str::to_owned),
         (None, None) => None,
     };
     let image = text(container, "Image")?.unwrap_or_default().to_owned();
@@ -135,7 +130,7 @@ fn container_given(request: &Members) -> Result<Option<&Members>, Refusal> {
         (Some(_), Some([_, ..])) => Err(invalid("Only one of PrimaryContainer and Containers may be given.")),
         (Some(container), _) => Ok(Some(container)),
         (None, Some([only])) => structure(only).map(Some),
-        (None, Some([_, ..])) => Err(invalid("The local cloud serves models of one container only.")),
+        (None, Some([_, ..])) => Err(Refusal::not_offered("models of several containers")),
         (None, _) => Ok(None),
     }
 }

@@ -95,9 +95,6 @@ impl Rollout {
         if fleet.variants.iter().any(|variant| variant.serverless.is_some()) {
             return Err(invalid("DeploymentConfig is not supported for serverless endpoints."));
         }
-        if inner(given, "RollingUpdatePolicy")?.is_some() {
-            return Err(invalid("The local cloud does not do RollingUpdatePolicy."));
-        }
         let mut faults = Faults::default();
         let alarms = alarms(given, &mut faults)?;
         let rollout = match inner(given, "BlueGreenUpdatePolicy")? {

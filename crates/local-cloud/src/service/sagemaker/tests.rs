@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep};
 use super::{handle, invoke};
 use crate::call::{Call, Caller};
 use crate::cloud::{Cloud, Config, Delays};
+use crate::server::{Service, dispatch};
 
 pub(crate) const IMAGE: &str = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1";
 
@@ -74,7 +75,7 @@ pub(crate) fn request(operation: &str, path: &str, body: Bytes) -> Call {
 
 /// The answer, or what was refused as `Code: message`.
 pub(crate) async fn call(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Result<Value, String> {
-    match handle(cloud, &request(operation, "/", body.to_string().into())).await {
+    match dispatch(cloud, Service::SageMaker, &request(operation, "/", body.to_string().into())).await {
         Ok(answer) if answer.body().is_empty() => Ok(Value::Null),
         Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap()),
         Err(refusal) => Err(format!("{}: {}", refusal.code, refusal.message)),
@@ -83,7 +84,7 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, operation: &str, body: Value) -> Re
 
 async fn ask(cloud: &Arc<Cloud>, endpoint: &str, body: &str) -> Result<Response<Bytes>, String> {
     let path = format!("/endpoints/{endpoint}/invocations");
-    let answer = invoke(cloud, &request("", &path, body.to_owned().into())).await;
+    let answer = dispatch(cloud, Service::Runtime, &request("", &path, body.to_owned().into())).await;
     answer.map_err(|refusal| format!("{} {}: {}", refusal.status.as_u16(), refusal.code, refusal.message))
 }
 

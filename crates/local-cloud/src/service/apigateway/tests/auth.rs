@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{api, send};
+use crate::server::{Service, dispatch};
 use crate::service::apigateway::jwt::tests::Signer;
-use crate::service::apigateway::{handle, serve};
+use crate::service::apigateway::serve;
 use crate::service::lambda::fixture::{Fixture, call, echo, shown};
 
 /// A server on this machine that says what issuers say, of the keys that it is told.
@@ -170,7 +171,7 @@ async fn authorizers_are_managed_as_on_aws() {
     }
     insta::assert_snapshot!(refusals.join("\n"), @"
     400 BadRequestException Authorizer name must be unique. Authorizer runner already exists in this RestApi.
-    400 BadRequestException The local cloud does not support authorizers of type REQUEST
+    501 NotImplemented the local cloud does not offer `authorizerType: REQUEST` of CreateAuthorizer
     400 BadRequestException Invalid identity source specified: one of the form $request.header.NAME or $request.querystring.NAME is expected
     400 BadRequestException Invalid identity source specified: one of the form $request.header.NAME or $request.querystring.NAME is expected
     400 BadRequestException Invalid audience specified: between 1 and 50 are allowed
@@ -183,7 +184,7 @@ async fn authorizers_are_managed_as_on_aws() {
     409 ConflictException Cannot delete authorizer 'runner', is referenced in route: GET /
     400 BadRequestException AuthorizerId is required for the authorization type JWT
     400 BadRequestException Invalid authorizer id specified: none
-    400 BadRequestException The local cloud does not support Lambda authorizers
+    501 NotImplemented the local cloud does not offer `authorizationType: CUSTOM` of CreateRoute
     400 BadRequestException Authorization scopes are supported for the authorization type JWT only
     ");
 
@@ -436,7 +437,7 @@ async fn access_logs_are_turned_on_by_whoever_may_deliver_logs() {
     let ask = async || {
         let mut call = call(Method::PATCH, &format!("/v2/apis/{id}/stages/$default"), settings.to_string());
         call.caller = fixture.cloud.iam.key(&session.access_key_id).unwrap().caller;
-        handle(&fixture.cloud, &call)
+        dispatch(&fixture.cloud, Service::ApiGateway, &call)
             .await
             .map_err(|refusal| shown(&refusal))
             .map(|response| response.status().as_u16())

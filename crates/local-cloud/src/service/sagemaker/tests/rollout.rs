@@ -214,7 +214,7 @@ async fn what_cannot_be_rolled_out_so_is_refused() {
         said.push(update(&cloud, &config).await.unwrap_err());
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    ValidationException: The local cloud does not do RollingUpdatePolicy.
+    NotImplemented: the local cloud does not offer `RollingUpdatePolicy` in `DeploymentConfig` of UpdateEndpoint
     ValidationException: Could not find alarm "nobody's".
     ValidationException: 1 validation error detected: Value '[]' at 'deploymentConfig.autoRollbackConfiguration.alarms' failed to satisfy constraint: Member must have length greater than or equal to 1
     ValidationException: CanarySize must be between 0 and 50 percent of the instances.

@@ -194,7 +194,7 @@ async fn a_job_that_cannot_be_begun_is_refused_in_the_words_of_aws() {
     ValidationException: No S3 objects found under S3 URL "s3://data/nowhere/" given in input data source. Please ensure that the bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and that the role "arn:aws:iam::123456789012:role/ex" has "s3:ListBucket" permissions on bucket "data".
     ValidationException: No S3 objects found under S3 URL "s3://nowhere/train/" given in input data source. Please ensure that the bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and that the role "arn:aws:iam::123456789012:role/ex" has "s3:ListBucket" permissions on bucket "nowhere".
     ValidationException: ECR image "xgboost" is invalid.
-    ValidationException: The local cloud gives channels as files, not as pipes.
+    NotImplemented: the local cloud does not offer the input mode `Pipe` of CreateTrainingJob
     ValidationException: Requested resource not found.
     ValidationException: Requested resource not found.
     ValidationException: Requested resource not found.

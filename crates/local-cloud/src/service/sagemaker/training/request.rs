@@ -12,19 +12,14 @@ use crate::call::Refusal;
 /// What `DescribeTrainingJob` repeats.
 pub(super) const KEPT: &[&str] = &[
     "AlgorithmSpecification",
-    "CheckpointConfig",
-    "DebugHookConfig",
     "EnableInterContainerTrafficEncryption",
     "EnableManagedSpotTraining",
     "EnableNetworkIsolation",
     "Environment",
-    "ExperimentConfig",
     "HyperParameters",
     "InputDataConfig",
     "OutputDataConfig",
-    "ProfilerConfig",
     "ResourceConfig",
-    "RetryStrategy",
     "RoleArn",
     "StoppingCondition",
     "VpcConfig",
@@ -273,41 +268,35 @@ fn max_runtime_s(stopping: &Members, faults: &mut Faults) -> Result<u64, Refusal
 
 /// Refuses what AWS would run, or refuse in words that are not known.
 fn refuse_what_cannot_run(request: &Members, algorithm: &Members, channels: &[Channel]) -> Result<(), Refusal> {
-    let only = |what: &str| Err(invalid(format!("The local cloud {what}.")));
+    let not_offered = |what: &str| Err(Refusal::not_offered(format!("{what} of CreateTrainingJob")));
     if text(algorithm, "TrainingImage")?.is_none() {
-        return only("trains by a TrainingImage only");
+        return not_offered("an algorithm without a `TrainingImage`");
     }
     let resources = inner(request, "ResourceConfig")?;
     let has = |key: &str| resources.is_some_and(|resources| resources.contains_key(key));
     if !has("InstanceType") || !has("InstanceCount") {
-        return only("needs ResourceConfig.InstanceType and ResourceConfig.InstanceCount");
+        return not_offered("a `ResourceConfig` without `InstanceType` and `InstanceCount`");
     }
     for (index, channel) in channels.iter().enumerate() {
         if channel.input_mode == "Pipe" {
-            return only("gives channels as files, not as pipes");
+            return not_offered("the input mode `Pipe`");
         }
         if [".", ".."].contains(&channel.name.as_str()) {
-            return only("needs channel names that can be the name of a folder");
+            return Err(invalid("A channel needs a name that can be the name of a folder."));
         }
         if channels.iter().take(index).any(|other| other.name == channel.name) {
-            return only(&format!("needs channels of different names, and {} is there twice", channel.name));
+            return Err(invalid(format!("The channel name {} is given twice.", channel.name)));
         }
     }
-    for channel in list(request, "InputDataConfig")?.unwrap_or_default() {
-        let channel = structure(channel)?;
-        let source = inner(channel, "DataSource")?;
-        let s3 = source.and_then(|source| source.get("S3DataSource"));
-        let is_prefix = s3.and_then(|s3| s3.get("S3DataType")).is_some_and(|kind| kind == "S3Prefix");
-        let is_s3 = s3.and_then(|s3| s3.get("S3Uri")).and_then(Value::as_str).is_some_and(|u| u.starts_with("s3://"));
-        if !is_prefix || !is_s3 || text(channel, "CompressionType")? == Some("Gzip") {
-            return only("reads channels of S3DataType S3Prefix under s3://, not compressed");
+    for channel in channels {
+        if !channel.uri.starts_with("s3://") {
+            return not_offered("channels that are not under `s3://`");
         }
     }
     let output = inner(request, "OutputDataConfig")?;
-    let is_s3 = output.and_then(|it| it.get("S3OutputPath")).and_then(Value::as_str);
-    let is_plain = output.and_then(|it| it.get("CompressionType")).is_some_and(|kind| kind == "NONE");
-    if !is_s3.is_some_and(|uri| uri.starts_with("s3://")) || is_plain {
-        return only("writes results to s3://, as a gzipped archive");
+    let output = output.and_then(|output| output.get("S3OutputPath")).and_then(Value::as_str);
+    if !output.is_some_and(|uri| uri.starts_with("s3://")) {
+        return not_offered("results that are not under `s3://`");
     }
     Ok(())
 }
