@@ -3,6 +3,8 @@
 mod csv;
 mod error;
 mod header;
+mod limits;
+mod pages;
 mod parquet;
 
 use std::cell::Cell;
@@ -15,7 +17,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::Table;
 
+use limits::Limits;
+
 pub use error::{BadCell, DataError, Place};
+pub use limits::Limit;
 
 const READ_BUFFER_BYTES: usize = 1 << 17;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -42,7 +47,11 @@ pub fn read(
     features: &[String],
     progress: &mut dyn FnMut(ReadProgress),
 ) -> Result<Table, DataError> {
-    let asked = Asked { path, label, features };
+    read_within(&Asked { path, label, features, limits: Limits::DATA }, progress)
+}
+
+fn read_within(asked: &Asked<'_>, progress: &mut dyn FnMut(ReadProgress)) -> Result<Table, DataError> {
+    let path = asked.path;
     let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let total_bytes = file.metadata().map_err(unreadable)?.len();
@@ -52,11 +61,11 @@ pub fn read(
 
     let mut report = |done_bytes| progress(ReadProgress { done_bytes, total_bytes });
     let table = if start.starts_with(PARQUET_MAGIC) {
-        parquet::read(&asked, file.into_inner().file, &mut report)
+        parquet::read(asked, file.into_inner().file, &mut report)
     } else if start.starts_with(&GZIP_MAGIC) {
-        csv::read(&asked, MultiGzDecoder::new(file), &mut || report(done_bytes.get()))
+        csv::read(asked, MultiGzDecoder::new(file), &mut || report(done_bytes.get()))
     } else {
-        csv::read(&asked, file, &mut || report(done_bytes.get()))
+        csv::read(asked, file, &mut || report(done_bytes.get()))
     }?;
     report(total_bytes.max(done_bytes.get()));
     usable(path, table)
@@ -67,6 +76,20 @@ struct Asked<'a> {
     path: &'a Path,
     label: &'a str,
     features: &'a [String],
+    limits: Limits,
+}
+
+impl Asked<'_> {
+    /// Refuses what is more than a limit allows.
+    fn too_much(&self, limit: Limit, place: Option<String>) -> DataError {
+        DataError::TooMuch { path: self.path.to_owned(), place, limit }
+    }
+
+    /// Refuses more rows than memory should hold.
+    fn check_rows(&self, rows: u64) -> Result<(), DataError> {
+        let (most, features) = (self.limits.rows(self.features.len()), self.features.len());
+        if rows <= most { Ok(()) } else { Err(self.too_much(Limit::Rows { most, features }, None)) }
+    }
 }
 
 /// A file that knows how much of it was read.
@@ -132,5 +155,7 @@ impl BadCells {
     }
 }
 
+#[cfg(test)]
+mod bombs;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ mod threshold;
 mod train;
 mod warnings;
 
-pub use data::{BadCell, DataError, Place, ReadProgress, read};
+pub use data::{BadCell, DataError, Limit, Place, ReadProgress, read};
 pub use division::{Division, write_channel};
 pub use engine::{
     ClassWeight, EarlyStopping, EngineError, GradientBoosting, LogisticRegression, Monotone, RandomForest,

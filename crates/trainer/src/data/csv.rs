@@ -6,6 +6,7 @@ use csv::ByteRecord;
 
 use super::error::shown;
 use super::header::Wanted;
+use super::limits::{Allowance, Bounded, Limit};
 use super::{Asked, BadCells, DataError, Place, READ_BUFFER_BYTES};
 use crate::Table;
 
@@ -32,6 +33,7 @@ pub(super) fn read(asked: &Asked<'_>, input: impl Read, progress: &mut dyn FnMut
     while rows.has_more {
         let end = rows.advance()?;
         if let Some(label) = reading.row(&rows.row, &end, &mut values) {
+            asked.check_rows(table.len() as u64 + 1)?;
             table.push(&values, label);
         }
         until_look -= 1;
@@ -47,7 +49,8 @@ pub(super) fn read(asked: &Asked<'_>, input: impl Read, progress: &mut dyn FnMut
 /// Rows as text, read one ahead: only then is it known that a row was the last, and what it has taken with it.
 struct Rows<'a, R> {
     asked: &'a Asked<'a>,
-    reader: csv::Reader<Chain<R, &'static [u8]>>,
+    reader: csv::Reader<Chain<Bounded<R>, &'static [u8]>>,
+    allowance: Allowance,
     row: ByteRecord,
     ahead: ByteRecord,
     /// Whether there is a row ahead.
@@ -66,31 +69,53 @@ impl<'a, R: Read> Rows<'a, R> {
     fn new(asked: &'a Asked<'a>, input: R) -> Self {
         // With `\n` alone ending rows, and ending the last row too, the reader knows the line that it has come to. The
         // `\r` before it stays in the last cell, where it counts as a space.
+        let allowance = Allowance::new(asked.limits);
+        let input = Bounded::new(input, allowance.clone());
         let reader = csv::ReaderBuilder::new()
             .flexible(true)
             .terminator(csv::Terminator::Any(b'\n'))
             .buffer_capacity(READ_BUFFER_BYTES)
             .from_reader(input.chain(LINE_ENDS));
-        Self { asked, reader, row: ByteRecord::new(), ahead: ByteRecord::new(), has_more: true }
+        Self { asked, reader, allowance, row: ByteRecord::new(), ahead: ByteRecord::new(), has_more: true }
     }
 
     fn header(&mut self) -> Result<Vec<String>, DataError> {
         let header = self.reader.byte_headers().map_err(|error| broken(self.asked, 1, error))?;
+        let limit = self.asked.limits.columns;
+        if header.len() > limit {
+            return Err(self.asked.too_much(Limit::Columns(limit), None));
+        }
         Ok(header.iter().map(|it| String::from_utf8_lossy(it).trim().to_owned()).collect())
     }
 
     /// Makes the row ahead the one in hand, and tells how that one ends.
     fn advance(&mut self) -> Result<End, DataError> {
         std::mem::swap(&mut self.row, &mut self.ahead);
+        self.allowance.begin_row();
         let (next_line, end) = (self.reader.position().line(), self.reader.position().byte());
         let more = self.reader.read_byte_record(&mut self.ahead);
-        self.has_more = more.map_err(|error| broken(self.asked, self.reader.position().line(), error))?;
+        self.has_more = more.map_err(|error| {
+            // The row that is too long begins where the one before it ends.
+            let line = if limit_of(&error).is_some() { next_line } else { self.reader.position().line() };
+            broken(self.asked, line, error)
+        })?;
         Ok(End { next_line, is_open: !self.has_more && self.reader.position().byte() == end })
+    }
+}
+
+/// The limit that was passed, if that is why reading ended.
+fn limit_of(error: &csv::Error) -> Option<Limit> {
+    match error.kind() {
+        csv::ErrorKind::Io(source) => source.get_ref()?.downcast_ref().copied(),
+        _ => None,
     }
 }
 
 /// Tells a file that cannot be read from one whose compression breaks.
 fn broken(asked: &Asked<'_>, line: u64, error: csv::Error) -> DataError {
+    if let Some(limit) = limit_of(&error) {
+        return asked.too_much(limit, Some(format!("in line {line}")));
+    }
     let path = asked.path.to_owned();
     let source = match error.into_kind() {
         csv::ErrorKind::Io(source) => source,

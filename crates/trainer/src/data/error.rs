@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
+use super::limits::Limit;
+
 /// Columns that a message lists.
 const COLUMNS_SHOWN: usize = 40;
 /// Characters of a cell or a column's name that a message shows.
@@ -49,6 +51,16 @@ pub enum DataError {
         column: String,
         /// As Parquet names it.
         holds: String,
+    },
+    /// It holds more than is read.
+    #[error("`{}` has {limit}{}", path.display(), at(place.as_ref()))]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// Where the reader had come to, such as `in line 3`.
+        place: Option<String>,
+        /// What was passed.
+        limit: Limit,
     },
     /// It has no header row.
     #[error("`{}` is empty, it lacks even a header row", path.display())]
@@ -155,6 +167,10 @@ impl fmt::Display for Place {
             Self::Row(row) => write!(f, "row {row}"),
         }
     }
+}
+
+fn at(place: Option<&String>) -> String {
+    place.map(|it| format!(" ({it})")).unwrap_or_default()
 }
 
 fn did_you_mean(nearest: Option<&String>) -> String {

@@ -10,7 +10,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn find(asked: &Asked<'_>, columns: &[String]) -> Result<Self, DataError> {
-        let Asked { path, label, features } = *asked;
+        let Asked { path, label, features, .. } = *asked;
         let path = || path.to_owned();
         if columns.iter().all(String::is_empty) {
             return Err(DataError::Empty { path: path() });

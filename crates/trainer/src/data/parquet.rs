@@ -1,16 +1,22 @@
 //! Columns of Apache Parquet.
 
 use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::{ParquetError, Result as Decoded};
+use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::serialized_reader::{ReadOptions, ReadOptionsBuilder};
 use parquet::schema::types::Type;
 
 use super::header::Wanted;
+use super::limits::Limit;
+use super::pages::Unzipped;
 use super::{Asked, BadCells, DataError, Place};
 use crate::Table;
 
@@ -19,15 +25,21 @@ const BATCH: usize = 8_192;
 
 /// Reads every row, row group by row group; tells `progress` the bytes of the column chunks that it is done with.
 pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64)) -> Result<Table, DataError> {
-    let file = whatever_happens(|| SerializedFileReader::new(file))
-        .map_err(|error| damaged(asked, "in its metadata".to_owned(), error))?;
+    let in_metadata = |error| damaged(asked, "in its metadata".to_owned(), error);
+    check_metadata(asked, &file).map_err(|error| in_metadata(error.into()))??;
+    let pages = Arc::new(file.try_clone().map_err(|error| in_metadata(error.into()))?);
+    let file = whatever_happens(|| SerializedFileReader::new_with_options(file, options())).map_err(in_metadata)?;
     let columns = columns(&file);
+    let limit = asked.limits.columns;
+    if columns.len() > limit {
+        return Err(asked.too_much(Limit::Columns(limit), None));
+    }
     let names: Vec<String> = columns.iter().map(|it| it.name.clone()).collect();
     let wanted = Wanted::find(asked, &names)?;
     let label = columns[wanted.label].number(asked)?;
     let features = wanted.features.iter().map(|it| columns[*it].number(asked)).collect::<Result<Vec<_>, _>>()?;
 
-    let mut reading = Reading { asked, label, features, rows_before: 0, bad: BadCells::default() };
+    let mut reading = Reading { asked, pages, label, features, rows_before: 0, bad: BadCells::default() };
     let mut labels = Vec::new();
     let mut values = vec![Vec::new(); asked.features.len()];
     let mut done_bytes = 0;
@@ -40,6 +52,24 @@ pub(super) fn read(asked: &Asked<'_>, file: File, progress: &mut dyn FnMut(u64))
     }
     reading.bad.refuse(asked.path)?;
     Ok(Table::of_columns(asked.label, asked.features, values, labels))
+}
+
+/// Without frames of LZ4, whose decoder takes whatever the stream gives. Only files of Arrow before 0.15 have them.
+fn options() -> ReadOptions {
+    let properties = ReaderProperties::builder().set_backward_compatible_lz4(false).build();
+    ReadOptionsBuilder::new().with_reader_properties(properties).build()
+}
+
+/// Refuses metadata that would take much memory. Their length stands before the mark at the end.
+fn check_metadata(asked: &Asked<'_>, mut file: &File) -> io::Result<Result<(), DataError>> {
+    let mut end = [0; 8];
+    if file.metadata()?.len() >= end.len() as u64 {
+        file.seek(SeekFrom::End(-8))?;
+        file.read_exact(&mut end)?;
+    }
+    let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
+    let limit = asked.limits.metadata_bytes;
+    Ok(if length <= limit { Ok(()) } else { Err(asked.too_much(Limit::MetadataBytes(limit), None)) })
 }
 
 /// A column at the top of the schema.
@@ -116,6 +146,8 @@ fn is_unsigned(field: &Type) -> Result<bool, String> {
 /// What is known while row groups are read.
 struct Reading<'a> {
     asked: &'a Asked<'a>,
+    /// The file once more, for pages that are unpacked here.
+    pages: Arc<File>,
     label: Number,
     features: Vec<Number>,
     /// In the row groups before the one in hand.
@@ -131,6 +163,8 @@ impl Reading<'_> {
         labels: &mut Vec<bool>,
         columns: &mut [Vec<f32>],
     ) -> Result<(), DataError> {
+        let rows = u64::try_from(group.metadata().num_rows()).unwrap_or_default();
+        self.asked.check_rows(self.rows_before.saturating_add(rows))?;
         let mut bad = BadCells::default();
         for ((number, name), column) in self.features.iter().zip(self.asked.features).zip(columns) {
             let before = column.len();
@@ -177,7 +211,15 @@ impl Reading<'_> {
         let place = || format!("{}, column `{name}`", in_group(index));
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         let before = values.len();
-        whatever_happens(|| decode(group.get_column_reader(number.leaf)?, number, rows, values))
+        let reader = || match codec {
+            Compression::GZIP(_) => {
+                let chunk = group.metadata().column(number.leaf);
+                let pages = Unzipped::new(&self.pages, chunk, rows, self.asked.limits.page_bytes)?;
+                Ok(get_column_reader(chunk.column_descr_ptr(), Box::new(pages)))
+            }
+            _ => group.get_column_reader(number.leaf),
+        };
+        whatever_happens(|| decode(reader()?, number, rows, values))
             .map_err(|error| damaged(self.asked, place(), error))?;
         let read = values.len() - before;
         if read == rows {
@@ -291,8 +333,13 @@ fn in_group(index: usize) -> String {
 }
 
 fn damaged(asked: &Asked<'_>, place: String, error: ParquetError) -> DataError {
+    if let ParquetError::External(source) = &error
+        && let Some(limit) = source.downcast_ref::<Limit>()
+    {
+        return asked.too_much(*limit, Some(place));
+    }
     DataError::Damaged { path: asked.path.to_owned(), place, source: Box::new(error) }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

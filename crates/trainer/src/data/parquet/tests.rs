@@ -60,6 +60,25 @@ fn written(fields: &str, codec: Compression, groups: &[Vec<Values>]) -> Vec<u8> 
     bytes
 }
 
+/// A file of zeros, gzipped, whose pages are a thousandth of what they unpack to.
+pub(in crate::data) fn zeros(rows: usize) -> Vec<u8> {
+    let schema = parse_message_type(&format!("message rows {{ {TWO} }}")).unwrap();
+    let gzip = Compression::GZIP(GzipLevel::default());
+    let properties = WriterProperties::builder().set_compression(gzip).set_dictionary_enabled(false).build();
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, Arc::new(schema), Arc::new(properties)).unwrap();
+    let (mut group, levels) = (file.next_row_group().unwrap(), vec![1; rows]);
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<FloatType>().write_batch(&vec![0.0; rows], Some(&levels), None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int32Type>().write_batch(&vec![0; rows], Some(&levels), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    file.close().unwrap();
+    bytes
+}
+
 fn read_bytes(bytes: &[u8], features: &[&str]) -> Result<Table, DataError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.parquet");
