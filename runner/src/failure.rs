@@ -57,7 +57,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Stage { error, .. } => match bare(error) {
-                StageError::Check(_) => 3,
+                StageError::Check(_) | StageError::ChangedByOthers { .. } => 3,
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => 4,
                 _ => 1,
             },
@@ -127,16 +127,19 @@ impl Failure {
             Self::Cloud(error) if error.meaning() == Meaning::NoAnswer => {
                 Some("nothing was changed; look at the network and at `endpoint-url`".to_owned())
             }
-            Self::Cloud(error) => cloud_hint(error),
+            Self::Cloud(error) => Some(error.hint()),
             Self::Stage { error, .. } if explanation(error).is_some() => {
                 Some("write the statement that is named below, then run the same command again".to_owned())
             }
             Self::Stage { error, .. } => match error.as_ref() {
                 StageError::Check(check) => check.hint.clone(),
-                StageError::Cloud(error) => cloud_hint(error).or_else(|| Some(again.to_owned())),
+                StageError::Cloud(error) => Some(error.hint()),
                 StageError::TimedOut { .. } => Some(again.to_owned()),
                 StageError::RolledBack { .. } | StageError::SwitchedBack { .. } => {
                     Some("the version before still serves; mend the cause and apply again".to_owned())
+                }
+                StageError::ChangedByOthers { .. } => {
+                    Some("find out who else deploys it and what is to serve, then apply again".to_owned())
                 }
                 StageError::Here { .. } | StageError::Failed { .. } | StageError::Explained(_) => None,
             },
@@ -161,40 +164,9 @@ fn bare(error: &StageError) -> &StageError {
 fn explanation(error: &StageError) -> Option<&Lack> {
     match error {
         StageError::Explained(explained) => Some(explained.lack()),
-        StageError::SwitchedBack { source, .. } => explanation(source),
+        StageError::SwitchedBack { source, .. } | StageError::ChangedByOthers { source, .. } => explanation(source),
         _ => None,
     }
-}
-
-fn cloud_hint(error: &CloudError) -> Option<String> {
-    let hint = match error.meaning() {
-        Meaning::NotYet if error.operation().starts_with("apigateway:") => {
-            "access logs need the permissions `logs:CreateLogDelivery`, `logs:GetLogDelivery`, \
-             `logs:UpdateLogDelivery`, `logs:DeleteLogDelivery`, `logs:ListLogDeliveries`, `logs:PutResourcePolicy`, \
-             `logs:DescribeResourcePolicies`, `logs:DescribeLogGroups` and `logs:CreateLogGroup`; or write \
-             `access-logs: false`"
-        }
-        Meaning::Other if error.operation().ends_with("Authorizer") => {
-            "API Gateway asks the issuer for `/.well-known/openid-configuration`, which must answer within 1.5 s with a \
-             `jwks_uri`, over TLS and from the internet"
-        }
-        Meaning::NotYet => {
-            "new roles take a few seconds to be usable; finished steps are kept, so run the same command again"
-        }
-        Meaning::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile by `targets: { …: { profile: … } }`"
-        }
-        Meaning::Refused => "the credentials may not do this; ask for the permission that is named",
-        Meaning::OverQuota => {
-            "the account's quota is too small: ask for more in Service Quotas; `runner doctor` compares them beforehand"
-        }
-        Meaning::NoAnswer => "its effect is unknown; run the same command again, which looks first",
-        Meaning::Throttled | Meaning::Busy => {
-            "others are changing the same things; run the same command again in a minute"
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
 }
 
 /// An error and its causes, one line each.

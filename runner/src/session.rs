@@ -7,7 +7,7 @@ use plan::{Goal, Plan, World};
 use spec::{Auth, AwsTarget, Complaint, Container, DeployerPolicy, LocalTarget, Spec, Target, Token};
 use stages::clients::Connection;
 use stages::inputs::{self, LookError, Objects, Tools};
-use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Skip, Wanted, create_role};
+use stages::{Cache, Clients, Declared, Inputs, Limits, Names, Site, Skip, Wanted, create_role, deploy_proxy};
 
 use crate::deployer;
 use crate::event::ReadingBar;
@@ -44,6 +44,8 @@ pub(crate) struct Wants<'a> {
     pub(crate) target: &'a str,
     /// Whether data and model are read and checked. Without them every version counts as an old one.
     pub(crate) inputs: bool,
+    /// Whether it is about a deployment, so that what no deployment can have is refused.
+    pub(crate) deploys: bool,
     /// Whether a local cloud that has never run is started.
     pub(crate) start: bool,
     /// Stages that are left out.
@@ -54,6 +56,10 @@ impl Session {
     /// Reads the file, finds the place, and declares.
     pub(crate) async fn open(wants: &Wants<'_>) -> Result<Self, Failure> {
         let (spec, target) = pipeline(wants.file, wants.target)?;
+        let skip = Skip::new(wants.skip.iter().map(String::as_str));
+        if wants.deploys {
+            deploy_proxy::check(&spec, &skip)?;
+        }
         let base = wants.file.parent().unwrap_or(Path::new(""));
         let cache = Cache::new(base.join(".runner").join("cache"));
         let read = |objects: &Objects| read_inputs(&spec, base, &cache, objects);
@@ -78,10 +84,11 @@ impl Session {
         };
         let inputs = Arc::new(inputs);
         let names = Names::of(&spec, &inputs, site);
-        let skip = Skip::new(wants.skip.iter().map(String::as_str));
         let wanted = Wanted { spec: &spec, inputs: &inputs, names: &names, skip: &skip };
-        create_role::check(&wanted)?;
         let declared = Declared::of(&wanted);
+        if wants.deploys {
+            create_role::check(&wanted)?;
+        }
         if wants.inputs {
             declared.check_skips().map_err(|error| Failure::Usage(error.to_string()))?;
         }

@@ -1,5 +1,7 @@
 //! What a service's refusal means. One table, because SageMaker reports a missing endpoint as a validation error.
 
+mod hint;
+
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -167,17 +169,9 @@ fn meaning(service: &str, code: &str, message: &str, status: Option<u16>) -> Mea
         | ("logs", "OperationAborted") => Meaning::Busy,
         (_, "NoSuchEntity" | "ResourceNotFound" | "NotFound" | "NoSuchBucket" | "NoSuchKey" | "404")
         | ("application-autoscaling", "ObjectNotFound")
-        | (
-            "s3",
-            "NoSuchUpload"
-            | "NoSuchTagSet"
-            | "NoSuchBucketPolicy"
-            | "NoSuchLifecycleConfiguration"
-            | "NoSuchPublicAccessBlockConfiguration"
-            | "OwnershipControlsNotFoundError"
-            | "ServerSideEncryptionConfigurationNotFoundError",
-        )
+        | ("s3", "NoSuchUpload")
         | ("ecr", "RepositoryNotFound" | "ImageNotFound") => Meaning::Absent,
+        ("s3", code) if PARTS.contains(&code) => Meaning::Absent,
         (_, "EntityAlreadyExists" | "ResourceAlreadyExists" | "BucketAlreadyOwnedByYou")
         | ("ecr", "RepositoryAlreadyExists" | "LayerAlreadyExists" | "ImageAlreadyExists") => Meaning::AlreadyThere,
         (_, "PreconditionFailed") => Meaning::Precondition,
@@ -274,6 +268,50 @@ pub(crate) fn if_present<T>(result: Result<T, CloudError>) -> Result<Option<T>, 
         Err(error) => Err(error),
     }
 }
+
+/// What a call about a part of a thing found, such as a bucket's tags.
+#[derive(Debug)]
+pub(crate) enum Part<T> {
+    /// The thing itself is gone.
+    Gone,
+    /// It has no such part.
+    Unset,
+    /// It has.
+    Set(T),
+}
+
+impl<T> Part<T> {
+    /// Tells apart what S3 calls absent.
+    pub(crate) fn of(result: Result<T, CloudError>) -> Result<Self, CloudError> {
+        match result {
+            Ok(value) => Ok(Self::Set(value)),
+            Err(error) if error.meaning() != Meaning::Absent => Err(error),
+            Err(error) if error.0.code.as_deref().is_some_and(|code| PARTS.contains(&code)) => Ok(Self::Unset),
+            Err(_) => Ok(Self::Gone),
+        }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
+    }
+
+    pub(crate) fn set(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Unset | Self::Gone => None,
+        }
+    }
+}
+
+/// Codes of S3 for a part that a bucket, which is there, has not.
+const PARTS: [&str; 6] = [
+    "NoSuchTagSet",
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "OwnershipControlsNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
+];
 
 /// Turns "already there" into success: whoever calls it looks at what is there.
 pub(crate) fn or_already_there<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {

@@ -1,11 +1,14 @@
 //! A log group with retention, made before whatever writes to it would make one that keeps everything for ever.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use plan::{Facts, Observation, Outputs, ResourceId};
 
 use crate::cloud_error::{Explain, if_present, or_already_there};
-use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, tags};
+use crate::tags::Owner;
+use crate::{Clients, CloudError, Ctx, Names, Resource, Right, StageError, create_endpoint, deploy_proxy, tags};
 
 /// Pages of the list of a log's streams that are read, of 50 each, the latest first.
 const STREAM_PAGES: usize = 4;
@@ -14,11 +17,23 @@ const MOST_STREAMS: usize = 100;
 /// Pages of a log that are read for them, of up to 10,000 lines each.
 const LOG_PAGES: usize = 20;
 
+/// Who writes to a log group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// Lambda, which makes the group of a function anew when it is gone.
+    Function,
+    /// SageMaker, which makes the group of an endpoint anew when it is gone.
+    Endpoint,
+    /// API Gateway, which writes only to a group that somebody made.
+    Gateway,
+}
+
 /// A log group.
 #[derive(Debug)]
 pub(crate) struct LogGroup {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
+    pub(crate) writer: Writer,
     pub(crate) retention_days: i32,
     pub(crate) names: Names,
 }
@@ -45,57 +60,65 @@ impl Resource for LogGroup {
         let actions =
             ["logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy", "logs:ListTagsForResource"];
         let [all, group] = self.names.log_group_arns(&self.name);
-        vec![
+        let mut rights = vec![
             Right::new("LogGroups", &actions, all.as_str()).and(group.as_str()),
             Right::new("LogGroups", &["logs:DeleteLogGroup"], all).and(group).to_delete(),
             // It is found in a list, which is about no group.
             Right::new("NoResource", &["logs:DescribeLogGroups"], "*"),
-        ]
+        ];
+        // Whose a group without tags is hangs on whose its writer is.
+        match self.writer {
+            Writer::Function => rights.extend(deploy_proxy::rights_to_look(&self.names)),
+            Writer::Endpoint => {
+                rights.push(Right::new("Endpoint", &["sagemaker:ListTags"], self.names.endpoint_arn()));
+            }
+            Writer::Gateway => {}
+        }
+        rights
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        let subject = format!("log group `{}`", self.name);
+        let subject = self.subject();
         let groups = clients.logs.describe_log_groups().log_group_name_prefix(&self.name).send().await;
         let groups = groups.about("logs:DescribeLogGroups", &subject)?;
         let Some(group) = groups.log_groups().iter().find(|group| group.log_group_name() == Some(&self.name)) else {
             return Ok(Observation::Absent);
         };
-        let tags = clients.logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
-        let Some(tags) = if_present(tags.about("logs:ListTagsForResource", &subject))? else {
-            return Ok(Observation::Absent);
-        };
-        let tags = tags.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        if let Some(owner) = tags::foreign(&self.names, tags) {
-            return Ok(Observation::Foreign { owner });
-        }
+        let Some(tags) = self.tags(clients).await? else { return Ok(Observation::Absent) };
         let facts = match group.retention_in_days() {
             Some(days) => Facts::default().field("retention_days", days),
             None => Facts::default().field("retention_days", "for ever"),
         };
-        Ok(Observation::Present { facts, outputs: Outputs::new() })
+        let Some(owner) = tags::foreign(&self.names, pairs(&tags)) else {
+            return Ok(Observation::Present { facts, outputs: Outputs::new() });
+        };
+        match self.made_by_itself(clients, &tags).await? {
+            Some(who) => Ok(Observation::Ownerless {
+                why: format!("{who} made it again by itself, without the tags of a pipeline"),
+                facts,
+                outputs: Outputs::new(),
+            }),
+            None => Ok(Observation::Foreign { owner }),
+        }
     }
 
     async fn create(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let subject = format!("log group `{}`", self.name);
+        let subject = self.subject();
         let tags = tags::of(&self.names, self.id.stage());
-        ctx.settled(&subject, ctx.limits.propagation, || async {
+        let made = ctx.settled(&subject, ctx.limits.propagation, || async {
             let request = ctx.clients.logs.create_log_group().log_group_name(&self.name);
             let answer = request.set_tags(Some(tags.clone())).send().await;
-            or_already_there(answer.about("logs:CreateLogGroup", &subject)).map(drop)
-        })
-        .await?;
-        self.update(ctx).await
+            or_already_there(answer.about("logs:CreateLogGroup", &subject)).map(|made| made.is_some())
+        });
+        if !made.await? {
+            self.adopt(ctx).await?;
+        }
+        self.put_retention(ctx).await
     }
 
     async fn update(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
-        let subject = format!("log group `{}`", self.name);
-        ctx.settled(&subject, ctx.limits.propagation, || async {
-            let request = ctx.clients.logs.put_retention_policy().log_group_name(&self.name);
-            let answer = request.retention_in_days(self.retention_days).send().await;
-            answer.about("logs:PutRetentionPolicy", &subject)
-        })
-        .await?;
-        Ok(Outputs::new())
+        self.adopt(ctx).await?;
+        self.put_retention(ctx).await
     }
 
     async fn delete(&self, ctx: &Ctx<'_>, name: &str) -> Result<(), StageError> {
@@ -177,7 +200,66 @@ pub(crate) async fn streams_since(clients: &Clients, group: &str, since_ms: i64)
 }
 
 impl LogGroup {
+    /// Its tags; none when it is gone.
+    async fn tags(&self, clients: &Clients) -> Result<Option<HashMap<String, String>>, CloudError> {
+        let answer = clients.logs.list_tags_for_resource().resource_arn(self.arn()).send().await;
+        let answer = if_present(answer.about("logs:ListTagsForResource", self.subject()))?;
+        Ok(answer.map(|answer| answer.tags.unwrap_or_default()))
+    }
+
+    /// The service that made a group with these tags on our behalf; none when somebody else made it.
+    async fn made_by_itself(
+        &self,
+        clients: &Clients,
+        tags: &HashMap<String, String>,
+    ) -> Result<Option<&'static str>, CloudError> {
+        if tags.contains_key(tags::PIPELINE) {
+            return Ok(None);
+        }
+        let (who, owner) = match self.writer {
+            Writer::Function => ("Lambda", deploy_proxy::owner(clients, &self.names).await?),
+            Writer::Endpoint => {
+                let arn = self.names.endpoint_arn();
+                ("SageMaker", create_endpoint::owner(clients, &self.names, &arn).await?)
+            }
+            Writer::Gateway => return Ok(None),
+        };
+        // What wrote there may be gone: its lines are still about our name.
+        Ok((!matches!(owner, Owner::Other(_))).then_some(who))
+    }
+
+    /// Gives it our tags, unless it has them. A group that somebody else made meanwhile is left alone.
+    async fn adopt(&self, ctx: &Ctx<'_>) -> Result<(), StageError> {
+        let tags = self.tags(ctx.clients).await?.unwrap_or_default();
+        let Some(owner) = tags::foreign(&self.names, pairs(&tags)) else { return Ok(()) };
+        if self.made_by_itself(ctx.clients, &tags).await?.is_none() {
+            return Err(StageError::Failed { what: self.subject(), cause: owner });
+        }
+        let request = ctx.clients.logs.tag_resource().resource_arn(self.arn());
+        let answer = request.set_tags(Some(tags::of(&self.names, self.id.stage()))).send().await;
+        if_present(answer.about("logs:TagResource", self.subject()))?;
+        Ok(())
+    }
+
+    async fn put_retention(&self, ctx: &Ctx<'_>) -> Result<Outputs, StageError> {
+        ctx.settled(&self.subject(), ctx.limits.propagation, || async {
+            let request = ctx.clients.logs.put_retention_policy().log_group_name(&self.name);
+            let answer = request.retention_in_days(self.retention_days).send().await;
+            answer.about("logs:PutRetentionPolicy", self.subject())
+        })
+        .await?;
+        Ok(Outputs::new())
+    }
+
+    fn subject(&self) -> String {
+        format!("log group `{}`", self.name)
+    }
+
     fn arn(&self) -> String {
         self.names.site.arn("logs", &format!("log-group:{}", self.name))
     }
+}
+
+fn pairs(tags: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }

@@ -69,14 +69,15 @@ pub(crate) async fn empty(ctx: &Ctx<'_>, bucket: &str, prefix: &str) -> Result<(
         }
         let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build().map_err(incomplete)?;
         let answer = s3.delete_objects().bucket(bucket).delete(delete).send().await;
-        let answer = answer.about("s3:DeleteObject", &subject)?;
+        let Some(answer) = if_present(answer.about("s3:DeleteObject", &subject))? else { return Ok(()) };
         if let Some(error) = answer.errors().first() {
             let words = format!("{}: {}", error.key().unwrap_or_default(), error.message().unwrap_or_default());
             return Err(StageError::Failed { what: format!("emptying {subject}"), cause: words });
         }
     }
     let uploads = s3.list_multipart_uploads().bucket(bucket).set_prefix(prefix).send().await;
-    let uploads = uploads.about("s3:ListBucketMultipartUploads", &subject)?;
+    let uploads = uploads.about("s3:ListBucketMultipartUploads", &subject);
+    let Some(uploads) = if_present(uploads)? else { return Ok(()) };
     for upload in uploads.uploads() {
         let (key, id) = (upload.key().unwrap_or_default(), upload.upload_id().unwrap_or_default());
         let answer = s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send().await;

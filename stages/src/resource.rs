@@ -160,6 +160,18 @@ pub enum StageError {
         /// What the check saw.
         source: Box<StageError>,
     },
+    /// A check failed after the switch, and nothing was switched back: somebody else has changed the endpoint since.
+    #[error(
+        "endpoint `{endpoint}` was not switched back: somebody else has changed it meanwhile, and it serves `{serves}`"
+    )]
+    ChangedByOthers {
+        /// Which.
+        endpoint: String,
+        /// The config that serves.
+        serves: String,
+        /// What the check saw.
+        source: Box<StageError>,
+    },
     /// The service gave up on it.
     #[error("{what} failed: {cause}")]
     Failed {

@@ -73,8 +73,8 @@ fn a_first_deployment_creates_everything_behind_the_gate() {
         trust.Assume     Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:123456789012:*
         policy.EcrPull   Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
         policy.EcrToken  Allow ecr:GetAuthorizationToken on *
-        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*
-        policy.Metrics   Allow cloudwatch:PutMetricData on *
+        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
+        policy.Metrics   Allow cloudwatch:PutMetricData on * if cloudwatch:namespace StringEquals /aws/sagemaker/Endpoints, AWS/SageMaker
         policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*
         other_policies   (none)
     + create-role      iam-role           fraud-us-east-1-proxy
@@ -221,17 +221,20 @@ fn a_training_job_has_its_bucket_and_its_role_before_the_gate_and_nothing_else()
     let to = text.find("? train").unwrap();
     insta::assert_snapshot!(&text[from..to], @"
     + create-role      iam-role           fraud-us-east-1-sagemaker
-        path             /runner/
-        trust.Assume     Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:123456789012:*
-        policy.EcrPull   Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
-        policy.EcrToken  Allow ecr:GetAuthorizationToken on *
-        policy.ListRows  Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*
-        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*
-        policy.Metrics   Allow cloudwatch:PutMetricData on *
-        policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*
-        policy.Result    Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*
-        policy.Rows      Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*
-        other_policies   (none)
+        path                     /runner/
+        trust.Assume             Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:123456789012:*
+        policy.EcrPull           Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
+        policy.EcrToken          Allow ecr:GetAuthorizationToken on *
+        policy.ListRows          Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*
+        policy.Logs              Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*
+        policy.Metrics           Allow cloudwatch:PutMetricData on * if cloudwatch:namespace StringEquals /aws/sagemaker/Endpoints, AWS/SageMaker
+        policy.Model             Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/models/*
+        policy.Result            Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*
+        policy.Rows              Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*
+        policy.TrainingLogGroup  Allow logs:CreateLogGroup, logs:DescribeLogStreams on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:log-stream:
+        policy.TrainingLogs      Allow logs:CreateLogStream, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:log-stream:fraud-????????????*
+        policy.TrainingMetrics   Allow cloudwatch:PutMetricData on * if cloudwatch:namespace StringEquals /aws/sagemaker/TrainingJobs
+        other_policies           (none)
     + train            model-file         3f9a0c123f9a
         data  rows 3f9a0c12
         on    sagemaker, 2 x ml.m5.large

@@ -2,6 +2,7 @@
 //! repository with that image.
 
 mod image;
+mod look;
 mod push;
 mod repository;
 
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
-    ChecksumAlgorithm, ChecksumMode, CreateBucketConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
+    ChecksumAlgorithm, CreateBucketConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
     NoncurrentVersionExpiration, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, VersioningConfiguration,
 };
@@ -21,17 +22,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 use serde_json::json;
 
-use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
+use crate::cloud_error::{Explain, Meaning, Part, if_present, or_already_there};
 use crate::names::MODELS;
 use crate::resource::outputs;
-use crate::rights::Denial;
+use crate::tags::Owner;
 pub use image::{IMAGE, IMAGE_URI};
 pub(crate) use image::{is_pushed, right_to_find_image};
+use look::OTHER_ACCOUNT;
+pub(crate) use look::{bucket_owner, object, object_sha256, rights_to_read};
 pub use repository::REPOSITORY;
 
 use crate::{
-    Clients, CloudError, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package,
-    policy, tags, train,
+    Clients, Ctx, Declared, Inputs, Names, Resource, Right, Stage, StageError, Wanted, objects, package, policy, tags,
+    train,
 };
 
 /// The stage.
@@ -152,12 +155,15 @@ impl Resource for Bucket {
             Err(error) if error.meaning() == Meaning::Refused => Some(error),
             other => other.map(|_| None)?,
         };
-        match (foreign_bucket(clients, &self.names).await?, refused) {
-            (Some(owner), Some(_)) if owner == OTHER_ACCOUNT => return Ok(Observation::Foreign { owner }),
+        match (bucket_owner(clients, &self.names).await?, refused) {
+            (Owner::Other(owner), Some(_)) if owner == OTHER_ACCOUNT => return Ok(Observation::Foreign { owner }),
             // Of our own account, so it is the caller who may not look at it.
             (_, Some(refused)) => return Err(refused.into()),
-            (Some(owner), None) => return Ok(Observation::Foreign { owner }),
-            (None, None) => {}
+            (owner, None) => {
+                if let Some(other) = owner.observation() {
+                    return Ok(other);
+                }
+            }
         }
         let (access, encryption, versioning, lifecycle, policy) = futures::join!(
             s3.get_public_access_block().bucket(bucket).send(),
@@ -166,13 +172,20 @@ impl Resource for Bucket {
             s3.get_bucket_lifecycle_configuration().bucket(bucket).send(),
             s3.get_bucket_policy().bucket(bucket).send(),
         );
-        let access = if_present(access.about("s3:GetBucketPublicAccessBlock", &subject))?
-            .and_then(|answer| answer.public_access_block_configuration);
-        let encryption = if_present(encryption.about("s3:GetEncryptionConfiguration", &subject))?
-            .and_then(|answer| answer.server_side_encryption_configuration);
-        let versioning = versioning.about("s3:GetBucketVersioning", &subject)?;
-        let lifecycle = if_present(lifecycle.about("s3:GetLifecycleConfiguration", &subject))?;
-        let policy = if_present(policy.about("s3:GetBucketPolicy", &subject))?.and_then(|answer| answer.policy);
+        let access = Part::of(access.about("s3:GetBucketPublicAccessBlock", &subject))?;
+        let encryption = Part::of(encryption.about("s3:GetEncryptionConfiguration", &subject))?;
+        let versioning = Part::of(versioning.about("s3:GetBucketVersioning", &subject))?;
+        let lifecycle = Part::of(lifecycle.about("s3:GetLifecycleConfiguration", &subject))?;
+        let policy = Part::of(policy.about("s3:GetBucketPolicy", &subject))?;
+        let gone =
+            [access.is_gone(), encryption.is_gone(), versioning.is_gone(), lifecycle.is_gone(), policy.is_gone()];
+        if gone.contains(&true) {
+            return Ok(Observation::Absent);
+        }
+        let access = access.set().and_then(|answer| answer.public_access_block_configuration);
+        let encryption = encryption.set().and_then(|answer| answer.server_side_encryption_configuration);
+        let (versioning, lifecycle) = (versioning.set().and_then(|answer| answer.status), lifecycle.set());
+        let policy = policy.set().and_then(|answer| answer.policy);
         let policy = policy.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let algorithm = encryption
             .as_ref()
@@ -184,7 +197,7 @@ impl Resource for Bucket {
         let facts = Facts::default()
             .field("public_access", if access.is_some_and(|access| access == blocked()) { "blocked" } else { "open" })
             .field("encryption", algorithm)
-            .field("versioning", versioning.status().map_or("off", BucketVersioningStatus::as_str))
+            .field("versioning", versioning.as_ref().map_or("off", BucketVersioningStatus::as_str))
             .field("old_versions_days", json!(days))
             .field("policy", policy::words(&policy));
         Ok(Observation::Present { facts, outputs: self.outputs() })
@@ -366,7 +379,7 @@ impl Resource for Object {
 
     /// Models that nothing desires any more. Their bucket keeps them for a while as old versions.
     async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
-        if foreign_bucket(clients, &self.names).await?.is_some() {
+        if !bucket_owner(clients, &self.names).await?.is_ours() {
             return Ok(vec![]);
         }
         let file = self.key.rsplit('/').next().unwrap_or_default();
@@ -427,53 +440,6 @@ impl Object {
     fn outputs(&self) -> Outputs {
         outputs([("url", format!("s3://{}/{}", self.names.bucket, self.key).into())])
     }
-}
-
-/// What looking at models in the bucket needs: without the right to list, one that is absent looks forbidden.
-pub(crate) fn rights_to_read(names: &Names) -> Vec<Right> {
-    vec![
-        Right::new("Bucket", &["s3:ListBucket", "s3:GetBucketTagging"], names.bucket_arn()),
-        Right::new("ModelFiles", &["s3:GetObject"], names.object_arn(&format!("{MODELS}*"))),
-    ]
-}
-
-/// SHA-256 of a stored object in hexadecimal, as S3 computed it; none when it is absent or the bucket is not ours.
-pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -> Result<Option<String>, StageError> {
-    if foreign_bucket(clients, names).await?.is_some() {
-        return Ok(None);
-    }
-    let request = clients.s3.head_object().bucket(&names.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
-    let answer = request.send().await.about("s3:GetObject", format!("object `{key}`"));
-    let Some(answer) = if_present(answer)? else { return Ok(None) };
-    let checksum = answer.checksum_sha256().and_then(|text| BASE64.decode(text).ok());
-    Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
-}
-
-/// The whole of a small object.
-pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<Vec<u8>, StageError> {
-    let subject = format!("object `{key}`");
-    let answer = clients.s3.get_object().bucket(bucket).key(key).send().await;
-    let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
-    Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
-}
-
-/// What is said of a bucket that may not be looked at.
-const OTHER_ACCOUNT: &str = "the name is taken by another account";
-
-/// Why the bucket is not ours, or not there; none when it is ours. What is in it is nobody else's business either.
-pub(crate) async fn foreign_bucket(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
-    let request = clients.s3.get_bucket_tagging().bucket(&names.bucket);
-    let answer = request.expected_bucket_owner(&names.site.account).send().await;
-    let tags = match answer.about("s3:GetBucketTagging", format!("bucket `{}`", names.bucket)) {
-        Ok(answer) => answer.tag_set,
-        Err(error) if error.meaning() == Meaning::Absent => vec![],
-        // S3 tells only its own account who lacks what: for a bucket of another it says no more than "Access Denied".
-        Err(error) if error.meaning() == Meaning::Refused && Denial::find(&error.message()).is_none() => {
-            return Ok(Some(OTHER_ACCOUNT.to_owned()));
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(tags::foreign(names, tags.iter().map(|tag| (tag.key(), tag.value()))))
 }
 
 fn form(tags: &std::collections::HashMap<String, String>) -> String {

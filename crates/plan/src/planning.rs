@@ -211,7 +211,7 @@ fn removal(resource: &Desired, world: &World, goal: Goal) -> Option<Change> {
             let unwanted = resource.unwanted && goal == Goal::Present;
             (Action::Delete, unwanted.then(|| "the pipeline file asks for it no longer".to_owned()))
         }
-        (_, Observation::Broken { why }) => (Action::Delete, Some(why.clone())),
+        (_, Observation::Broken { why } | Observation::Ownerless { why, .. }) => (Action::Delete, Some(why.clone())),
     };
     Some(Change { why, ..Change::new(resource, action) })
 }
@@ -242,6 +242,11 @@ fn compare(resource: &Desired, world: &World, resolve: &dyn Fn(&OutputRef) -> Op
             };
             Change { fields, ..Change::new(resource, action) }
         }
+        Observation::Ownerless { why, facts, .. } => {
+            let (fields, rule) = diff::between(&resource.facts, facts, resolve);
+            let action = if rule == Some(Rule::Fixed) { Action::Replace } else { Action::Update };
+            Change { fields, why: Some(format!("adopted: {why}")), ..Change::new(resource, action) }
+        }
     }
 }
 
@@ -267,7 +272,9 @@ fn outputs_survive(action: Action) -> bool {
 
 fn output_of(world: &World, output: &OutputRef) -> Option<Json> {
     match world.of(&output.of) {
-        Observation::Present { outputs, .. } => outputs.get(output.name.as_ref()).cloned(),
+        Observation::Present { outputs, .. } | Observation::Ownerless { outputs, .. } => {
+            outputs.get(output.name.as_ref()).cloned()
+        }
         _ => None,
     }
 }

@@ -23,6 +23,16 @@ pub enum Observation {
         /// What it brought forth.
         outputs: Outputs,
     },
+    /// Bears our name and nobody's tag, and is of a kind that a service makes by itself on our behalf. Planned as an update,
+    /// which makes it ours.
+    Ownerless {
+        /// Who made it, for people.
+        why: String,
+        /// What is true of it.
+        facts: Facts,
+        /// What it brought forth.
+        outputs: Outputs,
+    },
     /// Ours but unusable, such as an endpoint in `Failed`. Planned as a replacement.
     Broken {
         /// The cause, for people.

@@ -346,3 +346,40 @@ fn what_is_told_of_a_change_is_shown_beside_it_and_never_alone() {
     2 to keep, 1 to update, 1 to check.
     ");
 }
+
+/// A service made it on our behalf, so nobody else owns it.
+#[test]
+fn what_bears_our_name_and_no_owner_is_adopted_and_goes_with_a_teardown() {
+    let (desired, ownerless) = (desired("m-1", 256), |memory_mb: u32| Observation::Ownerless {
+        why: "SageMaker made it again by itself".to_owned(),
+        facts: Facts::default().field("model", "m-1").field("memory_mb", memory_mb),
+        outputs: Outputs::new(),
+    });
+    let world = |memory_mb| World::satisfying(&desired).with(ENDPOINT, ownerless(memory_mb));
+    insta::assert_snapshot!(text(&desired, &world(256), Goal::Present), @"
+    = create-role      iam-role  fraud-exec
+    = create-endpoint  model     m-1
+    ~ create-endpoint  endpoint  fraud
+        because: adopted: SageMaker made it again by itself
+    ? smoke-test       request   POST /
+        model  m-1
+    2 to keep, 1 to update, 1 to check.
+    ");
+    insta::assert_snapshot!(text(&desired, &world(512), Goal::Present), @"
+    = create-role      iam-role  fraud-exec
+    = create-endpoint  model     m-1
+    ~ create-endpoint  endpoint  fraud
+        because: adopted: SageMaker made it again by itself
+        memory_mb  512 -> 256
+    ? smoke-test       request   POST /
+        model  m-1
+    2 to keep, 1 to update, 1 to check.
+    ");
+    insta::assert_snapshot!(text(&desired, &world(256), Goal::Absent), @"
+    - create-endpoint  endpoint  fraud
+        because: SageMaker made it again by itself
+    - create-endpoint  model     m-1
+    - create-role      iam-role  fraud-exec
+    3 to delete.
+    ");
+}

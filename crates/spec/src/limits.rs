@@ -83,6 +83,12 @@ pub(crate) const FUNCTION_MB: RangeInclusive<i64> = 128..=10_240;
 /// API Gateway gives up after 30 seconds; the function must do so before it to be able to answer.
 pub(crate) const FUNCTION_TIMEOUT_S: RangeInclusive<i64> = 1..=29;
 
+/// Bytes in the path of a route. The gateway takes 10,240 for the line and the headers of a request together, and clients
+/// send headers. Source: API Gateway quotas, HTTP API.
+pub(crate) const ROUTE_BYTES: usize = 8_192;
+/// The characters of a policy end here. Source: `policyDocumentType` of the IAM API, which has tabs and line ends too.
+pub(crate) const LAST_POLICY_CHAR: char = '\u{ff}';
+
 /// Requests a second, of one API. An account has 10,000 for all its APIs in a region, and 2,500 in newer ones. Source:
 /// API Gateway quotas, as for the bursts.
 pub(crate) const RATE_PER_S: RangeInclusive<i64> = 1..=10_000;

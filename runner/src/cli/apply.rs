@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use plan::{Action, Change, Goal, Plan};
 use serde_json::json;
+use stages::create_endpoint::Back;
 use stages::resource::Resolved;
 use stages::{Clients, Ctx, StageError, create_endpoint, create_role, deploy_proxy, smoke_test};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let began = Instant::now();
     let Common { file, target, format, skip } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: true, start: true, skip }).await?;
+    let session = Session::open(&Wants { file, target, inputs: true, deploys: true, start: true, skip }).await?;
     session.has_token()?;
     announce(&session.place);
     let world = session.observe().await?;
@@ -82,19 +83,20 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
         environment: &environment,
         stop: &CancellationToken::new(),
     };
-    let mut back = create_endpoint::switch_back(&ctx, &session.spec, &session.names, before).await;
+    let back = create_endpoint::switch_back(&ctx, &session.spec, &session.names, before).await;
     let told = plan.changes.iter().find(|change| change.id == deploy_proxy::FUNCTION);
     let told =
         told.and_then(|change| change.fields.iter().find(|field| field.name == "threshold")?.from.as_ref()?.as_f64());
-    if let (Ok(()), Some(threshold)) = (&back, told) {
-        back = deploy_proxy::decide_by(&ctx, &session.names, threshold).await;
-    }
+    let back = match (back, told) {
+        (Ok(Back::Switched), Some(threshold)) => {
+            deploy_proxy::decide_by(&ctx, &session.names, threshold).await.map(|()| Back::Switched)
+        }
+        (back, _) => back,
+    };
+    let endpoint = session.names.endpoint.clone();
     let error = match back {
-        Ok(()) => StageError::SwitchedBack {
-            endpoint: session.names.endpoint.clone(),
-            serves: before.to_owned(),
-            source: error,
-        },
+        Ok(Back::Switched) => StageError::SwitchedBack { endpoint, serves: before.to_owned(), source: error },
+        Ok(Back::ChangedByOthers(serves)) => StageError::ChangedByOthers { endpoint, serves, source: error },
         Err(error) => error,
     };
     Failure::Stage { stage, doing, error: Box::new(error), others }

@@ -10,7 +10,7 @@ use spec::{Complaints, Spec, Target};
 use stages::clients::Connection;
 use stages::doctor::{self, Caller, Finding, Outcome};
 use stages::inputs::{self, LookError, Objects};
-use stages::{Cache, Clients, Declared, Deployer, Inputs, Names, Site, Skip, Wanted, create_role};
+use stages::{Cache, Clients, Declared, Deployer, Inputs, Names, Site, Skip, Wanted, create_role, deploy_proxy};
 
 use super::{Common, Format, announce};
 use crate::failure::{Failure, chain};
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let cache = Cache::new(base.join(".runner").join("cache"));
     let (clients, place) = match &target {
         Target::Local(local) => {
-            let wants = Wants { file, target: name, inputs: true, start: false, skip };
+            let wants = Wants { file, target: name, inputs: true, deploys: true, start: false, skip };
             let place = Place::local(local, &wants, &spec, &cache).await?;
             (place.clients, place.words)
         }
@@ -164,7 +164,8 @@ async fn read(
 /// The pipeline file: what is known only when every name is, and what a plan would warn of.
 fn spelled(wanted: &Wanted<'_>, declared: &Declared) -> Vec<Finding> {
     const CHECK: &str = "pipeline";
-    let first = match create_role::check(wanted) {
+    let checked = deploy_proxy::check(wanted.spec, wanted.skip).map_err(Complaints::from);
+    let first = match checked.and_then(|()| create_role::check(wanted)) {
         Ok(()) => {
             let count = declared.desired(Goal::Present).iter().filter(|desired| !desired.unwanted).count();
             Finding::fine(CHECK, format!("`{}` declares {count} things; names and limits fit", wanted.spec.name))

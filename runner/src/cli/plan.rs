@@ -28,7 +28,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Common { file, target, format, skip } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: !arguments.teardown, start: false, skip }).await?;
+    let deploys = !arguments.teardown;
+    let session = Session::open(&Wants { file, target, inputs: deploys, deploys, start: false, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let goal = if arguments.teardown { Goal::Absent } else { Goal::Present };

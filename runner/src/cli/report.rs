@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Arguments { file, target, output, no_open } = arguments;
-    let session = Session::open(&Wants { file, target, inputs: true, start: false, skip: &[] }).await?;
+    let session = Session::open(&Wants { file, target, inputs: true, deploys: false, start: false, skip: &[] }).await?;
     announce(&session.place);
     let rule = train::threshold(session.spec.deploy_proxy.response.threshold);
     let (clients, cache, today) = (session.clients.as_ref(), &session.cache, today());

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Common { file, target, format, skip } = &arguments.common;
-    let session = Session::open(&Wants { file, target, inputs: true, start: false, skip }).await?;
+    let session = Session::open(&Wants { file, target, inputs: true, deploys: true, start: false, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Present)?;
@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
             (Observation::Absent, _) => "absent".to_owned(),
             (Observation::Present { .. }, Some(Action::Keep)) => "as desired".to_owned(),
             (Observation::Present { .. }, _) => "differs".to_owned(),
+            (Observation::Ownerless { .. }, _) => "without an owner, to be adopted".to_owned(),
             (Observation::Broken { why }, _) => format!("broken: {why}"),
             (Observation::Foreign { owner }, _) => format!("foreign: {owner}"),
         };

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Common { file, target, format, skip } = &arguments.common;
     // Without data and model every version counts as an old one, so a teardown never needs them.
-    let session = Session::open(&Wants { file, target, inputs: false, start: false, skip }).await?;
+    let session = Session::open(&Wants { file, target, inputs: false, deploys: false, start: false, skip }).await?;
     announce(&session.place);
     let world = session.observe().await?;
     let plan = session.plan(&world, Goal::Absent)?;

@@ -1,5 +1,6 @@
 //! The services' own words, and what each means to us.
 
+use super::hint::hint;
 use super::{Meaning, meaning};
 
 /// Service, wire code, message, meaning.
@@ -186,6 +187,68 @@ fn every_refusal_of_the_table_means_what_the_table_says() {
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert!(read > 120, "only {read} rows were read");
+}
+
+/// Says that the same call may succeed later.
+const AGAIN: &str = "run the same command again";
+
+/// By the table's own column `retry`, not by what is meant here.
+#[test]
+fn what_does_not_pass_by_itself_is_not_to_be_run_again() {
+    let (mut again, mut not, mut wrong) = (0, 0, vec![]);
+    for line in TABLE.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [service, operation, situation, status, code, message, retry, _source, means, how] = columns[..] else {
+            panic!("a row has ten columns: {line}");
+        };
+        if how.starts_with("unused") || means == "-" || service == "execute-api" {
+            continue;
+        }
+        let service = if service == "apigatewayv2" { "apigateway" } else { service };
+        let status = status.parse().ok();
+        let said = hint(
+            meaning(service, code, message, status),
+            &format!("{service}:{operation}"),
+            code.strip_suffix("Exception").unwrap_or(code),
+            status,
+        );
+        // The next run looks first, and finds what is there or not.
+        let looks = matches!(means, "Absent" | "AlreadyThere" | "Precondition" | "BeginAnew" | "Busy");
+        // The deployer's own rights are the likelier reason, which no wait mends.
+        let rights = message.contains("enable logging");
+        // Autoscaling begins once the endpoint is in service.
+        let early = situation.contains("not in service");
+        let expected = (retry != "no" || looks) && !rights && !early;
+        if said.contains(AGAIN) != expected {
+            wrong.push(format!("{service} {operation}, {situation}: {retry}, {means}: {said}"));
+        }
+        *(if expected { &mut again } else { &mut not }) += 1;
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(again > 40 && not > 40, "{again} may pass, {not} may not");
+}
+
+#[test]
+fn each_hint_says_what_to_change() {
+    let of = |code: &str, status| {
+        let service_code = code.strip_suffix("Exception").unwrap_or(code);
+        hint(meaning("s3", code, "", Some(status)), "s3:CreateBucket", service_code, Some(status))
+    };
+    for code in ["InternalError", "ServiceUnavailable"] {
+        assert!(of(code, 500).contains(AGAIN), "{code}");
+    }
+    for (code, what) in [
+        ("InvalidArgument", "mend what the reason names"),
+        ("ExpiredToken", "log in anew"),
+        ("InvalidClientTokenId", "log in anew"),
+        ("UnrecognizedClientException", "log in anew"),
+        ("RequestTimeTooSkewed", "set the clock"),
+        ("BucketAlreadyExists", "upload: { bucket: … }"),
+        ("BucketNotEmpty", "stop that first"),
+        ("AccessDenied", "ask for the permission"),
+    ] {
+        assert!(of(code, 400).contains(what) && !of(code, 400).contains(AGAIN), "{code}: {}", of(code, 400));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use spec::{Capacity, CreateEndpoint};
 use super::alarm::Watch;
 use super::endpoint_config::CONFIG_NAME;
 use super::watched::WATCHED;
-use super::{LOGS, autoscaling, deployment, foreign, progress, rights_to_tag, sagemaker_tags};
+use super::{LOGS, autoscaling, deployment, owner, progress, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::{self, Lacks};
 use crate::resource::outputs;
@@ -97,8 +97,9 @@ impl Resource for Endpoint {
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(endpoint) = self.describe(clients).await? else { return Ok(Observation::Absent) };
-        if let Some(owner) = foreign(clients, &self.names, endpoint.endpoint_arn().unwrap_or_default()).await? {
-            return Ok(Observation::Foreign { owner });
+        let owner = owner(clients, &self.names, endpoint.endpoint_arn().unwrap_or_default()).await?;
+        if let Some(other) = owner.observation() {
+            return Ok(other);
         }
         let status = progress::status(&endpoint);
         let reason = endpoint.failure_reason().unwrap_or("no reason given");
@@ -283,14 +284,16 @@ impl Endpoint {
 }
 
 /// To have SageMaker use a key for the disks. An alias is not what a policy can name, so it stands for any key of the
-/// region; the key's own policy is heard too. Source: AWS documentation, "Protect data at rest using encryption".
+/// region; the key's own policy is heard too.
+/// In China the service's name ends as host names there do. Source: AWS documentation, "Protect data at rest using encryption".
 fn right_to_grant(names: &Names, key: &str) -> Right {
     let arn = match key {
         key if key.contains(":key/") => key.to_owned(),
         key if key.contains("alias/") => names.site.arn("kms", "key/*"),
         key => names.site.arn("kms", &format!("key/{key}")),
     };
-    let service = format!("sagemaker.{}.amazonaws.com", names.site.region);
+    let region = &names.site.region;
+    let service = format!("sagemaker.{region}.{}", spec::regions::dns_suffix(region));
     Right::new("Key", &["kms:CreateGrant"], arn).when("kms:ViaService", &service)
 }
 

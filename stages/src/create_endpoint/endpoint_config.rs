@@ -5,7 +5,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray};
 use spec::{Capacity, CreateEndpoint};
 
 use super::model::MODEL_NAME;
-use super::{capacity, foreign, rights_to_tag, sagemaker_tags};
+use super::{capacity, owner, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::doctor::Quota;
 use crate::resource::outputs;
@@ -81,8 +81,9 @@ impl Resource for EndpointConfig {
         let request = clients.sagemaker.describe_endpoint_config().endpoint_config_name(&self.names.endpoint_config);
         let answer = request.send().await.about("sagemaker:DescribeEndpointConfig", self.subject());
         let Some(config) = if_present(answer)? else { return Ok(Observation::Absent) };
-        if let Some(owner) = foreign(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await? {
-            return Ok(Observation::Foreign { owner });
+        let owner = owner(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await?;
+        if let Some(other) = owner.observation() {
+            return Ok(other);
         }
         let Some(variant) = config.production_variants().first() else {
             return Ok(Observation::Broken { why: "it has no variant".to_owned() });
@@ -101,7 +102,7 @@ impl Resource for EndpointConfig {
                 let name = config.endpoint_config_name().unwrap_or_default();
                 if name != self.names.endpoint_config
                     && self.names.is_versioned(name)
-                    && foreign(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await?.is_none()
+                    && owner(clients, &self.names, config.endpoint_config_arn().unwrap_or_default()).await?.is_ours()
                 {
                     strays.push(Stray { of: CONFIG, name: name.to_owned(), why: "an older version".to_owned() });
                 }

@@ -1,9 +1,9 @@
 //! What serving needs the role that SageMaker assumes to be allowed.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::create_role::{Grant, Need};
-use crate::{Names, Wanted, names, train};
+use crate::{Names, Wanted, names};
 
 /// What serving needs the role that SageMaker assumes to be allowed: one model, one image, logs and metrics, and what
 /// the file asks for besides.
@@ -16,20 +16,17 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         without,
         told,
     };
-    let mut groups = vec![names.endpoint_log_group()];
-    if let spec::On::SageMaker(_) = train::on(wanted.spec) {
-        groups.push(train::LOG_GROUP.to_owned());
-    }
-    let logs = groups.iter().flat_map(|group| {
-        let stream = names.site.arn("logs", &format!("log-group:{group}:log-stream:main/0"));
-        let actions = ["logs:CreateLogStream", "logs:PutLogEvents"];
-        actions.map(|action| need(action, &stream, "the container's log stays empty", &[]))
-    });
+    let stream = names.site.arn("logs", &format!("log-group:{}:log-stream:main/0", names.endpoint_log_group()));
+    let logs = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        .map(|action| need(action, &stream, "the container's log stays empty", &[]));
+    // Of a group itself, some calls are asked with `:*` behind its name and some without. Source: AWS's own policy
+    // `AmazonSageMakerClusterInstanceRolePolicy`, as for the condition on metrics.
+    let group = "arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/Endpoints/{endpoint}";
     let mut grants = vec![
         Grant {
             sid: "Model",
             actions: &["s3:GetObject"],
-            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{}*", names::MODELS),
+            resources: vec![format!("arn:{{partition}}:s3:::{{bucket}}/{}*", names::MODELS)],
             condition: Json::Null,
             needs: vec![need(
                 "s3:GetObject",
@@ -41,7 +38,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         Grant {
             sid: "EcrToken",
             actions: &["ecr:GetAuthorizationToken"],
-            resource: "*".to_owned(),
+            resources: vec!["*".to_owned()],
             condition: Json::Null,
             needs: vec![need_to_pull("ecr:GetAuthorizationToken", "*")],
         },
@@ -49,16 +46,19 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         Grant {
             sid: "Logs",
             actions: &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-            resource: "arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*".to_owned(),
+            resources: vec![group.to_owned(), format!("{group}:*")],
             condition: Json::Null,
-            needs: logs.collect(),
+            needs: logs.into(),
         },
         Grant {
             sid: "Metrics",
             actions: &["cloudwatch:PutMetricData"],
-            resource: "*".to_owned(),
-            condition: Json::Null,
-            needs: vec![need("cloudwatch:PutMetricData", "*", "the endpoint has no metrics", &[])],
+            resources: vec!["*".to_owned()],
+            condition: json!({ "StringEquals": { "cloudwatch:namespace": NAMESPACES } }),
+            needs: vec![Need {
+                keys: vec![("cloudwatch:namespace", NAMESPACES[0].to_owned())],
+                ..need("cloudwatch:PutMetricData", "*", "the endpoint has no metrics", &[])
+            }],
         },
     ];
     let serving = &wanted.spec.create_endpoint;
@@ -66,7 +66,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         grants.push(Grant {
             sid: "Captures",
             actions: &["s3:PutObject"],
-            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{}*", names::CAPTURES),
+            resources: vec![format!("arn:{{partition}}:s3:::{{bucket}}/{}*", names::CAPTURES)],
             condition: Json::Null,
             needs: vec![need(
                 "s3:PutObject",
@@ -88,7 +88,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         grants.push(Grant {
             sid: "Network",
             actions: NETWORK,
-            resource: "*".to_owned(),
+            resources: vec!["*".to_owned()],
             condition: Json::Null,
             needs: needs.into(),
         });
@@ -99,7 +99,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         grants.push(Grant {
             sid: "Alarms",
             actions: &["cloudwatch:DescribeAlarms"],
-            resource: "*".to_owned(),
+            resources: vec!["*".to_owned()],
             condition: Json::Null,
             needs: vec![need(
                 "cloudwatch:DescribeAlarms",
@@ -111,6 +111,10 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
     }
     grants
 }
+
+/// Where the containers' machines count what they use, and SageMaker what endpoints are asked. Source: AWS documentation,
+/// "Amazon SageMaker AI metrics in Amazon CloudWatch".
+const NAMESPACES: [&str; 2] = ["/aws/sagemaker/Endpoints", "AWS/SageMaker"];
 
 /// What creates network interfaces for containers in a VPC. Source: AWS documentation, hosted endpoints and resources
 /// in a VPC.
@@ -148,7 +152,7 @@ const IMAGE_REFUSED: &[&str] = &[
 /// To pull images of a repository.
 pub(crate) fn grant_to_pull(sid: &'static str, arn: String) -> Grant {
     let needs = PULL.iter().map(|action| need_to_pull(action, &arn)).collect();
-    Grant { sid, actions: PULL, resource: arn, condition: Json::Null, needs }
+    Grant { sid, actions: PULL, resources: vec![arn], condition: Json::Null, needs }
 }
 
 fn need_to_pull(action: &'static str, resource: &str) -> Need {

@@ -19,7 +19,8 @@ mod switch;
 mod watched;
 
 use crate::create_role::{Lacks, Roles};
-use crate::log_group::LogGroup;
+use crate::log_group::{LogGroup, Writer};
+use crate::tags::Owner;
 use crate::{Clients, CloudError, Ctx, Declared, Names, Right, Stage, StageError, Wanted, tags};
 use alarm::Watch;
 pub use autoscaling::AUTOSCALING;
@@ -49,6 +50,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     declared.resource(LogGroup {
         id: LOGS,
         name: names.endpoint_log_group(),
+        writer: Writer::Endpoint,
         retention_days: spec.log_retention_days,
         names: names.clone(),
     });
@@ -71,12 +73,25 @@ pub(crate) fn rights_to_tag(arn: &str) -> Right {
     Right::new("SageMakerTags", &["sagemaker:AddTags", "sagemaker:ListTags"], arn)
 }
 
+/// What came of going back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// It serves what it served before.
+    Switched,
+    /// Somebody else has changed it since: it serves this config, and is left as it is.
+    ChangedByOthers(String),
+}
+
 /// Switches the endpoint back to a config that it served before, when a check failed on the new one: all at once, and
-/// whatever alarms say.
-pub async fn switch_back(ctx: &Ctx<'_>, spec: &Spec, names: &Names, config: &str) -> Result<(), StageError> {
+/// whatever alarms say. Only what this deployment switched to is switched back.
+pub async fn switch_back(ctx: &Ctx<'_>, spec: &Spec, names: &Names, config: &str) -> Result<Back, StageError> {
     let endpoint = endpoint::Endpoint::new(&spec.create_endpoint, names);
     let live = endpoint.until_settled(ctx).await?.ok_or_else(|| endpoint.gone())?;
-    endpoint.switch(ctx, &live, config, None).await.map(drop)
+    let serves = live.endpoint_config_name().unwrap_or_default();
+    if serves != names.endpoint_config {
+        return Ok(Back::ChangedByOthers(serves.to_owned()));
+    }
+    endpoint.switch(ctx, &live, config, None).await.map(|_| Back::Switched)
 }
 
 fn sagemaker_tags(names: &Names) -> Vec<Tag> {
@@ -84,12 +99,12 @@ fn sagemaker_tags(names: &Names) -> Vec<Tag> {
     tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Why the thing of that ARN is not ours; none when it is, or when it is gone.
-pub(crate) async fn foreign(clients: &Clients, names: &Names, arn: &str) -> Result<Option<String>, CloudError> {
+/// Whose the thing of that ARN is.
+pub(crate) async fn owner(clients: &Clients, names: &Names, arn: &str) -> Result<Owner, CloudError> {
     let answer = clients.sagemaker.list_tags().resource_arn(arn).send().await;
-    let Some(answer) = if_present(answer.about("sagemaker:ListTags", format!("`{arn}`")))? else { return Ok(None) };
-    Ok(tags::foreign(
-        names,
-        answer.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
-    ))
+    let tags = if_present(answer.about("sagemaker:ListTags", format!("`{arn}`")))?;
+    let tags = tags
+        .as_ref()
+        .map(|answer| answer.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())));
+    Ok(Owner::of(names, tags))
 }

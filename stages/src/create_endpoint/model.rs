@@ -6,7 +6,7 @@ use plan::{Facts, Observation, Output, Outputs, ResourceId, Stray, Value};
 use serde_json::json;
 use spec::Vpc;
 
-use super::{foreign, rights_to_tag, sagemaker_tags};
+use super::{owner, rights_to_tag, sagemaker_tags};
 use crate::cloud_error::{Explain, Meaning, if_present, or_already_there};
 use crate::create_role::Lacks;
 use crate::resource::outputs;
@@ -80,8 +80,9 @@ impl Resource for Model {
         let Some(model) = if_present(answer.about("sagemaker:DescribeModel", self.subject()))? else {
             return Ok(Observation::Absent);
         };
-        if let Some(owner) = foreign(clients, &self.names, model.model_arn().unwrap_or_default()).await? {
-            return Ok(Observation::Foreign { owner });
+        let owner = owner(clients, &self.names, model.model_arn().unwrap_or_default()).await?;
+        if let Some(other) = owner.observation() {
+            return Ok(other);
         }
         let container = model.primary_container();
         let facts = Facts::default()
@@ -110,7 +111,7 @@ impl Resource for Model {
                 let (name, arn) = (model.model_name().unwrap_or_default(), model.model_arn().unwrap_or_default());
                 if name != self.names.model
                     && self.names.is_versioned(name)
-                    && foreign(clients, &self.names, arn).await?.is_none()
+                    && owner(clients, &self.names, arn).await?.is_ours()
                 {
                     strays.push(Stray { of: MODEL, name: name.to_owned(), why: "an older version".to_owned() });
                 }

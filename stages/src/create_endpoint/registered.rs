@@ -96,7 +96,9 @@ pub(super) async fn of(clients: &Clients, resource: &str) -> Result<Vec<Register
         let dimension = target.scalable_dimension();
         let (of_it, others) = policies.into_iter().partition(|policy| policy.scalable_dimension() == dimension);
         policies = others;
-        all.push(Registered::new(target, tags_of(clients, target).await?, of_it));
+        if let Some(tags) = tags_of(clients, target).await? {
+            all.push(Registered::new(target, tags, of_it));
+        }
     }
     Ok(all)
 }
@@ -111,12 +113,12 @@ async fn policies(clients: &Clients, resource: &str) -> Result<Vec<ScalingPolicy
     Ok(policies)
 }
 
-/// Targets that were registered before there were tags have no ARN, and so none.
-async fn tags_of(clients: &Clients, target: &ScalableTarget) -> Result<HashMap<String, String>, CloudError> {
-    let Some(arn) = target.scalable_target_arn() else { return Ok(HashMap::new()) };
+/// Targets that were registered before there were tags have no ARN, and so none; none at all when the target is gone.
+async fn tags_of(clients: &Clients, target: &ScalableTarget) -> Result<Option<HashMap<String, String>>, CloudError> {
+    let Some(arn) = target.scalable_target_arn() else { return Ok(Some(HashMap::new())) };
     let answer = clients.autoscaling.list_tags_for_resource().resource_arn(arn).send().await;
     let answer = answer.about("application-autoscaling:ListTagsForResource", subject(target.resource_id()));
-    Ok(if_present(answer)?.and_then(|answer| answer.tags).unwrap_or_default())
+    Ok(if_present(answer)?.map(|answer| answer.tags.unwrap_or_default()))
 }
 
 impl Registered {

@@ -35,7 +35,10 @@ fn a_role_that_trains_may_also_read_rows_and_write_results() {
     {
       "ListRows": "Allow s3:ListBucket on arn:aws:s3:::fraud-123456789012-us-east-1 if s3:prefix StringLike training/*",
       "Result": "Allow s3:PutObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*/output/*",
-      "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*"
+      "Rows": "Allow s3:GetObject on arn:aws:s3:::fraud-123456789012-us-east-1/training/*",
+      "TrainingLogGroup": "Allow logs:CreateLogGroup, logs:DescribeLogStreams on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs, arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:log-stream:",
+      "TrainingLogs": "Allow logs:CreateLogStream, logs:PutLogEvents on arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:log-stream:fraud-????????????*",
+      "TrainingMetrics": "Allow cloudwatch:PutMetricData on * if cloudwatch:namespace StringEquals /aws/sagemaker/TrainingJobs"
     }
     "#);
 }
@@ -95,11 +98,22 @@ fn each_role_may_do_what_it_needs_and_no_more() {
               "logs:DescribeLogStreams"
             ],
             "Effect": "Allow",
-            "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/*",
+            "Resource": [
+              "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud",
+              "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*"
+            ],
             "Sid": "Logs"
           },
           {
             "Action": "cloudwatch:PutMetricData",
+            "Condition": {
+              "StringEquals": {
+                "cloudwatch:namespace": [
+                  "/aws/sagemaker/Endpoints",
+                  "AWS/SageMaker"
+                ]
+              }
+            },
             "Effect": "Allow",
             "Resource": "*",
             "Sid": "Metrics"
@@ -203,11 +217,22 @@ fn another_partition_has_its_own_arns_and_image_registry() {
               "logs:DescribeLogStreams"
             ],
             "Effect": "Allow",
-            "Resource": "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/*",
+            "Resource": [
+              "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud",
+              "arn:aws-cn:logs:cn-northwest-1:123456789012:log-group:/aws/sagemaker/Endpoints/fraud:*"
+            ],
             "Sid": "Logs"
           },
           {
             "Action": "cloudwatch:PutMetricData",
+            "Condition": {
+              "StringEquals": {
+                "cloudwatch:namespace": [
+                  "/aws/sagemaker/Endpoints",
+                  "AWS/SageMaker"
+                ]
+              }
+            },
             "Effect": "Allow",
             "Resource": "*",
             "Sid": "Metrics"

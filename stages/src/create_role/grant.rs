@@ -17,8 +17,8 @@ pub(crate) struct Grant {
     /// Unique among the statements of the role.
     pub(crate) sid: &'static str,
     pub(crate) actions: &'static [&'static str],
-    /// An ARN with the placeholders of the pipeline file, or `*`.
-    pub(crate) resource: String,
+    /// ARNs with the placeholders of the pipeline file, or `*`.
+    pub(crate) resources: Vec<String>,
     /// Null when it always holds.
     pub(crate) condition: Json,
     /// What a deployment does with it.
@@ -63,9 +63,11 @@ impl Grant {
             [only] => json!(only),
             more => json!(more),
         };
-        let mut statement = json!({
-            "Sid": self.sid, "Effect": "Allow", "Action": actions, "Resource": fill(&self.resource)
-        });
+        let resources = match self.resources.as_slice() {
+            [only] => json!(fill(only)),
+            more => more.iter().map(|resource| fill(resource)).collect(),
+        };
+        let mut statement = json!({ "Sid": self.sid, "Effect": "Allow", "Action": actions, "Resource": resources });
         if !self.condition.is_null() {
             statement["Condition"] = self.condition.clone();
         }
@@ -82,8 +84,13 @@ impl Grant {
             Some(condition) => format!(", Condition: {}", flow(condition)),
             None => String::new(),
         };
-        let Self { sid, resource, .. } = self;
-        format!("- {{ Sid: {sid}, Effect: Allow, Action: {actions}, Resource: \"{resource}\"{condition} }}")
+        let resources = match self.resources.as_slice() {
+            [only] => format!("\"{only}\""),
+            more => {
+                format!("[{}]", more.iter().map(|resource| format!("\"{resource}\"")).collect::<Vec<_>>().join(", "))
+            }
+        };
+        format!("- {{ Sid: {}, Effect: Allow, Action: {actions}, Resource: {resources}{condition} }}", self.sid)
     }
 }
 

@@ -181,7 +181,7 @@ impl Resource for Role {
         if let Some(owner) = tags::foreign(&self.names, tags) {
             return Ok(Observation::Foreign { owner });
         }
-        let (ours, others) = self.policies(clients).await?;
+        let Some((ours, others)) = if_present(self.policies(clients).await)? else { return Ok(Observation::Absent) };
         let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
         let facts = Facts::default()
             .field("path", role.path())

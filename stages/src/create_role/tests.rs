@@ -63,7 +63,7 @@ fn what_a_written_policy_lacks_is_underlined_with_the_statement_to_add() {
       |       ^^^^^^ no statement here allows it
       |
       = help: without it the endpoint has no metrics
-      = help: add `- { Sid: Metrics, Effect: Allow, Action: cloudwatch:PutMetricData, Resource: "*" }`
+      = help: add `- { Sid: Metrics, Effect: Allow, Action: cloudwatch:PutMetricData, Resource: "*", Condition: { StringEquals: { cloudwatch:namespace: ["/aws/sagemaker/Endpoints","AWS/SageMaker"] } } }`
 
     note: role `fraud-us-east-1-proxy` may not do `sagemaker:InvokeEndpoint` on `arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud`
       --> pipeline.yaml:11:7
@@ -79,7 +79,7 @@ fn what_a_written_policy_lacks_is_underlined_with_the_statement_to_add() {
     insta::assert_snapshot!(warnings.join("\n"), @r#"
     role `fraud-us-east-1-sagemaker` may not do `s3:GetObject` on `arn:aws:s3:::fraud-123456789012-us-east-1/models/3f9a0c123f9a/model.tar.gz` (line 7 of the pipeline file): without it SageMaker cannot read the model; add `- { Sid: Model, Effect: Allow, Action: s3:GetObject, Resource: "arn:{partition}:s3:::{bucket}/models/*" }`
     role `fraud-us-east-1-sagemaker` may not do `ecr:BatchGetImage` on `arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost` (line 9 of the pipeline file): without it the image cannot be pulled; take the denial away, or narrow it
-    role `fraud-us-east-1-sagemaker` may not do `cloudwatch:PutMetricData` (line 6 of the pipeline file): without it the endpoint has no metrics; add `- { Sid: Metrics, Effect: Allow, Action: cloudwatch:PutMetricData, Resource: "*" }`
+    role `fraud-us-east-1-sagemaker` may not do `cloudwatch:PutMetricData` (line 6 of the pipeline file): without it the endpoint has no metrics; add `- { Sid: Metrics, Effect: Allow, Action: cloudwatch:PutMetricData, Resource: "*", Condition: { StringEquals: { cloudwatch:namespace: ["/aws/sagemaker/Endpoints","AWS/SageMaker"] } } }`
     role `fraud-us-east-1-proxy` may not do `sagemaker:InvokeEndpoint` on `arn:aws:sagemaker:us-east-1:123456789012:endpoint/fraud` (line 11 of the pipeline file): without it the function cannot ask the model; add `- { Sid: Score, Effect: Allow, Action: sagemaker:InvokeEndpoint, Resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}" }`
     "#);
 }
@@ -135,7 +135,7 @@ fn what_iam_would_refuse_once_names_are_known_is_refused_before() {
     });
     let long = refused(&format!("- create-role:\n    sagemaker:\n      also:\n{many}"));
     insta::assert_snapshot!(long, @"
-    error: the policy has 11119 characters, and IAM takes 10240
+    error: the policy has 11315 characters, and IAM takes 10240
      --> pipeline.yaml:4:5
       |
     4 |     sagemaker:

@@ -12,11 +12,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use lambda_proxy::config::{Config, THRESHOLD};
 use plan::{Facts, Observation, Output, Outputs, ResourceId, Value};
 use serde_json::{Value as Json, json};
-use spec::{Architecture, Spec};
+use spec::Architecture;
 
 use super::LOGS;
 use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::resource::outputs;
+use crate::tags::Owner;
 use crate::{
     Clients, CloudError, Ctx, Inputs, Names, Resource, Right, StageError, create_endpoint, create_role, package, tags,
     train,
@@ -40,20 +41,6 @@ pub(super) struct Function {
     pub(super) architecture: Architecture,
     pub(super) inputs: Arc<Inputs>,
     pub(super) names: Names,
-}
-
-/// What the proxy is told, in its own words, but for the threshold.
-pub(super) fn settings(spec: &Spec, names: &Names) -> Config {
-    let proxy = &spec.deploy_proxy;
-    Config {
-        endpoint: names.endpoint.clone(),
-        features: spec.train.features().to_vec(),
-        decision_field: proxy.response.decision.clone(),
-        score_field: proxy.response.score.clone(),
-        threshold: f64::NAN,
-        reasons: proxy.reasons,
-        max_body_kb: proxy.max_body_kb,
-    }
 }
 
 #[async_trait]
@@ -113,8 +100,8 @@ impl Resource for Function {
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(function) = self.get(clients).await? else { return Ok(Observation::Absent) };
-        if let Some(owner) = whose(&function, &self.names) {
-            return Ok(Observation::Foreign { owner });
+        if let Some(other) = whose(&function, &self.names).observation() {
+            return Ok(other);
         }
         let Some(live) = function.configuration() else {
             return Ok(Observation::Broken { why: "Lambda tells nothing about it".to_owned() });
@@ -302,20 +289,19 @@ pub(crate) async fn get(clients: &Clients, names: &Names) -> Result<Option<GetFu
     let subject = format!("function `{}`", names.function);
     let answer = clients.lambda.get_function().function_name(&names.function).send().await;
     let Some(function) = if_present(answer.about("lambda:GetFunction", subject.as_str()))? else { return Ok(None) };
-    match function.tags_error() {
-        Some(error) => Err(CloudError::within("lambda:ListTags", subject, error.error_code(), error.message())),
-        None => Ok(Some(function)),
-    }
+    let Some(error) = function.tags_error() else { return Ok(Some(function)) };
+    let refused = CloudError::within("lambda:ListTags", subject, error.error_code(), error.message());
+    if_present(Err(refused))
 }
 
-/// Why the function of our name is not ours; none when it is, or when there is none.
-pub(super) async fn foreign(clients: &Clients, names: &Names) -> Result<Option<String>, CloudError> {
-    Ok(get(clients, names).await?.and_then(|function| whose(&function, names)))
+/// Whose the function of our name is.
+pub(crate) async fn owner(clients: &Clients, names: &Names) -> Result<Owner, CloudError> {
+    Ok(get(clients, names).await?.map_or(Owner::Gone, |function| whose(&function, names)))
 }
 
-fn whose(function: &GetFunctionOutput, names: &Names) -> Option<String> {
+fn whose(function: &GetFunctionOutput, names: &Names) -> Owner {
     let tags = function.tags().into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-    tags::foreign(names, tags)
+    Owner::of(names, Some(tags))
 }
 
 fn facts(function: &GetFunctionOutput, live: &FunctionConfiguration) -> Facts {

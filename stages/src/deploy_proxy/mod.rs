@@ -1,12 +1,15 @@
 //! Stage `deploy-proxy`: the function in front of the endpoint, and the HTTP API in front of the function.
 
+mod environment;
 mod function;
 mod http_api;
 mod permission;
 
 use std::sync::Arc;
 
+pub use environment::check;
 pub(crate) use function::get as function;
+pub(crate) use function::owner;
 pub use function::{FUNCTION, decide_by};
 pub use http_api::{API, API_ID, URL};
 pub use permission::PERMISSION;
@@ -15,7 +18,7 @@ use plan::ResourceId;
 use serde_json::Value as Json;
 
 use crate::create_role::{Grant, Need};
-use crate::log_group::LogGroup;
+use crate::log_group::{LogGroup, Writer};
 use crate::{Declared, Names, Right, Stage, Wanted};
 
 /// The stage.
@@ -33,12 +36,14 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     declared.resource(LogGroup {
         id: LOGS,
         name: names.function_log_group(),
+        writer: Writer::Function,
         retention_days: proxy.log_retention_days,
         names: names.clone(),
     });
     let access_logs = LogGroup {
         id: ACCESS_LOGS,
         name: names.access_log_group(),
+        writer: Writer::Gateway,
         retention_days: proxy.access_log_days.unwrap_or(proxy.log_retention_days),
         names: names.clone(),
     };
@@ -47,7 +52,7 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
         None => declared.unwanted(access_logs),
     }
     declared.resource(function::Function {
-        settings: function::settings(spec, names),
+        settings: environment::settings(spec, &names.endpoint),
         threshold: proxy.response.threshold,
         memory_mb: proxy.memory_mb,
         timeout_s: proxy.timeout_s,
@@ -73,7 +78,7 @@ pub(crate) fn grants(names: &Names) -> Vec<Grant> {
         Grant {
             sid: "Score",
             actions: &["sagemaker:InvokeEndpoint"],
-            resource: "arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}".to_owned(),
+            resources: vec!["arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint}".to_owned()],
             condition: Json::Null,
             needs: vec![need(
                 "sagemaker:InvokeEndpoint",
@@ -85,7 +90,7 @@ pub(crate) fn grants(names: &Names) -> Vec<Grant> {
         Grant {
             sid: "Logs",
             actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
-            resource: "arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*".to_owned(),
+            resources: vec!["arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*".to_owned()],
             condition: Json::Null,
             needs: vec![log("logs:CreateLogStream"), log("logs:PutLogEvents")],
         },

@@ -51,7 +51,7 @@ impl Resource for Permission {
     }
 
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
-        if function::foreign(clients, &self.names).await?.is_some() {
+        if !function::owner(clients, &self.names).await?.is_ours() {
             return Ok(Observation::Absent);
         }
         let Some(statement) = self.statement(clients).await? else { return Ok(Observation::Absent) };

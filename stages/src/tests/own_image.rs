@@ -47,8 +47,8 @@ fn a_job_for_an_image_of_our_own_trains_with_awss_newest_and_its_role_may_pull_b
     let text = plan::render::text(&plan, &|_, lines| lines);
     let pull = text.lines().map(str::trim).filter(|line| line.starts_with("policy.EcrPull"));
     insta::assert_snapshot!(pull.collect::<Vec<_>>().join("\n"), @"
-    policy.EcrPull         Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud
-    policy.EcrPullToTrain  Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
+    policy.EcrPull           Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:123456789012:repository/runner/fraud
+    policy.EcrPullToTrain    Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
     ");
 }
 

@@ -21,6 +21,7 @@ use crate::cloud_error::{Explain, if_present, or_already_there};
 use crate::create_role::Lacks;
 use crate::inputs::Dialect;
 use crate::log_group::Streams;
+use crate::tags::Owner;
 use crate::{
     Clients, CloudError, Ctx, Names, Right, StageError, create_endpoint, create_role, log_group, names, objects,
     package, tags, upload,
@@ -116,7 +117,9 @@ impl Job<'_> {
                 }
             }
             (ctx.say)(format!("taking the model of {}", subject(&name)));
-            return upload::object(ctx.clients, &bucket, &artifact).await;
+            if let Some(model) = upload::object(ctx.clients, &bucket, &artifact).await? {
+                return Ok(model);
+            }
         }
         let last = job_name(self.names, &short, ATTEMPTS);
         Err(StageError::here(
@@ -273,7 +276,7 @@ pub(super) async fn remove(ctx: &Ctx<'_>, names: &Names, folder: &str) -> Result
     for attempt in 1..=ATTEMPTS {
         let name = job_name(names, short, attempt);
         let Some(job) = describe(ctx.clients, &name).await? else { break };
-        if is_over(&job) || foreign(ctx.clients, names, &job).await?.is_some() {
+        if is_over(&job) || !owner(ctx.clients, names, &job).await?.is_ours() {
             continue;
         }
         stop(ctx, &name).await?;
@@ -328,18 +331,14 @@ async fn must_be_ours(
     name: &str,
     job: &DescribeTrainingJobOutput,
 ) -> Result<(), StageError> {
-    match foreign(clients, names, job).await? {
-        Some(owner) => Err(StageError::here(format!("could not use the name of {}", subject(name)), owner)),
-        None => Ok(()),
+    match owner(clients, names, job).await? {
+        Owner::Other(other) => Err(StageError::here(format!("could not use the name of {}", subject(name)), other)),
+        Owner::Ours | Owner::Gone => Ok(()),
     }
 }
 
-async fn foreign(
-    clients: &Clients,
-    names: &Names,
-    job: &DescribeTrainingJobOutput,
-) -> Result<Option<String>, CloudError> {
-    create_endpoint::foreign(clients, names, job.training_job_arn().unwrap_or_default()).await
+async fn owner(clients: &Clients, names: &Names, job: &DescribeTrainingJobOutput) -> Result<Owner, CloudError> {
+    create_endpoint::owner(clients, names, job.training_job_arn().unwrap_or_default()).await
 }
 
 fn status(job: &DescribeTrainingJobOutput) -> TrainingJobStatus {

@@ -108,7 +108,11 @@ impl Known {
     pub async fn load(clients: &Clients, names: &Names, inputs: &Inputs) -> Result<Self, StageError> {
         Self::from_json(&match clients.cache.model(&inputs.model.fingerprint) {
             Some(cached) => clients.cache.read(&cached.evaluation)?,
-            None => upload::object(clients, &names.bucket, &names.evaluation_key).await?,
+            None => {
+                let gone =
+                    || StageError::here("could not read what is known about the model", "it is not in the bucket");
+                upload::object(clients, &names.bucket, &names.evaluation_key).await?.ok_or_else(gone)?
+            }
         })
     }
 

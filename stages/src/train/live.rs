@@ -44,10 +44,10 @@ pub async fn live(clients: &Clients, names: &Names) -> Result<Option<Live>, Stag
     let key = url.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
     let Some((fingerprint, _)) = key else { return Ok(Some(Live { name, fingerprint: String::new(), known: None })) };
     let evaluation = evaluation_key(fingerprint);
-    let known = if upload::object_sha256(clients, names, &evaluation).await?.is_some() {
-        Known::from_json(&upload::object(clients, &names.bucket, &evaluation).await?).ok()
-    } else {
-        None
+    let known = match upload::object_sha256(clients, names, &evaluation).await? {
+        Some(_) => upload::object(clients, &names.bucket, &evaluation).await?,
+        None => None,
     };
+    let known = known.and_then(|known| Known::from_json(&known).ok());
     Ok(Some(Live { name, fingerprint: fingerprint.to_owned(), known }))
 }

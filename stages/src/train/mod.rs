@@ -73,6 +73,8 @@ fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
 
 /// Log group of every training job in an account and region; a job's streams begin with its name.
 pub(crate) const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+/// Where machines that train count what they use; it reads like the log group.
+const NAMESPACE: &str = "/aws/sagemaker/TrainingJobs";
 
 /// What a training job needs the role that SageMaker assumes to be allowed: it reads rows and writes a model.
 pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
@@ -86,7 +88,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         Grant {
             sid: "ListRows",
             actions: &["s3:ListBucket"],
-            resource: "arn:{partition}:s3:::{bucket}".to_owned(),
+            resources: vec!["arn:{partition}:s3:::{bucket}".to_owned()],
             condition: json!({ "StringLike": { "s3:prefix": format!("{TRAINING}*") } }),
             needs: vec![Need {
                 keys: vec![("s3:prefix", format!("{folder}{}/", channels::TRAIN))],
@@ -96,7 +98,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         Grant {
             sid: "Rows",
             actions: &["s3:GetObject"],
-            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*"),
+            resources: vec![format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*")],
             condition: Json::Null,
             needs: vec![need(
                 "s3:GetObject",
@@ -108,7 +110,7 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
         Grant {
             sid: "Result",
             actions: &["s3:PutObject"],
-            resource: format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*/output/*"),
+            resources: vec![format!("arn:{{partition}}:s3:::{{bucket}}/{TRAINING}*/output/*")],
             condition: Json::Null,
             needs: vec![need(
                 "s3:PutObject",
@@ -118,7 +120,50 @@ pub(crate) fn grants(wanted: &Wanted<'_>) -> Vec<Grant> {
             )],
         },
     ];
-    rows.into_iter().chain(pull).collect()
+    rows.into_iter().chain(logs(names)).chain(pull).collect()
+}
+
+/// All jobs of an account write to one log group, each to streams that begin with its name.
+fn logs(names: &Names) -> [Grant; 3] {
+    let group = format!("arn:{{partition}}:logs:{{region}}:{{account}}:log-group:{LOG_GROUP}");
+    let stream = |rest: &str| names.site.arn("logs", &format!("log-group:{LOG_GROUP}:log-stream:{rest}"));
+    let need = |action| Need {
+        action,
+        resource: stream(&format!("{}-{}/algo-1-0", names.pipeline, "0".repeat(12))),
+        keys: vec![],
+        without: "the training job's log stays empty",
+        told: &[],
+    };
+    [
+        Grant {
+            sid: "TrainingLogGroup",
+            actions: &["logs:CreateLogGroup", "logs:DescribeLogStreams"],
+            resources: vec![group.clone(), format!("{group}:log-stream:")],
+            condition: Json::Null,
+            needs: vec![],
+        },
+        Grant {
+            sid: "TrainingLogs",
+            actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+            // Twelve characters follow the name, so that another pipeline whose name begins with ours is not meant.
+            resources: vec![format!("{group}:log-stream:{{name}}-{}*", "?".repeat(12))],
+            condition: Json::Null,
+            needs: vec![need("logs:CreateLogStream"), need("logs:PutLogEvents")],
+        },
+        Grant {
+            sid: "TrainingMetrics",
+            actions: &["cloudwatch:PutMetricData"],
+            resources: vec!["*".to_owned()],
+            condition: json!({ "StringEquals": { "cloudwatch:namespace": NAMESPACE } }),
+            needs: vec![Need {
+                action: "cloudwatch:PutMetricData",
+                resource: "*".to_owned(),
+                keys: vec![("cloudwatch:namespace", NAMESPACE.to_owned())],
+                without: "the training job has no metrics",
+                told: &[],
+            }],
+        },
+    ]
 }
 
 /// Where the model is trained; one that is not trained from rows is made here.
@@ -210,12 +255,15 @@ impl Resource for TrainedModel {
             upload::object_sha256(clients, &self.names, &self.names.evaluation_key),
         );
         let (Some(_), Some(_)) = (model?, known?) else { return Ok(Observation::Absent) };
-        self.present(&upload::object(clients, &self.names.bucket, &self.names.evaluation_key).await?)
+        match upload::object(clients, &self.names.bucket, &self.names.evaluation_key).await? {
+            Some(known) => self.present(&known),
+            None => Ok(Observation::Absent),
+        }
     }
 
     /// What interrupted training left in the bucket, unless this model is yet to be made of it.
     async fn strays(&self, clients: &Clients) -> Result<Vec<Stray>, StageError> {
-        if upload::foreign_bucket(clients, &self.names).await?.is_some() {
+        if !upload::bucket_owner(clients, &self.names).await?.is_ours() {
             return Ok(vec![]);
         }
         let mut folders = objects::folders(clients, &self.names, TRAINING).await?;

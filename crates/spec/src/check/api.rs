@@ -2,7 +2,7 @@
 
 use serde_yaml::Value;
 
-use super::words::{quoted, subject};
+use super::words::{quoted, shown, subject};
 use super::{Checker, aws, data, nearest};
 use crate::limits;
 use crate::raw::{RawAccessLogsBlock, RawAuthBlock, RawCors, RawJwt, RawThrottle, RawToken};
@@ -259,8 +259,4 @@ pub(super) fn token(checker: &mut Checker<'_>, raw: Option<RawToken>, auth: Opti
             None
         }
     }
-}
-
-fn shown(c: char) -> String {
-    if c.is_whitespace() { "white space".to_owned() } else { format!("`{c}`") }
 }

@@ -69,6 +69,10 @@ fn route(checker: &mut Checker<'_>, place: &str, text: &str) -> Option<Route> {
         let help = "a path has letters, digits, `/`, `-`, `.`, `_` and `~`";
         return refuse(format!("a route's path has no `{wrong}`"), help);
     }
+    if path.len() > limits::ROUTE_BYTES {
+        let message = format!("a route's path has at most {} bytes, not {}", limits::ROUTE_BYTES, path.len());
+        return refuse(message, "API Gateway takes 10,240 bytes for the line and the headers of a request together");
+    }
     Some(Route { method: method.to_owned(), path: path.to_owned() })
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::words::quoted;
+use super::words::{quoted, shown};
 use super::{Block, Checker, suggest};
 use crate::forms::TextOrList;
+use crate::limits;
 use crate::raw::{RawCreateRole, RawRole, RawStatement};
 use crate::types::{CreateRole, Effect, PLACEHOLDERS, RolePolicy, Scope, Statement, fill};
 
@@ -140,6 +141,15 @@ fn scope(
     Some(if key == named { Scope::Of(all) } else { Scope::AllBut(all) })
 }
 
+/// Checks that IAM takes every character; it refuses others with `MalformedPolicyDocument`.
+fn check_chars(text: &str) -> Result<(), String> {
+    let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..=limits::LAST_POLICY_CHAR);
+    match text.chars().find(|c| !taken(*c)) {
+        Some(wrong) => Err(format!("IAM takes no {} in a policy", shown(wrong))),
+        None => Ok(()),
+    }
+}
+
 fn check_action(text: &str) -> Result<(), String> {
     let sound = text.split_once(':').is_some_and(|(service, action)| {
         let word = |text: &str, more: &str| {
@@ -154,6 +164,7 @@ fn check_action(text: &str) -> Result<(), String> {
 }
 
 fn check_resource(text: &str) -> Result<(), String> {
+    check_chars(text)?;
     fill(text, |_| String::new()).map_err(|why| format!("{why} in {}", quoted(text)))?;
     if text == "*" || (text.starts_with("arn:") && text.splitn(6, ':').count() == 6) {
         return Ok(());
@@ -190,7 +201,13 @@ fn condition(
             if texts.is_empty() {
                 checker.say(checker.places.complain(&at, format!("the condition on {} names no value", quoted(&key))));
             }
+            if let Err(why) = check_chars(&key) {
+                checker.say(checker.places.complain_key(&at, why));
+            }
             for text in &texts {
+                if let Err(why) = check_chars(text) {
+                    checker.say(checker.places.complain(&at, format!("{why}, as in {}", quoted(text))));
+                }
                 if let Err(why) = fill(text, |_| String::new()) {
                     let complaint = checker.places.complain(&at, format!("{why} in {}", quoted(text)));
                     checker.say(with_placeholders(complaint, &why));

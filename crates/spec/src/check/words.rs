@@ -8,6 +8,15 @@ use crate::places::Places;
 /// Longer texts are cut when they are quoted in a message.
 const MAX_QUOTED_CHARS: usize = 60;
 
+/// A character as people see it.
+pub(super) fn shown(c: char) -> String {
+    match c {
+        c if c.is_ascii_whitespace() => "white space".to_owned(),
+        c if c.is_control() || c.is_whitespace() => format!("U+{:04X}", u32::from(c)),
+        c => format!("`{c}`"),
+    }
+}
+
 /// A value of a wrong type.
 pub(super) struct WrongType<'a> {
     pub(super) path: &'a str,

@@ -191,3 +191,19 @@ fn a_field_with_the_name_of_the_reasons() {
       |                                      ^^^^^^^    ------- asks for the list
     ");
 }
+
+#[test]
+fn a_path_that_no_request_could_have() {
+    let of = |bytes: usize| format!("- deploy-proxy: {{ route: POST /{} }}\n", "a".repeat(bytes - 1));
+    crate::parse(&format!("name: fraud\nstages:\n{}", of(8_192))).unwrap();
+    let told = stage(&of(8_193));
+    insta::assert_snapshot!(told.replace(&"a".repeat(8_192), "…").replace(&"^".repeat(8_198), "^"), @"
+    error: a route's path has at most 8192 bytes, not 8193
+     --> pipeline.yaml:3:26
+      |
+    3 | ...e: POST /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: API Gateway takes 10,240 bytes for the line and the headers of a request together
+    ");
+}

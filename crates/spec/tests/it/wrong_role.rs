@@ -191,3 +191,29 @@ fn a_policy_without_statements_and_a_sid_that_is_written_twice() {
       |                ^ again here
     ");
 }
+
+/// The last character that IAM takes, and the one behind it.
+#[test]
+fn characters_that_iam_takes_in_no_policy() {
+    let of = |resource: &str, prefix: &str| {
+        format!(
+            "name: fraud\nstages:\n- create-role:\n    proxy:\n      also:\n      - {{ Effect: Allow, Action: s3:GetObject, \
+             Resource: \"arn:aws:s3:::{resource}/*\", Condition: {{ StringLike: {{ s3:prefix: \"{prefix}\" }} }} }}\n"
+        )
+    };
+    parse(&of("b/\u{ff}", "\u{ff}")).unwrap();
+    let told = [of("b/\u{100}", "a"), of("b", "a\u{2003}")].map(|text| parse(&text).unwrap_err().render(false));
+    insta::assert_snapshot!(told.join("\n\n"), @r#"
+    error: IAM takes no `Ā` in a policy
+     --> pipeline.yaml:6:58
+      |
+    6 |       - { Effect: Allow, Action: s3:GetObject, Resource: "arn:aws:s3:::b/Ā/*", Condition: { StringLike: { s3:prefix: "a" } } }
+      |                                                          ^^^^^^^^^^^^^^^^^^^^
+
+    error: IAM takes no U+2003 in a policy, as in `a `
+     --> pipeline.yaml:6:116
+      |
+    6 |       - { Effect: Allow, Action: s3:GetObject, Resource: "arn:aws:s3:::b/*", Condition: { StringLike: { s3:prefix: "a " } } }
+      |                                                                                                                    ^^^^
+    "#);
+}

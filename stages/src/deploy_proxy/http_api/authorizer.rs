@@ -59,7 +59,7 @@ impl HttpApi {
             return Ok(match made {
                 Some(made) => made.authorizer_id,
                 // Its answer was lost, and the SDK sent the call again.
-                None => ours(&self.below(ctx.clients, id).await?.authorizers).and_then(|it| it.authorizer_id.clone()),
+                None => ours(&self.below_existing(ctx, id).await?.authorizers).and_then(|it| it.authorizer_id.clone()),
             });
         };
         let authorizer = existing.authorizer_id().unwrap_or_default();

@@ -16,7 +16,8 @@ pub(super) struct Below {
 }
 
 impl HttpApi {
-    pub(super) async fn below(&self, clients: &Clients, id: &str) -> Result<Below, CloudError> {
+    /// What is below the API of that id; none when it is gone.
+    pub(super) async fn below(&self, clients: &Clients, id: &str) -> Result<Option<Below>, CloudError> {
         let client = &clients.apigateway;
         let looks = join4(
             client.get_authorizers().api_id(id).send(),
@@ -35,11 +36,17 @@ impl HttpApi {
                 .stage_name(stage::NAME)
                 .build()
         });
-        Ok(Below {
-            authorizers: authorizers.about("apigateway:GetAuthorizers", self.subject())?.items.unwrap_or_default(),
-            integrations: integrations.about("apigateway:GetIntegrations", self.subject())?.items.unwrap_or_default(),
-            routes: routes.about("apigateway:GetRoutes", self.subject())?.items.unwrap_or_default(),
+        let authorizers = if_present(authorizers.about("apigateway:GetAuthorizers", self.subject()))?;
+        let integrations = if_present(integrations.about("apigateway:GetIntegrations", self.subject()))?;
+        let routes = if_present(routes.about("apigateway:GetRoutes", self.subject()))?;
+        let (Some(authorizers), Some(integrations), Some(routes)) = (authorizers, integrations, routes) else {
+            return Ok(None);
+        };
+        Ok(Some(Below {
+            authorizers: authorizers.items.unwrap_or_default(),
+            integrations: integrations.items.unwrap_or_default(),
+            routes: routes.items.unwrap_or_default(),
             stage,
-        })
+        }))
     }
 }

@@ -101,7 +101,7 @@ impl Resource for HttpApi {
     async fn observe(&self, clients: &Clients) -> Result<Observation, StageError> {
         let Some(api) = self.ours(clients).await?.into_iter().next() else { return Ok(Observation::Absent) };
         let id = api.api_id().unwrap_or_default();
-        let below = self.below(clients, id).await?;
+        let Some(below) = self.below(clients, id).await? else { return Ok(Observation::Absent) };
         let proxy = below.integrations.iter().find(|integration| is_ours(integration, &self.names));
         let facts = Facts::default()
             .field("function", proxy.and_then(Integration::integration_uri).unwrap_or("(none)"))
@@ -222,16 +222,23 @@ impl HttpApi {
     async fn complete(&self, ctx: &Ctx<'_>, api: &Api) -> Result<Outputs, StageError> {
         let id = api.api_id().unwrap_or_default();
         self.put_api(ctx, id, api).await?;
-        let below = self.below(ctx.clients, id).await?;
+        let below = self.below_existing(ctx, id).await?;
         let integration = self.put_integration(ctx, id, &below).await?;
         let authorizer = self.put_authorizer(ctx, id, &below).await?;
         self.put_routes(ctx, id, &below, &integration, authorizer.as_deref()).await?;
         self.put_stage(ctx, id, below.stage.as_ref()).await?;
         // Looked at anew: a create whose answer was lost was sent again, and made a second integration.
-        let below = self.below(ctx.clients, id).await?;
+        let below = self.below_existing(ctx, id).await?;
         self.remove_other_authorizers(ctx, id, &below, authorizer.as_deref()).await?;
         self.remove_other_integrations(ctx, id, &below, &integration).await?;
         Ok(self.outputs(id, api.api_endpoint().unwrap_or_default()))
+    }
+
+    /// What is below an API that is being written.
+    async fn below_existing(&self, ctx: &Ctx<'_>, id: &str) -> Result<Below, StageError> {
+        let gone =
+            || StageError::Failed { what: self.subject(), cause: "it disappeared while it was changed".to_owned() };
+        self.below(ctx.clients, id).await?.ok_or_else(gone)
     }
 
     async fn put_api(&self, ctx: &Ctx<'_>, id: &str, api: &Api) -> Result<(), StageError> {

@@ -274,10 +274,10 @@ fn log(cloud: &Arc<Cloud>, function: &Function) -> Log {
     let id = hex::encode(rand::random::<[u8; 16]>());
     let stream = format!("{}/[$LATEST]{id}", Timestamp::now().strftime("%Y/%m/%d"));
     let resource = cloud.config.arn("logs", &format!("log-group:{group}:log-stream:{stream}"));
-    let permitted = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        .iter()
-        .all(|action| cloud.iam.authorize(&function.role, action, &resource).is_ok());
-    Log { cloud: Arc::downgrade(cloud), group, stream, permitted }
+    let may = |action: &str, resource: &str| cloud.iam.authorize(&function.role, action, resource).is_ok();
+    let permitted = may("logs:CreateLogStream", &resource) && may("logs:PutLogEvents", &resource);
+    let creates = may("logs:CreateLogGroup", &cloud.config.arn("logs", &format!("log-group:{group}")));
+    Log { cloud: Arc::downgrade(cloud), group, stream, permitted, creates }
 }
 
 fn start_line(request_id: &str) -> String {

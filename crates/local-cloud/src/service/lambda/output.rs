@@ -20,6 +20,8 @@ pub(super) struct Log {
     pub(super) stream: String,
     /// Whether the function's role may write there; without that AWS drops the lines.
     pub(super) permitted: bool,
+    /// Whether it may make the group when there is none.
+    pub(super) creates: bool,
 }
 
 /// Lines of one process, with Lambda's own lines between them in the order of time.
@@ -119,7 +121,9 @@ impl Output {
             let cut = held.tail.len() - TAIL;
             held.tail.drain(..cut);
         }
-        if let (true, Some(cloud)) = (self.log.permitted, self.log.cloud.upgrade()) {
+        if let (true, Some(cloud)) = (self.log.permitted, self.log.cloud.upgrade())
+            && (self.log.creates || cloud.logs.has_group(&self.log.group))
+        {
             cloud.logs.append(&self.log.group, &self.log.stream, line);
         }
     }

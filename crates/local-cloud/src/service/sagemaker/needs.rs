@@ -61,7 +61,8 @@ fn key(cloud: &Cloud, call: &Call, request: &Members) -> Option<Permission> {
         key if key.contains("alias/") => names.key_arn("*"),
         key => names.key_arn(key),
     };
-    let service = format!("sagemaker.{}.amazonaws.com", names.region);
+    let suffix = if names.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let service = format!("sagemaker.{}.{suffix}", names.region);
     Some(Permission::new("kms:CreateGrant", arn).with("kms:ViaService", service))
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Log {
     group: String,
     stream: String,
     permitted: bool,
+    /// Whether it may make the group when there is none.
+    creates: bool,
 }
 
 impl Log {
@@ -76,20 +78,17 @@ impl Log {
     pub(super) fn new(cloud: &Arc<Cloud>, role: Option<&str>, group: String, stream: String) -> Self {
         let names = &cloud.sagemaker.names;
         let (group_arn, stream_arn) = (names.log_group_arn(&group), names.log_stream_arn(&group, &stream));
-        let needs = [
-            ("logs:CreateLogGroup", group_arn, !cloud.logs.has_group(&group)),
-            ("logs:CreateLogStream", stream_arn.clone(), true),
-            ("logs:PutLogEvents", stream_arn, true),
-        ];
-        let may = |role: &str| {
-            let mut needed = needs.iter().filter(|(_, _, needed)| *needed);
-            needed.all(|(action, arn, _)| cloud.iam.authorize(role, action, arn).is_ok())
-        };
-        Self { cloud: Arc::downgrade(cloud), permitted: role.is_none_or(may), group, stream }
+        let needs = [("logs:CreateLogStream", stream_arn.as_str()), ("logs:PutLogEvents", stream_arn.as_str())];
+        let may = |action: &str, arn: &str| role.is_none_or(|role| cloud.iam.authorize(role, action, arn).is_ok());
+        let permitted = needs.iter().all(|(action, arn)| may(action, arn));
+        let creates = may("logs:CreateLogGroup", &group_arn);
+        Self { cloud: Arc::downgrade(cloud), permitted, creates, group, stream }
     }
 
     pub(super) fn append(&self, line: &str) {
-        if let (true, Some(cloud)) = (self.permitted, self.cloud.upgrade()) {
+        if let (true, Some(cloud)) = (self.permitted, self.cloud.upgrade())
+            && (self.creates || cloud.logs.has_group(&self.group))
+        {
             cloud.logs.append(&self.group, &self.stream, line);
         }
     }
