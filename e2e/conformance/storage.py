@@ -83,7 +83,7 @@ class Storage:
         told = s3.get_object_attributes(
             Bucket="storage-to", Key="parts", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "ObjectSize"]
         )
-        assert told["ObjectSize"] == size and '"' not in told["ETag"] and told["Checksum"]["ChecksumType"] == "COMPOSITE"
+        assert told["ObjectSize"] == size and '"' not in told["ETag"] and told["Checksum"]["ChecksumType"] == "COMPOSITE", told
         parts = told["ObjectParts"]
         assert parts["TotalPartsCount"] == 2 and [one["Size"] for one in parts["Parts"]] == [5 * MIB, size - 5 * MIB], told
 
