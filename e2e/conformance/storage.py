@@ -83,7 +83,7 @@ class Storage:
         told = s3.get_object_attributes(
             Bucket="storage-to", Key="parts", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "ObjectSize"]
         )
-        assert told["ObjectSize"] == size and '"' not in told["ETag"] and told["Checksum"]["ChecksumType"] == "COMPOSITE"
+        assert told["ObjectSize"] == size and '"' not in told["ETag"] and told["Checksum"]["ChecksumType"] == "COMPOSITE", told
         parts = told["ObjectParts"]
         assert parts["TotalPartsCount"] == 2 and [one["Size"] for one in parts["Parts"]] == [5 * MIB, size - 5 * MIB], told
 
@@ -118,8 +118,6 @@ class Storage:
         refused(lambda: s3.put_object(IfNoneMatch="*", **one), "PreconditionFailed", 412, Condition="If-None-Match")
         refused(lambda: s3.put_object(IfNoneMatch=etag, **one), "NotImplemented", 501, Header="If-None-Match")
         refused(lambda: s3.get_object(VersionId="bad", **one), "InvalidArgument", ArgumentName="versionId", ArgumentValue="bad")
-        unknown = "0" * 32
-        refused(lambda: s3.get_object(VersionId=unknown, **one), "NoSuchVersion", 404, Key="k", VersionId=unknown)
         refused(lambda: s3.list_objects_v2(Bucket="storage-from", ContinuationToken=""), "InvalidArgument", ArgumentName="continuation-token")
         for ignored in ["bytes=1-0", "bytes=0-1,3-4", "lines=0-1"]:
             whole = s3.get_object(Range=ignored, **one)
@@ -138,7 +136,12 @@ class Storage:
         s3, one = self.s3, {"Bucket": "storage-versions", "Key": "k"}
         s3.create_bucket(Bucket="storage-versions")
         s3.put_bucket_versioning(Bucket="storage-versions", VersioningConfiguration={"Status": "Enabled"})
+        gone = s3.put_object(Body=b"x", **one)["VersionId"]
+        s3.delete_object(VersionId=gone, **one)
         s3.put_object(Body=b"x", **one)
+        refused(lambda: s3.get_object(VersionId=gone, **one), "NoSuchVersion", 404, Key="k", VersionId=gone)
+        altered = gone[:-4] + "ABCD"
+        refused(lambda: s3.delete_object(VersionId=altered, **one), "InvalidArgument", ArgumentName="versionId", ArgumentValue=altered)
         marker = s3.delete_object(**one)["VersionId"]
         answer = refused(
             lambda: s3.get_object(VersionId=marker, **one), "MethodNotAllowed", 405, Method="GET", ResourceType="DeleteMarker"

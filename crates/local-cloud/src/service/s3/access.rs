@@ -91,7 +91,6 @@ impl Access {
     fn check_source(&self, source: &CopySource, caller: Option<&Caller>) -> Result<(), Refusal> {
         let CopySource::Bucket { bucket, key, version_id } = source else { return Ok(()) };
         let caller = caller.ok_or_else(refuse::access_denied)?;
-        version_id.as_deref().map_or(Ok(()), members::check_version)?;
         if !self.0.s3.exists(bucket) {
             return Err(refuse::no_such_bucket().with("BucketName", bucket));
         }

@@ -2,7 +2,7 @@
 //!
 //! `s3s` writes code and message alone. The elements of a refusal pass through it in a header of the answer, which never
 //! leaves the process; what a refusal does not know, its request does. Source of the elements: answers of AWS that
-//! LocalStack's snapshot tests recorded, and moto's tests that are marked as verified against AWS.
+//! `LocalStack`'s snapshot tests recorded, and moto's tests that are marked as verified against AWS.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};

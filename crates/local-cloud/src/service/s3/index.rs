@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString as _};
 use s3s::dto;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::checksum::{Algorithm, Checksum};
 use super::refuse;
@@ -207,10 +208,7 @@ impl Bucket {
         let versions = self.objects.get(key).map_or(&[][..], Vec::as_slice);
         match id {
             None => versions.last().ok_or_else(|| refuse::no_such_key().with("Key", key)),
-            Some(id) => {
-                let absent = || refuse::no_such_version().with("Key", key).with("VersionId", id);
-                versions.iter().find(|version| version.id == id).ok_or_else(absent)
-            }
+            Some(id) => versions.iter().find(|version| version.id == id).ok_or_else(|| absent_version(key, id)),
         }
     }
 
@@ -223,6 +221,17 @@ impl Bucket {
     pub(super) fn put(&mut self, key: &str, content: Content, now: Timestamp) -> (Option<String>, Vec<String>) {
         let (id, freed) = self.push(key, Some(content), now);
         (self.shown(&id), freed)
+    }
+
+    /// Refuses the id of a version that nobody was ever given. Of a key without versions, any id counts as gone.
+    pub(super) fn check_named(&self, key: &str, id: Option<&str>) -> Result<(), Refusal> {
+        let Some(id) = id.filter(|id| !is_version_id(id)) else { return Ok(()) };
+        let versions = self.objects.get(key);
+        let is_there = versions.is_some_and(|versions| versions.iter().any(|version| version.id == id));
+        if is_there || (versions.is_none() && self.versioning != Versioning::Unset) {
+            return Ok(());
+        }
+        Err(absent_version(key, id))
     }
 
     /// Deletes the object, by a marker where versions are kept, or removes one version for good.
@@ -245,7 +254,7 @@ impl Bucket {
 
     fn push(&mut self, key: &str, content: Option<Content>, now: Timestamp) -> (String, Vec<String>) {
         let id = match self.versioning {
-            Versioning::Enabled => random_id(),
+            Versioning::Enabled => version_id(),
             Versioning::Unset | Versioning::Suspended => NULL_VERSION.to_owned(),
         };
         let replaced = self.remove(key, &id);
@@ -265,7 +274,35 @@ impl Bucket {
     }
 }
 
-/// 32 characters that nobody guesses: version and upload ids.
+/// Characters of a version's id that are random. The rest is their digest, so that an id that nobody was given is told
+/// from that of a version which is gone, as AWS tells them apart.
+const RANDOM: usize = 26;
+
+fn version_id() -> String {
+    let random = Alphanumeric.sample_string(&mut rand::rng(), RANDOM);
+    let digest = digest_of(&random);
+    random + &digest
+}
+
+fn digest_of(random: &str) -> String {
+    hex::encode(&Sha256::digest(random)[..3])
+}
+
+/// Whether an id can be that of a version.
+fn is_version_id(id: &str) -> bool {
+    let parts = id.split_at_checked(RANDOM);
+    id == NULL_VERSION || parts.is_some_and(|(random, digest)| digest == digest_of(random))
+}
+
+/// What is said of a version that is not there.
+fn absent_version(key: &str, id: &str) -> Refusal {
+    if is_version_id(id) {
+        return refuse::no_such_version().with("Key", key).with("VersionId", id);
+    }
+    refuse::invalid_argument("versionId", Some(id), "Invalid version id specified")
+}
+
+/// 32 characters that nobody guesses: upload ids, and names of the nameless.
 pub(super) fn random_id() -> String {
     Alphanumeric.sample_string(&mut rand::rng(), 32)
 }
@@ -323,6 +360,23 @@ mod tests {
         assert!(gone.marker && bucket.current("k").is_some());
         assert_eq!(bucket.delete("k", one.as_deref(), Timestamp::UNIX_EPOCH).freed, ["one"]);
         assert!(bucket.objects.is_empty());
+    }
+
+    #[test]
+    fn an_id_that_nobody_was_given_is_told_from_that_of_a_version_which_is_gone() {
+        let mut bucket = bucket(Versioning::Enabled);
+        let id = bucket.put("k", content("one"), Timestamp::UNIX_EPOCH).0.unwrap();
+        bucket.put("k", content("two"), Timestamp::UNIX_EPOCH);
+        let altered = format!("{}ABCD", &id[..28]);
+        bucket.delete("k", Some(&id), Timestamp::UNIX_EPOCH);
+        let code = |id: &str| bucket.version("k", Some(id)).unwrap_err().code;
+        assert_eq!(
+            (id.len(), code(&id), code(&altered)),
+            (32, "NoSuchVersion".to_owned(), "InvalidArgument".to_owned())
+        );
+        assert_eq!(bucket.check_named("k", Some(&id)), Ok(()));
+        assert_eq!(bucket.check_named("k", Some(&altered)).unwrap_err().code, "InvalidArgument");
+        assert_eq!(bucket.check_named("absent", Some(&altered)), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lifecycle rules of a bucket: checked, kept, and not carried out.
 //!
-//! Source: the S3 API reference of `PutBucketLifecycleConfiguration`, and answers of AWS that LocalStack's snapshot tests
+//! Source: the S3 API reference of `PutBucketLifecycleConfiguration`, and answers of AWS that `LocalStack`'s snapshot tests
 //! recorded.
 
 use std::collections::HashSet;

@@ -10,6 +10,7 @@ mod attributes;
 mod bodies;
 mod bucket;
 mod checksum;
+mod completion;
 mod condition;
 mod copy;
 mod create_route;
@@ -171,7 +172,7 @@ fn adjusted(mut response: Response<s3s::Body>) -> Response<s3s::Body> {
     if response.extensions_mut().remove::<attributes::BareEntityTag>().is_some()
         && let Some(text) = response.body().bytes().and_then(|body| String::from_utf8(body.to_vec()).ok())
     {
-        *response.body_mut() = s3s::Body::from(text.replace("&quot;", ""));
+        *response.body_mut() = s3s::Body::from(text.replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>"));
     }
     if let Some(status) = response.extensions_mut().remove::<StatusCode>() {
         *response.status_mut() = status;

@@ -96,6 +96,7 @@ impl S3 {
         let deleted = self.index.write(|index| {
             let bucket = index.bucket_mut(&input.bucket)?;
             condition.check(&input.key, bucket.current(&input.key))?;
+            bucket.check_named(&input.key, input.version_id.as_deref())?;
             Ok(bucket.delete(&input.key, input.version_id.as_deref(), Timestamp::now()))
         })?;
         self.bodies.remove(&input.bucket, &deleted.freed);

@@ -44,7 +44,7 @@ pub(super) async fn prepare(parts: &mut Parts, mut body: Body, region: &str) -> 
         }
         match body.next().await {
             Some(Ok(bytes)) => fields.extend_from_slice(&bytes),
-            Some(Err(_)) => return Err(refuse::incomplete_body().into()),
+            Some(Err(_)) => return Err(refuse::incomplete_body()),
             None => {
                 return Err(refuse::invalid_argument(
                     "file",

@@ -69,8 +69,9 @@ pub(super) async fn resume(cloud: &Arc<Cloud>) {
             Status::Creating | Status::Updating => spawn(cloud, key),
             Status::RollingBack => spawn_until_stop(cloud, finish_rollback(Arc::clone(cloud), key)),
             Status::SystemUpdating => cloud.sagemaker.memory.correct(|memory| {
-                let endpoint = memory.endpoints.get_mut(&key);
-                endpoint.into_iter().for_each(|endpoint| endpoint.status = Status::InService);
+                if let Some(endpoint) = memory.endpoints.get_mut(&key) {
+                    endpoint.status = Status::InService;
+                }
             }),
             // Of two generations only the old one is known to be good.
             Status::InService | Status::UpdateRollbackFailed | Status::Failed | Status::Deleting => {}
