@@ -12,6 +12,7 @@ mod deployer;
 mod documents;
 mod doors;
 mod errors;
+mod growth;
 mod harness;
 mod judgement;
 mod laws;

@@ -36,6 +36,16 @@ pub(super) fn tools() -> &'static Tools {
     })
 }
 
+/// The program under test.
+pub(crate) fn runner() -> &'static Path {
+    &tools().runner
+}
+
+/// What it puts into the function.
+pub(crate) fn lambda_proxy() -> &'static Path {
+    &tools().proxy
+}
+
 /// The static `model-server` of this workspace, built as the runner builds it, once for all tests.
 pub(crate) fn static_model_server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
