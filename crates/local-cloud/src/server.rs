@@ -60,6 +60,9 @@ use crate::signature;
 /// Bytes of a request's head. S3's longest keys and metadata, and a session's token, are a fraction of it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
+/// Connections that are looked at or told why they are refused, beside those that are served.
+const SPARE: usize = 128;
+
 /// How long open requests may take to end after a stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -84,9 +87,11 @@ async fn serve_within(
         tokio::select! {
             () = shell.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                // Those that are about to be refused have room of their own; who is one too many even there is dropped.
+                Ok((stream, _)) if connections.len() < limits.connections + SPARE => {
                     connections.spawn(converse(Arc::clone(&shell), stream));
                 }
+                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;

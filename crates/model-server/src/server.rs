@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Model;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,12 @@ use crate::{ServeError, load};
 const BODY_LIMIT_BYTES: usize = 6 << 20;
 /// How much of a body over the limit is read and dropped, so that its sender sees the 413 and not a reset.
 const DISCARD_LIMIT_BYTES: usize = 64 << 20;
+/// What a head may weigh; the platform's are a few hundred bytes.
+const HEAD_LIMIT_BYTES: usize = 64 << 10;
+/// Longest that a connection is silent before a head is whole. Above the 90 s for which clients keep an idle one.
+const IDLE_LIMIT: Duration = Duration::from_mins(2);
+/// Longest that a body may take, which is what the platform gives the whole answer.
+const BODY_LIMIT: Duration = Duration::from_mins(1);
 /// From here on a body is scored off the event loop: it takes tens of milliseconds, and a ping must not wait. Whatever
 /// asks for contributions is, too.
 const LARGE_BODY_BYTES: usize = 256 << 10;
@@ -161,7 +167,24 @@ impl Server {
     }
 }
 
+/// Whether a connection may be served. With a token, only our own user's: others could hold what the local cloud needs.
+async fn admits(shared: &Service, stream: &TcpStream) -> bool {
+    if shared.token.is_none() {
+        return true;
+    }
+    let addresses = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
+    let Ok((peer, local)) = addresses else { return false };
+    let is_ours = move || {
+        Ok::<_, std::io::Error>(loopback::find(peer, local)?.map(|peer| peer.uid) == Some(loopback::own_uid()?))
+    };
+    tokio::task::spawn_blocking(is_ours).await.is_ok_and(|is_ours| is_ours.unwrap_or_default())
+}
+
 async fn connection(stream: TcpStream, shared: Arc<Service>, mut stopped: watch::Receiver<()>) {
+    if !admits(&shared, &stream).await {
+        tracing::warn!("refused a connection of another user");
+        return;
+    }
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
@@ -169,7 +192,9 @@ async fn connection(stream: TcpStream, shared: Arc<Service>, mut stopped: watch:
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(shared, request).await) }
     });
-    let mut serving = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_LIMIT).max_buf_size(HEAD_LIMIT_BYTES);
+    let mut serving = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = serving.as_mut() => served,
         _ = stopped.changed() => {
@@ -201,9 +226,10 @@ async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Response<
 
 async fn invoke(service: Arc<Service>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let body = match read(body).await {
-        Ok(body) => body,
-        Err(reply) => return logged(reply),
+    let body = match tokio::time::timeout(BODY_LIMIT, read(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(reply)) => return logged(reply),
+        Err(_) => return logged(Reply::text(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     };
     let asked = Asked::of(&head.headers);
     if body.len() < LARGE_BODY_BYTES && !asked.contributions {

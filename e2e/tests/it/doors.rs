@@ -2,11 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Pipeline, Scene};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Pipeline, Scene, runner};
 
 const OURS: &str = "pipeline.yaml";
 
@@ -69,4 +72,58 @@ fn whoever_holds_the_port_of_a_cloud_gets_no_secret_and_is_not_taken_for_it() {
         assert!(!refused.stdout.contains(&secret), "{}", refused.stdout);
     }
     scene.keeps_all(OURS);
+}
+
+#[test]
+fn the_children_of_a_cloud_that_is_killed_end_with_it() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    scene.answers(OURS);
+    let pid = scene.aws().pid;
+    assert!(scene.processes().len() >= 3, "cloud, model server and function: {:?}", scene.processes());
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let begun = Instant::now();
+    while !scene.processes().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", scene.processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    scene.answers(OURS);
+}
+
+#[test]
+fn a_log_that_has_grown_makes_room_and_keeps_its_end() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    let log = scene.path(".runner/local/cloud.log");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    file.write_all(&b"a line of a cloud that has run for long\n".repeat(300_000)).unwrap();
+    let aws = scene.aws();
+    for _ in 0..600 {
+        aws.ask_iam("ListRoles", &[]);
+    }
+    let length = |file: &std::path::Path| std::fs::metadata(file).unwrap().len();
+    assert!(length(&log) < 1024 * 1024, "{}", length(&log));
+    assert!(length(&scene.path(".runner/local/cloud.log.1")) > 10_000_000);
+    assert!(scene.runner(&["local", "logs"]).exits(0).stdout.contains("ListRoles"));
+}
+
+#[test]
+fn a_cloud_whose_log_cannot_be_written_keeps_answering() {
+    let scene = Scene::new(&Pipeline::default());
+    scene.apply();
+    scene.runner(&["local", "stop"]).exits(0);
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let mut command = Command::new(runner());
+    command.args(["local", "serve", "--region", "us-east-1", "--state"]).arg(scene.path(".runner/local"));
+    let mut cloud = command.stdin(Stdio::null()).stdout(full()).stderr(full()).spawn().unwrap();
+    let begun = Instant::now();
+    while !scene.runner(&["local", "status"]).exits(0).stdout.contains("runs at") {
+        assert!(begun.elapsed() < Duration::from_secs(20) && cloud.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for _ in 0..3 {
+        scene.answers(OURS);
+    }
+    scene.runner(&["local", "stop"]).exits(0);
+    assert_eq!(cloud.wait().unwrap().code(), Some(0));
 }

@@ -13,6 +13,7 @@ mod deployer;
 mod documents;
 mod doors;
 mod errors;
+mod growth;
 mod harness;
 mod judgement;
 mod laws;

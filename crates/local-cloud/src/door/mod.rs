@@ -4,14 +4,13 @@
 //! name that its author lets lead there.
 
 pub(crate) mod names;
-pub(crate) mod peer;
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use peer::Peer;
+use loopback::Peer;
 
 /// Longest that a refused connection is kept, so that its sender reads why.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -23,7 +22,7 @@ pub(crate) async fn admit(stream: TcpStream) -> Option<(TcpStream, Peer)> {
     let own = rustix::process::getuid().as_raw();
     let addresses = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
     let Ok((address, local)) = addresses else { return None };
-    let found = tokio::task::spawn_blocking(move || peer::find(address, local)).await;
+    let found = tokio::task::spawn_blocking(move || loopback::find(address, local)).await;
     match found.map_err(std::io::Error::other).and_then(|found| found) {
         Ok(Some(peer)) if peer.uid == own => Some((stream, peer)),
         Ok(Some(peer)) => {

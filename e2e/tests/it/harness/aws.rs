@@ -325,6 +325,16 @@ impl Aws {
         self.http.send(self.sign(service, method, path, headers, body.as_ref()))
     }
 
+    /// A signed request as it goes over the wire, to be sent again and again; it is good for a quarter of an hour.
+    pub(crate) fn written(&self, service: &str, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let request = self.sign(service, method, path, &[("content-type", "text/csv")], body.as_bytes());
+        let mut text = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in request.headers() {
+            text.extend([name.as_str(), ": ", value.to_str().unwrap(), "\r\n"]);
+        }
+        format!("{text}\r\n{body}").into_bytes()
+    }
+
     /// Key id, secret and region, for other programs that sign.
     pub(crate) fn key(&self) -> [&str; 3] {
         [&self.key, &self.secret, &self.region]

@@ -20,4 +20,4 @@ pub(crate) use load::ask_during;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use scene::{Ran, Scene, answers, features};
 pub(crate) use signers::{curl, python_with_botocore};
-pub(crate) use tools::{local_cloud, note, runner, shared_data, static_model_server};
+pub(crate) use tools::{lambda_proxy, local_cloud, note, runner, shared_data, static_model_server};

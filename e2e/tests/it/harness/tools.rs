@@ -46,6 +46,11 @@ pub(crate) fn local_cloud() -> &'static Path {
     &tools().local_cloud
 }
 
+/// The function's program.
+pub(crate) fn lambda_proxy() -> &'static Path {
+    &tools().proxy
+}
+
 /// The static `model-server` of this workspace, built as the runner builds it, once for all tests.
 pub(crate) fn static_model_server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();

@@ -19,6 +19,8 @@ use crate::door::{self, names};
 
 /// Bytes of an answer: 6 MiB and a little, as AWS counts it.
 pub(super) const MAX_RESPONSE: usize = 6_291_556;
+/// Connections at a time, those that are being refused included; a process needs one or two.
+const MAX_CONNECTIONS: usize = 64;
 /// How a runtime says that a streamed answer went wrong after it had begun.
 const ERROR_TRAILER: &str = "lambda-runtime-function-error-type";
 
@@ -96,10 +98,14 @@ impl RuntimeApi {
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let Ok((stream, _)) = listener.accept().await else { return };
+            while connections.try_join_next().is_some() {}
+            if connections.len() >= MAX_CONNECTIONS {
+                continue;
+            }
             let api = Arc::clone(&self);
             connections.spawn(async move {
                 let Some((stream, peer)) = door::admit(stream).await else { return };
-                let is_ours = tokio::task::spawn_blocking(move || door::peer::is_of_group(leader, peer.inode)).await;
+                let is_ours = tokio::task::spawn_blocking(move || loopback::is_of_group(leader, peer.inode)).await;
                 if !is_ours.unwrap_or_default() {
                     tracing::warn!(
                         leader,
@@ -116,7 +122,6 @@ impl RuntimeApi {
                     tracing::debug!(%error, "a runtime's connection ended");
                 }
             });
-            while connections.try_join_next().is_some() {}
         }
     }
 

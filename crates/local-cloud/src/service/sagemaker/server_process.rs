@@ -25,7 +25,6 @@ use tokio_util::task::TaskTracker;
 use super::HttpClient;
 use super::container::Program;
 use crate::Cloud;
-use crate::door::peer;
 use crate::guard::Guard;
 
 /// How often a server is asked whether it is up.
@@ -320,7 +319,7 @@ pub(super) async fn copy_lines(stream: impl AsyncRead + Unpin, mut take: impl Fn
 
 /// Whether nobody but a program of our own user listens on a port, so that another's gets neither token nor request.
 async fn is_ours(port: u16) -> bool {
-    let listener = tokio::task::spawn_blocking(move || peer::listener(port)).await;
+    let listener = tokio::task::spawn_blocking(move || loopback::listener(port)).await;
     let own = rustix::process::getuid().as_raw();
     listener.is_ok_and(|found| found.is_ok_and(|found| found.is_some_and(|peer| peer.uid == own)))
 }

@@ -1,7 +1,12 @@
 //! Whose socket is at the other end of a loopback connection. Source: `proc_net_tcp(5)`, `proc_pid_stat(5)`.
+//!
+//! Every program of a machine can connect to 127.0.0.1, whoever runs it. Whoever listens there asks here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot set up has failed"))]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::{fs, io};
 
 /// `st` of a socket that listens.
@@ -9,23 +14,28 @@ const LISTENS: &str = "0A";
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
+pub struct Peer {
     /// The user who made the socket.
-    pub(crate) uid: u32,
+    pub uid: u32,
     /// The socket's number.
-    pub(crate) inode: u64,
+    pub inode: u64,
+}
+
+/// The user that this process runs as.
+pub fn own_uid() -> io::Result<u32> {
+    Ok(fs::metadata("/proc/self")?.uid())
 }
 
 /// Finds the socket of `peer` that is connected to our `local`. None when no process holds it any more: the system
 /// then shows root as its owner, whoever it was.
-pub(crate) fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Option<Peer>> {
+pub fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Option<Peer>> {
     let wanted =
         |line: &Line<'_>, mapped: bool| line.local == written(peer, mapped) && line.remote == written(local, mapped);
     search(wanted)
 }
 
 /// Finds who listens on a port of 127.0.0.1.
-pub(crate) fn listener(port: u16) -> io::Result<Option<Peer>> {
+pub fn listener(port: u16) -> io::Result<Option<Peer>> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let everywhere = SocketAddr::from(([0, 0, 0, 0], port));
     search(|line, mapped| {
@@ -80,7 +90,7 @@ fn written(address: SocketAddr, mapped: bool) -> String {
 }
 
 /// Whether a socket is held by a process of this group, or by one that its leader has begotten.
-pub(crate) fn is_of_group(leader: u32, inode: u64) -> bool {
+pub fn is_of_group(leader: u32, inode: u64) -> bool {
     if holds(leader, inode) {
         return true;
     }
@@ -151,6 +161,7 @@ mod tests {
         let client = TcpStream::connect(local).unwrap();
         let (_served, peer) = listener.accept().unwrap();
         let own = rustix::process::getuid().as_raw();
+        assert_eq!(own_uid().unwrap(), own);
         let found = find(peer, local).unwrap().unwrap();
         assert_eq!(found.uid, own);
         assert!(is_of_group(std::process::id(), found.inode));
