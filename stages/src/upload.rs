@@ -449,11 +449,19 @@ pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -
     Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
 }
 
-/// The whole of a small object.
+/// Largest object that is read whole: a model with what is known about it is much smaller.
+const OBJECT_LIMIT_BYTES: i64 = 512 << 20;
+
+/// The whole of a small object, of at most [`OBJECT_LIMIT_BYTES`].
 pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<Vec<u8>, StageError> {
     let subject = format!("object `{key}`");
     let answer = clients.s3.get_object().bucket(bucket).key(key).send().await;
-    let body = answer.about("s3:GetObject", &subject)?.body.collect().await;
+    let answer = answer.about("s3:GetObject", &subject)?;
+    if answer.content_length().is_none_or(|length| !(0..=OBJECT_LIMIT_BYTES).contains(&length)) {
+        let why = format!("it has more than {OBJECT_LIMIT_BYTES} bytes, which is the limit for what is read whole");
+        return Err(StageError::here(format!("could not read {subject}"), why));
+    }
+    let body = answer.body.collect().await;
     Ok(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec())
 }
 
