@@ -1,6 +1,7 @@
 //! Plan → Report: walks the plan's graph, with bounded concurrency, and makes no choice of its own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,9 @@ pub(crate) struct Site<'a> {
     pub(crate) today: &'a str,
     /// Folder of the pipeline file.
     pub(crate) folder: &'a Path,
-    /// Cancelled by the first Ctrl-C: what runs is finished, nothing new begins.
+    /// Program and first arguments of a process that holds what must end with this one.
+    pub(crate) supervisor: &'a [OsString],
+    /// Cancelled by the first signal to end: what runs is finished, nothing new begins.
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -133,6 +136,7 @@ async fn one<'a>(
         today: site.today,
         folder: site.folder,
         environment: &environment,
+        supervisor: site.supervisor,
         stop: site.stop,
     };
     let result = write(change, site.declared, &ctx).await;

@@ -10,6 +10,7 @@ use stages::rights::Denial;
 use stages::{Clients, Declared, Deployer, Inputs, Meaning, Names, Site, Skip, Wanted, deployer};
 
 use crate::failure::Failure;
+use crate::session::read_text;
 
 /// Where the pipeline file names the policy.
 const KEY: &str = "targets.local.deployer-policy";
@@ -53,8 +54,8 @@ pub(crate) async fn connection(
 }
 
 fn read(spec: &Spec, file: &Path) -> Result<Json, Complaint> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| spec.complain(KEY, format!("cannot read `{}`: {error}", file.display())))?;
+    let text =
+        read_text(file).map_err(|error| spec.complain(KEY, format!("cannot read `{}`: {error}", file.display())))?;
     serde_json::from_str(&text).map_err(|error| spec.complain(KEY, format!("`{}` is no JSON: {error}", file.display())))
 }
 

@@ -7,6 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plan::{Action, Change};
 use stages::resource::STAYS;
 
+use crate::terminal;
+
 /// Something that happened to one change of the plan.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
@@ -36,6 +38,7 @@ impl Audience {
     /// Tells of an event.
     pub(crate) fn tell(&self, index: usize, change: &Change, event: &Event<'_>) {
         let what = format!("{} {} `{}`", doing(change.action), change.kind, change.name);
+        let what = printable::escape_line(&what).into_owned();
         let stage = change.id.stage().to_owned();
         let mut shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(slot) = shown.get_mut(index) else { return };
@@ -52,9 +55,11 @@ impl Audience {
             }
             Event::Said(text) => match (&self.bars, &slot) {
                 (Some(bars), _) if STAYS.iter().any(|begins| text.starts_with(begins)) => {
-                    _ = bars.println(format!("{stage}: {text}"));
+                    _ = bars.println(printable::escape(&format!("{stage}: {text}")));
                 }
-                (Some(_), Some((bar, _))) => bar.set_message(format!("{what}: {text}")),
+                (Some(_), Some((bar, _))) => {
+                    bar.set_message(format!("{what}: {}", printable::escape_line(text)));
+                }
                 _ => line(&format!("{stage}: {text}")),
             },
             Event::Done | Event::Failed(_) => {
@@ -68,7 +73,7 @@ impl Audience {
                     Some(bars) => {
                         bar.finish_and_clear();
                         bars.remove(&bar);
-                        _ = bars.println(text);
+                        _ = bars.println(printable::escape(&text));
                     }
                     None => line(&text),
                 }
@@ -146,5 +151,5 @@ fn doing(action: Action) -> &'static str {
 }
 
 fn line(text: &str) {
-    anstream::eprintln!("{text}");
+    terminal::say(text);
 }

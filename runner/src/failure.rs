@@ -8,8 +8,13 @@ use stages::create_role::Lack;
 use stages::rights::Denial;
 use stages::{CloudError, Meaning, StageError};
 
+use crate::terminal;
+
 /// Exit code of wrong usage and of a wrong pipeline file, as `sysexits.h` numbers it.
 pub(crate) const USAGE: u8 = 64;
+
+/// Exit code of a result that could not be written, as `sysexits.h` numbers it.
+const UNWRITTEN: u8 = 74;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -28,7 +33,9 @@ pub(crate) enum Failure {
     Blocked(String),
     /// The local cloud could not be used.
     Local { what: String, source: Box<dyn Error + Send + Sync>, hint: Option<String> },
-    /// Somebody pressed Ctrl-C.
+    /// The command is done, and its result could not be written.
+    Unwritten(std::io::Error),
+    /// A signal asked for the end: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
     Interrupted { pending: Vec<String> },
     /// An invariant broke: a bug of ours.
     Internal { what: String, source: Box<dyn Error + Send + Sync> },
@@ -66,6 +73,7 @@ impl Failure {
             Self::Blocked(_) => 6,
             Self::Pipeline(_) | Self::Usage(_) => USAGE,
             Self::Internal { .. } => 70,
+            Self::Unwritten(_) => UNWRITTEN,
             Self::Interrupted { .. } => 130,
         }
     }
@@ -76,12 +84,16 @@ impl Failure {
         let text = match self {
             Self::Pipeline(complaints) => complaints.render(color),
             Self::Stage { error, .. } => match explanation(error) {
-                Some(lack) => format!("{}\n{}", self.text(), lack.complaint().render(color)),
-                None => self.text(),
+                Some(lack) => format!("{}\n{}", self.printable(), lack.complaint().render(color)),
+                None => self.printable(),
             },
-            _ => self.text(),
+            _ => self.printable(),
         };
-        anstream::eprintln!("{}", text.trim_end());
+        terminal::say_styled(text.trim_end());
+    }
+
+    fn printable(&self) -> String {
+        printable::escape(&self.text()).into_owned()
     }
 
     fn text(&self) -> String {
@@ -108,6 +120,7 @@ impl Failure {
             Self::Interrupted { pending } if pending.is_empty() => "interrupted; nothing is pending".to_owned(),
             Self::Interrupted { pending } => format!("interrupted; still to do: {}", pending.join(", ")),
             Self::Internal { what, .. } => format!("internal error: {what}"),
+            Self::Unwritten(_) => "could not write the result to standard output".to_owned(),
         }
     }
 
@@ -117,6 +130,7 @@ impl Failure {
             Self::Stage { error, .. } => chain(error.as_ref()),
             Self::Advised { failure, .. } => failure.causes(),
             Self::Local { source, .. } | Self::Internal { source, .. } => chain(source.as_ref()),
+            Self::Unwritten(error) => vec![error.to_string()],
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) | Self::Interrupted { .. } => vec![],
         }
     }
@@ -146,6 +160,7 @@ impl Failure {
             Self::Advised { advice, .. } => Some(advice.clone()),
             Self::Local { hint, .. } => hint.clone(),
             Self::Interrupted { .. } => Some(again.to_owned()),
+            Self::Unwritten(_) => Some("the command itself is done: `runner status` shows what is there".to_owned()),
             Self::Pipeline(_) | Self::Usage(_) | Self::Blocked(_) => None,
             Self::Internal { .. } => Some("this is a bug of `runner`; nothing was lost".to_owned()),
         }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::session::LOCAL_ACCOUNT;
+use crate::state_folder;
 
 /// For a started cloud to answer; endpoints that it brings back come up behind it.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -146,6 +147,7 @@ impl LocalCloud {
         let cannot = |error: io::Error| {
             Failure::local(format!("could not start the local cloud in `{}`", self.dir.display()), error)
         };
+        state_folder::create_around(&self.dir)?;
         fs::create_dir_all(&self.dir).map_err(cannot)?;
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).map_err(cannot)?;
         let from = log.metadata().map_err(cannot)?.len();
@@ -264,6 +266,7 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), Failure> {
         let what = what.to_owned();
         move |error: io::Error| Failure::local(what, error)
     };
+    state_folder::create_around(dir)?;
     fs::create_dir_all(dir).map_err(cannot("could not create the state folder"))?;
     let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"));
     let lock = lock.map_err(cannot("could not open the lock"))?;

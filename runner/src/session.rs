@@ -1,5 +1,8 @@
 //! What every command begins with: the file, the place, the clients, what is declared.
 
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +17,10 @@ use crate::event::ReadingBar;
 use crate::failure::Failure;
 use crate::local::{self, LocalCloud};
 use crate::observe::{observe, observe_cache};
+use crate::state_folder;
+
+/// Largest pipeline file, plan or policy that is read.
+const FILE_LIMIT_BYTES: u64 = 16 << 20;
 
 /// Account of the local cloud.
 pub(crate) const LOCAL_ACCOUNT: &str = "000000000000";
@@ -61,7 +68,7 @@ impl Session {
             deploy_proxy::check(&spec, &skip)?;
         }
         let base = wants.file.parent().unwrap_or(Path::new(""));
-        let cache = Cache::new(base.join(".runner").join("cache"));
+        let cache = Cache::new(state_folder::find(base)?.join("cache"));
         let read = |objects: &Objects| read_inputs(&spec, base, &cache, objects);
         // What is on this machine is found wrong before anything else is touched.
         let early = match wants.inputs {
@@ -127,6 +134,11 @@ impl Session {
     }
 }
 
+/// Program and first arguments of a process that holds what must end with this one.
+pub(crate) fn supervisor() -> [OsString; 2] {
+    [local::own_executable().into(), "supervise".into()]
+}
+
 /// Reads what the pipeline file points at, and shows how far it is.
 pub(crate) fn read_inputs(spec: &Spec, base: &Path, cache: &Cache, objects: &Objects) -> Result<Inputs, Complaint> {
     let (tools, reading) = (tools(), ReadingBar::default());
@@ -155,7 +167,7 @@ impl Place {
         let site = Site { account: LOCAL_ACCOUNT.to_owned(), region: target.region.clone(), plain_http: false };
         let policy = target.deployer_policy.as_ref();
         let document = policy.map(|policy| deployer::document(policy, spec, base, &site)).transpose()?;
-        let home = LocalCloud::new(base.join(".runner").join("local"), target);
+        let home = LocalCloud::new(state_folder::find(base)?.join("local"), target);
         let running =
             if wants.start || home.has_state() { Some(home.ensure_running().await?) } else { home.running().await };
         let (mut clients, mut words) = (None, "local cloud, not started".to_owned());
@@ -199,11 +211,21 @@ impl Place {
 
 /// The pipeline file, and the target that is meant.
 pub(crate) fn pipeline(file: &Path, target: &str) -> Result<(Spec, Target), Failure> {
-    let source = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let source =
+        read_text(file).map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", file.display())))?;
     let spec = Spec::parse(&source, file)?;
     let known = spec.targets.get(target).ok_or_else(|| unknown_target(&spec, target))?.clone();
     Ok((spec, known))
+}
+
+/// Reads a file that a user names, of at most [`FILE_LIMIT_BYTES`]: a device such as `/dev/zero` has no end.
+pub(crate) fn read_text(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(FILE_LIMIT_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_LIMIT_BYTES {
+        return Err(io::Error::other(format!("it has more than {FILE_LIMIT_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// A variable of the environment that the pipeline file names.

@@ -1,29 +1,23 @@
 //! Requests over HTTP that are no calls of an SDK: the public URL, and files on the web.
 
-use std::fs::File;
-use std::io::Write;
-use std::time::Duration;
+mod download;
+mod reach;
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use http::header::{HOST, LOCATION};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyDataStream, BodyExt, Full};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use sha2::{Digest, Sha256};
 
 use crate::inputs::with_sources;
-use crate::{Ctx, StageError};
 
-/// How often a file may be said to be elsewhere.
-const REDIRECTS: usize = 5;
-/// For the answer to begin, and between two pieces of it.
-const SILENCE: Duration = Duration::from_mins(1);
-/// Progress is told at every so many percent.
-const TELL_PERCENT: u64 = 10;
+pub(crate) use download::{copy, download};
+
+/// Longest answer that is read as text: more than API Gateway gives, which is 10 MB.
+const TEXT_LIMIT_BYTES: usize = 16 << 20;
 
 /// A URL as it may be shown: what follows the path may be a signature or a token.
 pub(crate) fn shown(url: &str) -> &str {
@@ -61,88 +55,11 @@ fn on_this_machine(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     request
 }
 
-/// Downloads a file, and returns the SHA-256 of it in hexadecimal digits.
-pub(crate) async fn download(ctx: &Ctx<'_>, url: &str, file: &mut File) -> Result<String, StageError> {
-    let failed = |why: String| StageError::here(format!("could not download {}", shown(url)), why);
-    let mut at: Uri = url.parse().map_err(|error| failed(format!("{error}")))?;
-    for _ in 0..=REDIRECTS {
-        let request = Request::get(&at).header("user-agent", "runner").body(Full::default());
-        let request = request.map_err(|error| failed(error.to_string()))?;
-        let answer = tokio::time::timeout(SILENCE, send(request)).await;
-        let answer = answer.map_err(|_| failed(format!("no answer in {} s", SILENCE.as_secs())))?.map_err(failed)?;
-        match answer.status() {
-            StatusCode::OK => {
-                let length = answer.headers().get("content-length").and_then(|it| it.to_str().ok()?.parse().ok());
-                let pieces = BodyDataStream::new(answer.into_body()).map_err(|error| with_sources(&error));
-                return copy(ctx, shown(url), length, pieces, file).await;
-            }
-            status if status.is_redirection() => {
-                at = elsewhere(&at, &answer).ok_or_else(|| {
-                    let to = answer.headers().get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                    {
-                        let (at, to) = (at.to_string(), to.unwrap_or_default());
-                        failed(format!("{} answered {status} to `{}`, which is not followed", shown(&at), shown(&to)))
-                    }
-                })?;
-            }
-            status => return Err(failed(format!("{} answered {status}", shown(&at.to_string())))),
-        }
-    }
-    Err(failed(format!("it was said to be elsewhere more than {REDIRECTS} times")))
-}
-
-/// Where a redirection leads; never from TLS to none.
-fn elsewhere(at: &Uri, answer: &Response<Incoming>) -> Option<Uri> {
-    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
-    let next = match location.parse::<Uri>().ok()? {
-        whole if whole.scheme().is_some() => whole,
-        _ if location.starts_with('/') => {
-            format!("{}://{}{location}", at.scheme_str()?, at.authority()?).parse().ok()?
-        }
-        _ => return None,
-    };
-    let followed = match next.scheme_str() {
-        Some("https") => true,
-        Some("http") => at.scheme_str() == Some("http"),
-        _ => false,
-    };
-    followed.then_some(next)
-}
-
-/// Copies a stream of so many bytes, tells how far it is, and returns the SHA-256 in hexadecimal digits.
-pub(crate) async fn copy(
-    ctx: &Ctx<'_>,
-    what: &str,
-    length: Option<u64>,
-    mut pieces: impl Stream<Item = Result<Bytes, String>> + Unpin,
-    file: &mut File,
-) -> Result<String, StageError> {
-    let failed = |why: String| StageError::here(format!("could not download {what}"), why);
-    let mut hash = Sha256::new();
-    let (mut done, mut told) = (0_u64, 0);
-    loop {
-        let piece = tokio::time::timeout(SILENCE, pieces.try_next()).await;
-        let piece = piece.map_err(|_| failed(format!("nothing came for {} s", SILENCE.as_secs())))?;
-        let Some(piece) = piece.map_err(failed)? else { break };
-        hash.update(&piece);
-        file.write_all(&piece).map_err(|error| failed(error.to_string()))?;
-        done += piece.len() as u64;
-        if let Some(percent) = length.filter(|length| *length > 0).map(|length| done * 100 / length)
-            && percent >= told + TELL_PERCENT
-        {
-            told = percent - percent % TELL_PERCENT;
-            (ctx.say)(format!("downloading {what}: {told} % of {:.1} MB", length.unwrap_or(done) as f64 / 1e6));
-        }
-    }
-    if let Some(length) = length.filter(|length| *length != done) {
-        return Err(failed(format!("it ended after {done} of {length} bytes")));
-    }
-    Ok(hex::encode(hash.finalize()))
-}
-
-/// The whole body of an answer as text.
+/// The whole body of an answer as text, of at most [`TEXT_LIMIT_BYTES`].
 pub(crate) async fn text(answer: Response<Incoming>) -> Result<String, String> {
-    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let body = Limited::new(answer.into_body(), TEXT_LIMIT_BYTES).collect().await;
+    let body =
+        body.map_err(|error| format!("the answer of at most {TEXT_LIMIT_BYTES} bytes breaks off: {error}"))?.to_bytes();
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 

@@ -5,7 +5,6 @@ mod image;
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -209,7 +208,7 @@ pub(crate) async fn proxy_zip(ctx: &Ctx<'_>, proxy: &ProxyInput) -> Result<Vec<u
         ProxySource::Prebuilt(path) => path.clone(),
         ProxySource::Workspace { dir, release } => {
             (ctx.say)("building `lambda-proxy`, about a minute the first time".to_owned());
-            build(dir, *release, proxy.architecture).await?
+            build(ctx, dir, *release, proxy.architecture).await?
         }
     };
     let bootstrap = ctx.cache.read(&executable)?;
@@ -255,7 +254,12 @@ fn zip_of(bootstrap: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
 }
 
 /// Builds the proxy and tells where it is.
-async fn build(workspace: &Path, release: bool, architecture: spec::Architecture) -> Result<PathBuf, StageError> {
+async fn build(
+    ctx: &Ctx<'_>,
+    workspace: &Path,
+    release: bool,
+    architecture: spec::Architecture,
+) -> Result<PathBuf, StageError> {
     let mut arguments = vec!["build"];
     // With `runner` named too, what both stand on has the features that it was built with a moment ago.
     arguments.extend(["--package", "runner", "--package", "lambda-proxy", "--bin", "lambda-proxy"]);
@@ -266,7 +270,7 @@ async fn build(workspace: &Path, release: bool, architecture: spec::Architecture
     if machine(architecture) != std::env::consts::ARCH {
         arguments.extend(["--target", &triple]);
     }
-    cargo(workspace, &arguments, &[], "the proxy").await
+    cargo(ctx, workspace, &arguments, &[], "the proxy").await
 }
 
 /// As `rustc` spells it.
@@ -282,13 +286,19 @@ fn triple(architecture: spec::Architecture) -> String {
 }
 
 /// Builds an executable and tells where it is, in `cargo`'s own words; `compiler` goes to `rustc`.
-async fn cargo(workspace: &Path, arguments: &[&str], compiler: &[&str], what: &str) -> Result<PathBuf, StageError> {
-    let mut command = tokio::process::Command::new("cargo");
+async fn cargo(
+    ctx: &Ctx<'_>,
+    workspace: &Path,
+    arguments: &[&str],
+    compiler: &[&str],
+    what: &str,
+) -> Result<PathBuf, StageError> {
+    let mut command = supervisor::command(ctx.supervisor, "cargo".as_ref(), []);
     command.current_dir(workspace).args(arguments).args(["--locked", "--message-format", "json-render-diagnostics"]);
     if !compiler.is_empty() {
         command.arg("--").args(compiler);
     }
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let output = supervisor::output(command).await;
     let output = output.map_err(|error| StageError::here(format!("could not start `cargo` to build {what}"), error))?;
     let failed = |why: String| StageError::here(format!("could not build {what}"), why);
     if !output.status.success() {

@@ -1,6 +1,7 @@
 //! What a stage declares: resources, which have a state, and checks, which have none.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -275,6 +276,8 @@ pub struct Ctx<'a> {
     pub folder: &'a Path,
     /// Looks up a variable of the environment that the pipeline file names.
     pub environment: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
+    /// Program and first arguments of a process that runs `supervisor::supervise`: what it runs ends with this process.
+    pub supervisor: &'a [OsString],
     /// Ends every wait.
     pub stop: &'a CancellationToken,
 }

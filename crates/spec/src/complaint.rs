@@ -31,7 +31,7 @@ pub struct Complaint {
 impl Complaint {
     pub(crate) fn new(file: &Arc<SourceFile>, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
-            message: printable(&message.into()),
+            message: printable::escape_line(&message.into()).into_owned(),
             label: None,
             help: Vec::new(),
             span,
@@ -44,14 +44,14 @@ impl Complaint {
     /// Adds what the reader could do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(printable(&help.into()));
+        self.help.push(printable::escape_line(&help.into()).into_owned());
         self
     }
 
     /// Adds a few words right under the place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(printable(&label.into()).into());
+        self.label = Some(printable::escape_line(&label.into()).into());
         self
     }
 
@@ -65,7 +65,7 @@ impl Complaint {
     /// Adds a second place that has to do with it.
     #[must_use]
     pub(crate) fn also(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.also.push((span, printable(&label.into())));
+        self.also.push((span, printable::escape_line(&label.into()).into_owned()));
         self
     }
 
@@ -178,16 +178,4 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
-}
-
-/// Keeps a message on one line and a terminal safe, whatever the file holds.
-fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-        out
-    })
 }

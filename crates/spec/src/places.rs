@@ -47,7 +47,10 @@ pub(crate) struct Entry {
 impl Places {
     /// Reads a file that holds one mapping. The complaints beside the places are of keys written twice.
     pub(crate) fn scan(source: &str, path: &Path) -> Result<(Self, Vec<Complaint>), Complaint> {
-        let file = Arc::new(SourceFile { path: path.display().to_string(), text: source.to_owned() });
+        let file = Arc::new(SourceFile {
+            path: printable::escape_line(&path.display().to_string()).into_owned(),
+            text: source.to_owned(),
+        });
         let mut scan = Scan::new(&file);
         for event in Parser::new_from_str(source) {
             let (event, span) = event.map_err(|error| scan.syntax(&error))?;

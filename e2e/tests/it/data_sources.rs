@@ -205,3 +205,19 @@ fn rows_of_a_kind_that_is_not_what_the_name_says_are_told_by_content() {
       |                    ^^^^^^^^
     ");
 }
+
+/// 8 GB in a line that packs to 8 MB, read with 3 GB of address space.
+#[test]
+fn a_gzipped_file_that_unpacks_to_far_more_is_refused_within_bounded_memory() {
+    let scene = Scene::bare(&train("rows.csv.gz", 3, "{}"));
+    let mut member = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+    std::io::Write::write_all(&mut member, &vec![b'1'; 64 << 20]).unwrap();
+    fs::write(scene.path("rows.csv.gz"), member.finish().unwrap().repeat(128)).unwrap();
+    let mut command = std::process::Command::new("sh");
+    let runner = scene.command(&["plan"]);
+    command.args(["-c", "ulimit -v 3000000 && exec \"$0\" plan"]).arg(runner.get_program());
+    let output = command.current_dir(scene.path(".")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("`rows.csv.gz` has a row of more than 1048576 bytes"), "{said}");
+}

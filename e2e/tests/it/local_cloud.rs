@@ -51,7 +51,7 @@ fn after_a_teardown_no_process_and_only_the_cache_remains() {
     scene.runner(&["teardown"]).exits(0);
     assert_eq!(scene.processes(), Vec::<String>::new());
     let elsewhere: Vec<_> = scene.files().into_iter().filter(|file| !file.starts_with(".runner/cache")).collect();
-    assert_eq!(elsewhere, [".runner"]);
+    assert_eq!(elsewhere, [".runner", ".runner/.gitignore", ".runner/owner.json"]);
     scene.runner(&["teardown"]).exits(0);
     assert_eq!(scene.processes(), Vec::<String>::new());
 }

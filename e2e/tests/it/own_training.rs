@@ -13,12 +13,12 @@ const OURS: &str = "pipeline.yaml";
 /// What the script in `src` does at every run.
 const SCRIPT: &str = "echo run >> runs\necho learning\necho and some noise >&2\ncp src/made.json out.json\n";
 
-fn command(script: &str, more: &str) -> Pipeline {
+pub(crate) fn command(script: &str, more: &str) -> Pipeline {
     Pipeline::train(format!("{{ command: [{script}], inputs: [src], model: out.json, features: {FEATURES}{more} }}"))
 }
 
 /// A folder with a model that this program trained, and then with this pipeline.
-fn scene_with_model(pipeline: &Pipeline) -> Scene {
+pub(crate) fn scene_with_model(pipeline: &Pipeline) -> Scene {
     let refused_by_gate = Pipeline::train(format!(
         "{{ data: rows.csv, features: {FEATURES}, require: {{ average-precision: 1 }}, \
          algorithm: {{ gradient-boosting: {{ trees: 4, depth: 2 }} }} }}"

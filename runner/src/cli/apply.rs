@@ -15,7 +15,9 @@ use super::{Common, Format, announce, confirmed, print_plan, refuse_blocked};
 use crate::apply::{Report, Site, apply};
 use crate::event::{seconds, today};
 use crate::failure::Failure;
-use crate::session::{Session, Wants, environment};
+use crate::interrupt::Interrupt;
+use crate::session::{Session, Wants, environment, read_text, supervisor};
+use crate::{state_folder, terminal};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -30,7 +32,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let began = Instant::now();
+    let (began, interrupt) = (Instant::now(), Interrupt::watch());
     let Common { file, target, format, skip } = &arguments.common;
     let session = Session::open(&Wants { file, target, inputs: true, deploys: true, start: true, skip }).await?;
     session.has_token()?;
@@ -45,12 +47,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Some(clients) = &session.clients else {
         return Err(Failure::internal("the local cloud was not started", "apply starts it"));
     };
-    let stop = stop_on_interrupt();
+    state_folder::create(&session.folder)?;
+    let stop = interrupt.apply();
     let (today, folder) = (today(), &*session.folder);
     let of_roles = |change: &Change| change.id.stage() == create_role::STAGE.name && change.action != Action::Keep;
     let new_roles = plan.changes.iter().any(of_roles);
     let limits = if new_roles { session.limits.with_new_roles() } else { session.limits };
-    let site = Site { declared: &session.declared, clients, limits: &limits, today: &today, folder, stop: &stop };
+    let (declared, supervisor) = (&session.declared, &supervisor());
+    let site = Site { declared, clients, limits: &limits, today: &today, folder, supervisor, stop: &stop };
     let report = match apply(&plan, &world, &site).await {
         Ok(report) => report,
         Err(failure) => return Err(switch_back(&session, &plan, clients, failure).await),
@@ -70,7 +74,7 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
     let Some(before) = before.filter(|_| stage == smoke_test::STAGE.name) else {
         return Failure::Stage { stage, doing, error, others };
     };
-    let say = |text: String| anstream::eprintln!("{}: {text}", create_endpoint::STAGE.name);
+    let say = |text: String| terminal::say(&format!("{}: {text}", create_endpoint::STAGE.name));
     say(format!("switching endpoint `{}` back to `{before}`", session.names.endpoint));
     let ctx = Ctx {
         clients,
@@ -81,6 +85,7 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
         today: &today(),
         folder: &session.folder,
         environment: &environment,
+        supervisor: &supervisor(),
         stop: &CancellationToken::new(),
     };
     let back = create_endpoint::switch_back(&ctx, &session.spec, &session.names, before).await;
@@ -105,9 +110,9 @@ async fn switch_back(session: &Session, plan: &Plan, clients: &Clients, failure:
 /// Asks, or insists on having been told.
 fn agree(session: &Session, plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.expect {
-        let text = std::fs::read(path)
-            .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", path.display())))?;
-        let expected: Plan = serde_json::from_slice(&text)
+        let text =
+            read_text(path).map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", path.display())))?;
+        let expected: Plan = serde_json::from_str(&text)
             .map_err(|error| Failure::Usage(format!("`{}` is no plan: {error}", path.display())))?;
         if expected != *plan {
             return Err(Failure::Blocked(format!(
@@ -133,23 +138,6 @@ fn agree(session: &Session, plan: &Plan, arguments: &Arguments) -> Result<(), Fa
     }
 }
 
-/// First Ctrl-C: finish what runs. Second: stop.
-pub(super) fn stop_on_interrupt() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            anstream::eprintln!("finishing what runs; press Ctrl-C again to stop at once");
-            token.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C waits for nothing")]
-            std::process::exit(130);
-        }
-    });
-    stop
-}
-
 fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant, format: Format) {
     let url = report.outputs.get(&deploy_proxy::API).and_then(|outputs| outputs.get(deploy_proxy::URL.name()));
     let url = url.and_then(serde_json::Value::as_str);
@@ -160,14 +148,14 @@ fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant,
             "url": url, "changed": report.changed, "evidence": report.evidence, "stages_s": stages,
             "took_s": began.elapsed().as_secs_f64(), "warnings": plan.warnings,
         });
-        anstream::println!("{report:#}");
+        terminal::json(&report);
         return;
     }
     for evidence in &report.evidence {
-        anstream::println!("  {evidence}");
+        terminal::line(&format!("  {evidence}"));
     }
     let times: Vec<_> = report.stages.iter().map(|(stage, time)| format!("{stage} {}", seconds(*time))).collect();
-    anstream::println!("  {}", times.join(", "));
+    terminal::line(&format!("  {}", times.join(", ")));
     let changed = match report.changed {
         0 => "nothing to do".to_owned(),
         1 => "1 change".to_owned(),
@@ -177,5 +165,5 @@ fn print_report(session: &Session, plan: &Plan, report: &Report, began: Instant,
         Some(url) => format!("answers at {url}"),
         None => format!("is applied without {}", session.skip),
     };
-    anstream::println!("`{}` {done} ({changed}, {})", session.spec.name, seconds(began.elapsed()));
+    terminal::line(&format!("`{}` {done} ({changed}, {})", session.spec.name, seconds(began.elapsed())));
 }

@@ -15,6 +15,7 @@ use stages::{Cache, Clients, Declared, Deployer, Inputs, Names, Site, Skip, Want
 use super::{Common, Format, announce};
 use crate::failure::{Failure, chain};
 use crate::session::{LOCAL_ACCOUNT, Place, Wants, pipeline, read_inputs};
+use crate::{state_folder, terminal};
 
 /// Exit code when a check failed.
 const FAILED: u8 = 3;
@@ -29,7 +30,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let Common { file, target: name, format, skip } = &arguments.common;
     let (spec, target) = pipeline(file, name)?;
     let base = file.parent().unwrap_or(Path::new(""));
-    let cache = Cache::new(base.join(".runner").join("cache"));
+    let cache = Cache::new(state_folder::find(base)?.join("cache"));
     let (clients, place) = match &target {
         Target::Local(local) => {
             let wants = Wants { file, target: name, inputs: true, deploys: true, start: false, skip };
@@ -188,13 +189,14 @@ fn print(findings: &[Finding], format: Format) {
                 json!({ "check": check, "result": result.as_str(), "found": found, "advice": advice })
             })
             .collect();
-        anstream::println!("{:#}", json!(all));
+        terminal::json(&json!(all));
         return;
     }
     let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
     for Finding { check, result, found, advice } in findings {
         let advice = advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
-        anstream::println!("{}  {check:<width$}  {found}{advice}", painted(*result));
+        let told = format!("{check:<width$}  {found}{advice}");
+        terminal::styled(&format!("{}  {}\n", painted(*result), printable::escape(&told)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! `runner local`: the embedded local cloud.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -8,6 +10,11 @@ use spec::{Spec, Target};
 
 use crate::failure::{Failure, chain};
 use crate::local::{self, LocalCloud, Serve};
+use crate::session::read_text;
+use crate::{state_folder, terminal};
+
+/// Longest piece of a line of the log that is printed at once.
+const PIECE_BYTES: u64 = 65_536;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -43,15 +50,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Status(which) => status(which).await,
         Command::Stop(which) => {
             let stopped = home(which)?.stop().await?;
-            anstream::println!("{}", if stopped { "the local cloud has ended" } else { "no local cloud runs" });
+            terminal::line(if stopped { "the local cloud has ended" } else { "no local cloud runs" });
             Ok(0)
         }
         Command::Env(which) => env(which).await,
         Command::Logs(which) => {
             let file = home(which)?.log_file();
-            let log = std::fs::read_to_string(&file)
-                .map_err(|error| Failure::local(format!("could not read `{}`", file.display()), error))?;
-            anstream::print!("{log}");
+            logs(&file).map_err(|error| Failure::local(format!("could not read `{}`", file.display()), error))?;
             Ok(0)
         }
         Command::Serve(arguments) => {
@@ -85,10 +90,23 @@ pub(crate) fn xgboost_train() -> u8 {
     u8::from(xgboost_train::run(&base, &mut std::io::stdout().lock()).is_err())
 }
 
+/// Prints a log, of whatever size and bytes.
+fn logs(file: &Path) -> io::Result<()> {
+    let mut log = BufReader::new(File::open(file)?);
+    let mut piece = vec![];
+    while (&mut log).take(PIECE_BYTES).read_until(b'\n', &mut piece)? > 0 {
+        terminal::text(&String::from_utf8_lossy(&piece));
+        piece.clear();
+    }
+    Ok(())
+}
+
 async fn status(which: &Which) -> Result<u8, Failure> {
     match home(which)?.running().await {
-        Some(address) => anstream::println!("the local cloud runs at {} as process {}", address.url(), address.pid),
-        None => anstream::println!("no local cloud runs"),
+        Some(address) => {
+            terminal::line(&format!("the local cloud runs at {} as process {}", address.url(), address.pid));
+        }
+        None => terminal::line("no local cloud runs"),
     }
     Ok(0)
 }
@@ -111,21 +129,21 @@ async fn env(which: &Which) -> Result<u8, Failure> {
     ];
     for (name, value) in variables {
         if value.is_empty() {
-            anstream::println!("unset {name}");
+            terminal::line(&format!("unset {name}"));
         } else {
-            anstream::println!("export {name}={value}");
+            terminal::line(&format!("export {name}={value}"));
         }
     }
     Ok(0)
 }
 
 fn home(which: &Which) -> Result<LocalCloud, Failure> {
-    let source = std::fs::read_to_string(&which.file)
+    let source = read_text(&which.file)
         .map_err(|error| Failure::Usage(format!("cannot read `{}`: {error}", which.file.display())))?;
     let spec = Spec::parse(&source, &which.file)?;
     let base = which.file.parent().unwrap_or(Path::new(""));
     let Some(Target::Local(target)) = spec.targets.get("local") else {
         return Err(Failure::Usage("target `local` is not the local cloud in this pipeline file".to_owned()));
     };
-    Ok(LocalCloud::new(base.join(".runner").join("local"), target))
+    Ok(LocalCloud::new(state_folder::find(base)?.join("local"), target))
 }

@@ -9,6 +9,7 @@ mod report;
 mod status;
 mod teardown;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::deployer;
 use crate::failure::Failure;
 use crate::session::pipeline;
+use crate::terminal;
 
 /// Deploys a model: data, training, bucket, roles, SageMaker endpoint, Lambda proxy, HTTP API.
 #[derive(Debug, Parser)]
@@ -50,6 +52,13 @@ enum Command {
         /// As SageMaker calls it
         #[arg(default_value = "serve")]
         mode: String,
+    },
+    /// A program that ends with this one, as this one starts it
+    #[command(hide = true)]
+    Supervise {
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
     },
     /// The training image's program, as the local cloud starts it
     #[command(hide = true)]
@@ -99,6 +108,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Command::Local(arguments) => local::run(arguments).await,
         Command::ModelServer { .. } => local::model_server().await,
         Command::XgboostTrain { .. } => Ok(local::xgboost_train()),
+        Command::Supervise { words } => supervise(words).await,
     };
     done.map_err(|failure| advised(failure, arguments.command.place()))
 }
@@ -116,10 +126,17 @@ impl Command {
             | Self::Doctor(_)
             | Self::Local(_)
             | Self::ModelServer { .. }
+            | Self::Supervise { .. }
             | Self::XgboostTrain { .. } => return None,
         };
         Some((file, target))
     }
+}
+
+/// Runs a program that ends with the process that holds the other end of standard input.
+async fn supervise(words: &[OsString]) -> Result<u8, Failure> {
+    supervisor::supervise(words).await.map_err(|error| Failure::internal("could not supervise a program", error))?;
+    Ok(0)
 }
 
 /// A deployer who lacks a right is told where it stands in `runner policy`.
@@ -136,26 +153,27 @@ fn advised(failure: Failure, place: Option<(&Path, &str)>) -> Failure {
 
 /// The first line of every command: where it acts.
 fn announce(place: &str) {
-    anstream::eprintln!("{place}");
+    terminal::say(place);
 }
 
 /// The plan, in colour on a terminal.
 fn print_plan(plan: &::plan::Plan, format: Format) {
     match format {
-        Format::Text => anstream::print!("{}", ::plan::render::text(plan, &paint)),
-        Format::Json => anstream::print!("{}", ::plan::render::json(plan)),
+        Format::Text => terminal::styled(&::plan::render::text(plan, &paint)),
+        Format::Json => terminal::json_text(&::plan::render::json(plan)),
     }
 }
 
-fn paint(action: ::plan::Action, lines: String) -> String {
+fn paint(action: Option<::plan::Action>, lines: String) -> String {
     use ::plan::Action;
     use owo_colors::OwoColorize;
+    let lines = printable::escape(&lines);
     match action {
-        Action::Keep => lines.dimmed().to_string(),
-        Action::Create => lines.green().to_string(),
-        Action::Update => lines.yellow().to_string(),
-        Action::Replace | Action::Delete | Action::Blocked => lines.red().to_string(),
-        Action::Check => lines,
+        Some(Action::Keep) => lines.dimmed().to_string(),
+        Some(Action::Create) => lines.green().to_string(),
+        Some(Action::Update) => lines.yellow().to_string(),
+        Some(Action::Replace | Action::Delete | Action::Blocked) => lines.red().to_string(),
+        Some(Action::Check) | None => lines.into_owned(),
     }
 }
 
@@ -174,7 +192,7 @@ fn refuse_blocked(plan: &::plan::Plan) -> Result<(), Failure> {
 
 /// Whether somebody at a terminal says yes.
 fn confirmed(question: &str) -> Result<bool, Failure> {
-    anstream::eprint!("{question} [y/N] ");
+    terminal::ask(&format!("{question} [y/N] "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| Failure::internal("could not read the answer", error))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

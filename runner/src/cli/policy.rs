@@ -10,6 +10,7 @@ use stages::{Cache, Clients, Deployer, Site};
 use crate::deployer::declared;
 use crate::failure::Failure;
 use crate::session::{LOCAL_ACCOUNT, pipeline};
+use crate::terminal;
 
 /// Characters without white space that IAM takes. Source: IAM and STS quotas.
 const MANAGED_LIMIT: usize = 6144;
@@ -80,8 +81,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let deployer = deployer(&spec, &site, arguments);
         (deployer.document(), how_to_use(&name, &site, deployer.chars()))
     };
-    anstream::println!("{document:#}");
-    anstream::eprintln!("{advice}");
+    terminal::json(&document);
+    terminal::say(&advice);
     Ok(0)
 }
 

@@ -10,6 +10,7 @@ use super::announce;
 use crate::event::today;
 use crate::failure::Failure;
 use crate::session::{Session, Wants};
+use crate::{state_folder, terminal};
 
 /// What opens a page, where it is there.
 const OPENERS: [&str; 2] = ["xdg-open", "open"];
@@ -44,11 +45,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
         others: 0,
     })?;
     let path = output.clone().unwrap_or_else(|| session.cache.report(&session.inputs.model.fingerprint));
+    if output.is_none() {
+        state_folder::create(&session.folder)?;
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| unwritten(&path, &error))?;
     }
     std::fs::write(&path, page).map_err(|error| unwritten(&path, &error))?;
-    anstream::println!("{}", path.display());
+    terminal::line(&path.display().to_string());
     if !no_open && std::io::stdout().is_terminal() {
         open(&path);
     }
@@ -66,6 +70,6 @@ fn open(path: &std::path::Path) {
         command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
     });
     if !opened {
-        anstream::eprintln!("nothing here opens pages; look at it in a browser");
+        terminal::say("nothing here opens pages; look at it in a browser");
     }
 }

@@ -8,6 +8,7 @@ use stages::{Item, deploy_proxy};
 use super::{Common, Format, announce};
 use crate::failure::Failure;
 use crate::session::{Session, Wants};
+use crate::terminal;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -53,22 +54,22 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
             .iter()
             .map(|(stage, kind, name, state)| json!({ "stage": stage, "kind": kind, "name": name, "state": state }))
             .collect();
-        anstream::println!("{:#}", json!({ "url": url, "metrics": metrics, "resources": resources }));
+        terminal::json(&json!({ "url": url, "metrics": metrics, "resources": resources }));
         return Ok(0);
     }
     let width = |of: fn(&(String, &str, String, String)) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (stages, kinds, states) = (width(|row| row.0.len()), width(|row| row.1.len()), width(|row| row.3.len()));
     for (stage, kind, name, state) in &rows {
-        anstream::println!("{stage:<stages$}  {kind:<kinds$}  {state:<states$}  {name}");
+        terminal::line(&format!("{stage:<stages$}  {kind:<kinds$}  {state:<states$}  {name}"));
     }
     let rule = stages::train::threshold(session.spec.deploy_proxy.response.threshold);
     if let Some(words) = known.and_then(|it| it.metrics_words(it.threshold(rule).ok()?)) {
-        anstream::println!("{words}");
+        terminal::line(&words);
     }
     match url {
-        Some(url) => anstream::println!("`{}` answers at {url}", session.spec.name),
+        Some(url) => terminal::line(&format!("`{}` answers at {url}", session.spec.name)),
         None if session.skip.contains(deploy_proxy::STAGE.name) => {}
-        None => anstream::println!("`{}` has no URL: run `runner apply`", session.spec.name),
+        None => terminal::line(&format!("`{}` has no URL: run `runner apply`", session.spec.name)),
     }
     Ok(0)
 }

@@ -8,7 +8,9 @@ use super::{Common, Format, announce, confirmed, print_plan};
 use crate::apply::{Site, apply};
 use crate::event::today;
 use crate::failure::Failure;
-use crate::session::{Session, Wants};
+use crate::interrupt::Interrupt;
+use crate::session::{Session, Wants, supervisor};
+use crate::terminal;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -20,6 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let interrupt = Interrupt::watch();
     let Common { file, target, format, skip } = &arguments.common;
     // Without data and model every version counts as an old one, so a teardown never needs them.
     let session = Session::open(&Wants { file, target, inputs: false, deploys: false, start: false, skip }).await?;
@@ -30,10 +33,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     warn(&session, &plan);
     if let Some(clients) = session.clients.as_ref().filter(|_| plan.has_changes()) {
         agree(&session, arguments)?;
-        let stop = super::apply::stop_on_interrupt();
+        let stop = interrupt.apply();
         let (today, folder) = (today(), &*session.folder);
-        let site =
-            Site { declared: &session.declared, clients, limits: &session.limits, today: &today, folder, stop: &stop };
+        let (declared, limits, supervisor) = (&session.declared, &session.limits, &supervisor());
+        let site = Site { declared, clients, limits, today: &today, folder, supervisor, stop: &stop };
         apply(&plan, &world, &site).await?;
     }
     let stopped = match &session.local {
@@ -44,7 +47,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if *format == Format::Text && (deleted > 0 || stopped) {
         let ended = if stopped { ", and the local cloud has ended" } else { "" };
         let left = if session.skip.is_empty() { String::new() } else { format!(" but for {}", session.skip) };
-        anstream::println!("`{}` is gone{left}: {deleted} deleted{ended}", session.spec.name);
+        terminal::line(&format!("`{}` is gone{left}: {deleted} deleted{ended}", session.spec.name));
     }
     Ok(0)
 }
@@ -54,7 +57,7 @@ fn warn(session: &Session, plan: &Plan) {
     for change in plan.changes.iter().filter(|change| change.action == Action::Delete) {
         if let Some(user) = session.declared.used_by_left_out(&change.id) {
             let (kind, name) = (&change.kind, &change.name);
-            anstream::eprintln!("warning: `{user}` is not looked at, and would be left without {kind} `{name}`");
+            terminal::say(&format!("warning: `{user}` is not looked at, and would be left without {kind} `{name}`"));
         }
     }
 }

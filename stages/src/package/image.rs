@@ -114,7 +114,7 @@ pub(crate) async fn built_image(ctx: &Ctx<'_>, input: &ImageInput) -> Result<Ima
         ImageSource::Prebuilt(path) => path.clone(),
         ImageSource::Workspace { dir, release } => {
             (ctx.say)("building a static `model-server`, about a minute the first time".to_owned());
-            build(dir, *release, input.architecture).await?
+            build(ctx, dir, *release, input.architecture).await?
         }
     };
     let program = ctx.cache.read(&executable)?;
@@ -163,7 +163,12 @@ fn image_of(program: &[u8], architecture: spec::Architecture) -> std::io::Result
 }
 
 /// Builds the program so that it needs neither a loader nor a library.
-async fn build(workspace: &Path, release: bool, architecture: spec::Architecture) -> Result<PathBuf, StageError> {
+async fn build(
+    ctx: &Ctx<'_>,
+    workspace: &Path,
+    release: bool,
+    architecture: spec::Architecture,
+) -> Result<PathBuf, StageError> {
     let triple = triple(architecture);
     let mut arguments = vec!["rustc", "--package", PROGRAM, "--bin", PROGRAM, "--target", &triple];
     // A target that is named keeps the flags away from build scripts and macros, which run here.
@@ -172,7 +177,7 @@ async fn build(workspace: &Path, release: bool, architecture: spec::Architecture
         arguments.push("--release");
     }
     let flags = ["-C", "target-feature=+crt-static", "-C", "strip=symbols"];
-    cargo(workspace, &arguments, &flags, "a static `model-server`").await.map_err(|error| match error {
+    cargo(ctx, workspace, &arguments, &flags, "a static `model-server`").await.map_err(|error| match error {
         StageError::Here { what, source } => {
             let help = format!(
                 "it needs the C library in its static form and, for another processor, its linker; or name a program by \

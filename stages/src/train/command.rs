@@ -1,15 +1,17 @@
 //! A program of the user's own that writes the model.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use futures::future::join;
+use supervisor::Supervised;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::Command as Process;
 
 use super::served::{Served, served};
 use crate::inputs::Dialect;
@@ -39,24 +41,28 @@ pub(super) async fn run(
     let path = dir.join(&wanted.model);
     let before = written(&path);
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let mut process = Process::new(program);
+    let arguments = arguments.iter().map(OsString::from);
+    let mut process = supervisor::command(ctx.supervisor, program.as_ref(), arguments);
     // Python else keeps what it prints to a pipe to itself until it ends.
     process.env("PYTHONUNBUFFERED", "1");
-    process.args(arguments).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = process.kill_on_drop(true).spawn();
-    let mut child = child.map_err(|error| failed(format!("`{program}` cannot be started: {error}")))?;
+    process.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let unstarted = |error: io::Error| failed(format!("`{program}` cannot be started: {error}"));
+    let mut child = Supervised::spawn(process).map_err(unstarted)?;
     let last = std::sync::Mutex::new(VecDeque::new());
-    let (stdout, stderr) = (child_stream(child.stdout.take()), child_stream(child.stderr.take()));
+    let (stdout, stderr) = (child_stream(child.take_stdout()), child_stream(child.take_stderr()));
     let mut shown = std::pin::pin!(join(show(ctx, stdout, &last), show(ctx, stderr, &last)));
     let status = tokio::select! {
         status = child.wait() => {
-            // A process that the command leaves behind may keep its output open for ever.
+            // A daemon that the command leaves behind may keep its output open for ever.
             _ = tokio::time::timeout(LAST_WORDS, &mut shown).await;
             status
         }
         _ = &mut shown => child.wait().await,
     };
-    let status = status.map_err(|error| failed(error.to_string()))?;
+    let status = status.map_err(|error| match error.raw_os_error() {
+        Some(_) => unstarted(error),
+        None => failed(error.to_string()),
+    })?;
     let last = std::mem::take(&mut *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let last: Vec<String> = last.into();
     if !status.success() {

@@ -30,11 +30,18 @@ pub(crate) async fn object_sha256(clients: &Clients, names: &Names, key: &str) -
     Ok(Some(checksum.map_or_else(|| "(unknown)".to_owned(), hex::encode)))
 }
 
-/// The whole of a small object; none when it is absent.
+/// Largest object that is read whole: a model with what is known about it is much smaller.
+const OBJECT_LIMIT_BYTES: i64 = 512 << 20;
+
+/// The whole of a small object, of at most [`OBJECT_LIMIT_BYTES`]; none when it is absent.
 pub(crate) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, StageError> {
     let subject = format!("object `{key}`");
     let answer = clients.s3.get_object().bucket(bucket).key(key).send().await;
     let Some(answer) = if_present(answer.about("s3:GetObject", &subject))? else { return Ok(None) };
+    if answer.content_length().is_none_or(|length| !(0..=OBJECT_LIMIT_BYTES).contains(&length)) {
+        let why = format!("it has more than {OBJECT_LIMIT_BYTES} bytes, which is the limit for what is read whole");
+        return Err(StageError::here(format!("could not read {subject}"), why));
+    }
     let body = answer.body.collect().await;
     Ok(Some(body.map_err(|error| StageError::here(format!("could not read {subject}"), error))?.to_vec()))
 }

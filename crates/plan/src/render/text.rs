@@ -26,18 +26,21 @@ impl Sign {
     }
 }
 
-/// The plan as text. `paint` is given each change's action and its lines, and returns them, coloured or not.
-pub fn text(plan: &Plan, paint: &dyn Fn(Action, String) -> String) -> String {
+/// The plan as text. `paint` is given the lines of each change with its action, then the rest without one, and returns
+/// them, coloured or not.
+pub fn text(plan: &Plan, paint: &dyn Fn(Option<Action>, String) -> String) -> String {
     let mut text = String::new();
     let widths = Widths::of(plan);
     for change in &plan.changes {
-        text.push_str(&paint(change.action, lines(change, &widths)));
+        text.push_str(&paint(Some(change.action), lines(change, &widths)));
     }
+    let mut rest = String::new();
     for warning in &plan.warnings {
-        _ = writeln!(text, "warning: {}: {}", warning.id.stage(), warning.text);
+        _ = writeln!(rest, "warning: {}: {}", warning.id.stage(), warning.text);
     }
-    text.push_str(&summary(plan));
-    text.push('\n');
+    rest.push_str(&summary(plan));
+    rest.push('\n');
+    text.push_str(&paint(None, rest));
     text
 }
 

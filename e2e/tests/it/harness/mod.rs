@@ -10,6 +10,7 @@ mod pipeline;
 pub(crate) mod rows;
 mod scene;
 mod signers;
+pub(crate) mod state_folder;
 mod tools;
 pub(crate) mod web;
 

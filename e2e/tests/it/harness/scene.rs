@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::aws::Aws;
 use super::http::{Answer, Http};
 use super::pipeline::Pipeline;
+use super::state_folder::make_own;
 use super::tools::{note, tools};
 use crate::wire;
 
@@ -131,6 +132,12 @@ impl Scene {
         fs::write(self.path(file), pipeline.text()).unwrap();
     }
 
+    /// Starts the runner and leaves it running, with what it says on stderr in a pipe.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs the runner to its end.
     pub(crate) fn runner(&self, arguments: &[&str]) -> Ran {
         self.runner_with(arguments, &[])
@@ -138,14 +145,7 @@ impl Scene {
 
     /// The same with these variables.
     pub(crate) fn runner_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let mut command = Command::new(&tools().runner);
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"] {
-            command.env_remove(name);
-        }
-        command.env("RUNNER_LOCAL_RECORD", self.record()).envs(variables.iter().copied());
-        command.envs(self.server.iter().map(|script| ("RUNNER_LOCAL_MODEL_SERVER", script)));
-        let output = command.output().unwrap();
+        let output = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran =
             Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
@@ -154,6 +154,18 @@ impl Scene {
             self.lend_zips();
         }
         ran
+    }
+
+    /// The runner in this folder, with these arguments and an environment of its own.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&tools().runner);
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        for name in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"] {
+            command.env_remove(name);
+        }
+        command.env("RUNNER_LOCAL_RECORD", self.record());
+        command.envs(self.server.iter().map(|script| ("RUNNER_LOCAL_MODEL_SERVER", script)));
+        command
     }
 
     /// Starts the local cloud without a pipeline, told how long things take in it and which region it is.
@@ -236,7 +248,10 @@ impl Scene {
     }
 
     fn borrow_zips(&self) {
-        copy_zips(&tools().zips, &self.path(".runner/cache/proxies"));
+        if tools().zips.exists() {
+            make_own(&self.path(".runner"));
+            copy_zips(&tools().zips, &self.path(".runner/cache/proxies"));
+        }
     }
 
     pub(crate) fn lend_zips(&self) {

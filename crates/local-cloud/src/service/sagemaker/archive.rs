@@ -1,15 +1,19 @@
 //! Unpacks a model archive, or a layer of an image: plain files, inside one folder, of bounded size.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use flate2::read::MultiGzDecoder;
 use tar::EntryType;
 
 /// What an archive may hold unpacked: what a serverless endpoint has as disk (5 GB).
 const MAX_BYTES: u64 = 5 << 30;
+/// What stands before the content of an entry, such as a long name, is kept in memory whole.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// More entries than this are no model.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -25,6 +29,9 @@ pub(super) enum ArchiveError {
     /// A link, a device, or a path that leaves the folder.
     #[error("entry `{}` is no plain file inside the archive", .0.display())]
     Entry(PathBuf),
+    /// What stands before an entry is too long.
+    #[error("the archive holds more than {MAX_HEADER_BYTES} bytes before or between the contents of files")]
+    Header,
     /// A limit was passed.
     #[error("the archive holds more than {MAX_ENTRIES} entries or {MAX_BYTES} bytes")]
     TooLarge,
@@ -54,10 +61,14 @@ enum Modes {
 }
 
 fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64, modes: Modes) -> Result<(), ArchiveError> {
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
+    let allowance = Rc::new(Cell::new(0));
+    let refused = |error: io::Error| if allowance.get() == 0 { ArchiveError::Header } else { error.into() };
+    let bounded = Bounded { input: MultiGzDecoder::new(archive), allowance: Rc::clone(&allowance) };
+    let mut archive = tar::Archive::new(bounded);
     let mut left = max_bytes;
+    allowance.set(MAX_HEADER_BYTES);
     for (index, entry) in archive.entries()?.enumerate() {
-        let mut entry = entry?;
+        let mut entry = entry.map_err(refused)?;
         let path = entry.path()?.into_owned();
         if index >= MAX_ENTRIES {
             return Err(ArchiveError::TooLarge);
@@ -77,6 +88,7 @@ fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64, modes: Modes) ->
             EntryType::Regular | EntryType::Continuous => {
                 fs::create_dir_all(target.parent().unwrap_or(folder))?;
                 // Reading one byte more than is left tells a full archive from one that goes on.
+                allowance.set(left + 2);
                 let written = io::copy(&mut (&mut entry).take(left + 1), &mut File::create(&target)?)?;
                 left = left.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
                 if modes == Modes::TheArchives {
@@ -87,8 +99,27 @@ fn unpack_within(archive: &[u8], folder: &Path, max_bytes: u64, modes: Modes) ->
             }
             _ => return Err(ArchiveError::Entry(path)),
         }
+        allowance.set(MAX_HEADER_BYTES);
     }
     Ok(())
+}
+
+/// Bytes that are given out only as far as they are allowed, and an error beyond.
+struct Bounded<R> {
+    input: R,
+    allowance: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.allowance.get()).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 && !buffer.is_empty() {
+            return Err(io::Error::other("more than is allowed"));
+        }
+        let read = self.input.read(&mut buffer[..most])?;
+        self.allowance.set(self.allowance.get() - read as u64);
+        Ok(read)
+    }
 }
 
 /// The path without `.` parts; none when it is absolute or goes up.
@@ -187,6 +218,41 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(unpack_within(&bytes, dir.path(), 1 << 16, Modes::Ours), Err(ArchiveError::TooLarge)));
         assert!(unpack_within(&bytes, dir.path(), 1 << 20, Modes::Ours).is_ok());
+    }
+
+    /// A name, or a record about the next entry, of 64 MB that pack to some 64 KB.
+    #[test]
+    fn a_long_extension_header_is_refused_before_it_fills_the_memory() {
+        let size = 64 << 20;
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader] {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+            let mut header = tar::Header::new_gnu();
+            header.set_path("long").unwrap();
+            header.set_entry_type(kind);
+            header.set_size(size);
+            header.set_cksum();
+            gzip.write_all(header.as_bytes()).unwrap();
+            io::copy(&mut io::repeat(b'a').take(size), &mut gzip).unwrap();
+            let bytes = gzip.finish().unwrap();
+            assert!(bytes.len() < 200_000);
+            let dir = tempfile::tempdir().unwrap();
+            let refused = unpack_layer(&bytes, dir.path()).unwrap_err();
+            assert!(matches!(refused, ArchiveError::Header), "{kind:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_usual_length_are_read_from_extension_headers() {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(3 << 20);
+        header.set_mode(0o644);
+        let name = format!("{}/model", "folder/".repeat(40));
+        builder.append_data(&mut header, &name, io::repeat(7).take(3 << 20)).unwrap();
+        let bytes = builder.into_inner().unwrap().finish().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        unpack_layer(&bytes, dir.path()).unwrap();
+        assert_eq!(fs::metadata(dir.path().join(name)).unwrap().len(), 3 << 20);
     }
 
     #[test]
