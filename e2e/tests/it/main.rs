@@ -16,6 +16,7 @@ mod judgement;
 mod laws;
 mod lifecycle;
 mod local_cloud;
+mod others;
 mod own_image;
 mod own_image_laws;
 mod own_training;
