@@ -312,3 +312,24 @@ fn a_command_that_does_not_exist_is_wrong_usage() {
     scene.runner(&["--help"]).exits(0);
     scene.runner(&["--version"]).exits(0);
 }
+
+#[test]
+fn more_columns_than_the_function_can_be_told_are_refused_before_anything_is_made() {
+    let said = about_training("{ features: [V1..V1000] }", None);
+    insta::assert_snapshot!(said, @"
+    error: the function's environment would have 5025 bytes, and Lambda takes 4096
+     --> pipeline.yaml:5:14
+      |
+    5 |   - train: { features: [V1..V1000] }
+      |              ^^^^^^^^ 1000 names of columns, 4893 bytes of it
+      |
+      = help: the function is told every name: take fewer columns or shorter names, 929 bytes less
+      = help: or deploy the endpoint alone: `--skip deploy-proxy --skip smoke-test`
+    ");
+    // Without the function, nothing is told of them.
+    let scene = Scene::bare(&Pipeline::train("{ features: [V1..V1000] }"));
+    let planned = scene.runner(&["plan", "--skip", "deploy-proxy", "--skip", "smoke-test"]);
+    assert!(!planned.stderr.contains("environment"), "{}", planned.stderr);
+    let doctor = scene.runner(&["doctor"]);
+    assert!(doctor.stdout.contains("the function's environment would have"), "{}", doctor.stdout);
+}

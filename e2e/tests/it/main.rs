@@ -22,6 +22,7 @@ mod local_cloud;
 mod local_state;
 mod moto;
 mod output;
+mod others;
 mod own_image;
 mod own_image_laws;
 mod own_training;
