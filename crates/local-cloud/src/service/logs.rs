@@ -3,6 +3,9 @@
 mod events;
 mod groups;
 mod lines;
+mod pattern;
+mod put;
+mod selector;
 
 #[cfg(test)]
 mod tests;
@@ -202,7 +205,7 @@ impl Logs {
             "CreateLogStream" => groups::create_stream(self, body),
             "DeleteLogStream" => groups::delete_stream(self, body),
             "DescribeLogStreams" => events::describe_streams(self, body),
-            "PutLogEvents" => events::put_events(self, body),
+            "PutLogEvents" => put::put_events(self, body),
             "GetLogEvents" => events::get_events(self, body),
             "FilterLogEvents" => events::filter_events(self, body),
             "TagResource" => groups::tag(self, body),
@@ -220,6 +223,29 @@ fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
 
 fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "InvalidParameterException", message)
+}
+
+/// A value that breaks a rule, in the words of AWS's request validation.
+fn violation(value: &str, member: &str, rule: &str) -> Refusal {
+    invalid(format!(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must {rule}"
+    ))
+}
+
+fn missing(member: &str) -> Refusal {
+    invalid(format!(
+        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+    ))
+}
+
+/// Items of a page: `limit`, or as many as there may be.
+fn limit(body: &Value, most: usize) -> Result<usize, Refusal> {
+    let Some(limit) = body.get("limit").and_then(Value::as_i64) else { return Ok(most) };
+    match usize::try_from(limit) {
+        Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+        Ok(1..) => Err(violation(&limit.to_string(), "limit", &format!("have value less than or equal to {most}"))),
+        _ => Err(violation(&limit.to_string(), "limit", "have value greater than or equal to 1")),
+    }
 }
 
 fn no_group() -> Refusal {

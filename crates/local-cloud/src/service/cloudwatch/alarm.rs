@@ -137,7 +137,8 @@ impl Treat {
     }
 }
 
-const STATISTICS: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
+/// What CloudWatch makes of values, but for percentiles and the like.
+pub(super) const STATISTICS: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
 
 impl Alarm {
     /// Reads and checks a `PutMetricAlarm`.

@@ -17,7 +17,7 @@ pub(super) fn evaluate(alarm: &Alarm, metrics: &Metrics, now_ms: i64, second_ms:
     let points: Vec<Option<f64>> = (0..periods)
         .map(|n| {
             let to = now_ms - n * period_ms;
-            metrics.between(&key, to - period_ms, to)?.statistic(&alarm.statistic)
+            metrics.between(&key, alarm.unit.as_deref(), to - period_ms, to)?.statistic(&alarm.statistic)
         })
         .collect();
     let found: Vec<f64> = points.iter().copied().flatten().collect();
@@ -78,7 +78,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::alarm::Comparison;
-    use super::super::metric::Summary;
+    use super::super::metric::{NO_UNIT, Summary};
     use super::*;
 
     /// Two of the last three minutes with at least five errors each.
@@ -103,7 +103,7 @@ mod tests {
         let key =
             Key { namespace: "AWS/SageMaker".into(), name: "Invocation5XXErrors".into(), dimensions: BTreeMap::new() };
         for (n, count) in minutes.iter().enumerate() {
-            metrics.add(key.clone(), NOW - i64::try_from(n).unwrap() * 60_000 - 30_000, &Summary::of(*count));
+            metrics.add(key.clone(), NO_UNIT, NOW - i64::try_from(n).unwrap() * 60_000 - 30_000, &Summary::of(*count));
         }
         metrics
     }

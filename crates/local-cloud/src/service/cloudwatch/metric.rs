@@ -10,6 +10,9 @@ const MAX_SLOTS: usize = 10_800;
 /// Shortest slot: more would not be told apart by anyone who looks.
 const MIN_SLOT: Duration = Duration::from_millis(10);
 
+/// The unit of what has none.
+pub(super) const NO_UNIT: &str = "None";
+
 /// Which metric.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -33,7 +36,8 @@ impl Summary {
         Self { count: 1.0, sum: value, least: value, most: value }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Takes in what another one holds.
+    pub(super) fn add(&mut self, other: &Self) {
         self.count += other.count;
         self.sum += other.sum;
         self.least = self.least.min(other.least);
@@ -57,6 +61,7 @@ impl Summary {
 struct Slot {
     /// When it begins, in milliseconds since 1970.
     begins_ms: i64,
+    unit: String,
     summary: Summary,
 }
 
@@ -73,30 +78,35 @@ impl Metrics {
         Self { slot_ms: i64::try_from(second.max(MIN_SLOT).as_millis()).unwrap_or(1000), series: HashMap::new() }
     }
 
-    /// Adds what was measured at a time.
-    pub(super) fn add(&mut self, key: Key, at_ms: i64, summary: &Summary) {
+    /// Adds what was measured at a time, in a unit.
+    pub(super) fn add(&mut self, key: Key, unit: &str, at_ms: i64, summary: &Summary) {
         let begins_ms = at_ms.div_euclid(self.slot_ms) * self.slot_ms;
         let slots = self.series.entry(key).or_default();
         // Nearly always the last: others are told late.
-        let place = slots.iter().rposition(|slot| slot.begins_ms <= begins_ms);
-        match place.map(|place| (place, &mut slots[place])) {
-            Some((_, slot)) if slot.begins_ms == begins_ms => slot.summary.add(summary),
-            place => {
-                let at = place.map_or(0, |(place, _)| place + 1);
-                slots.insert(at, Slot { begins_ms, summary: *summary });
-            }
+        let at = slots.iter().rposition(|slot| slot.begins_ms <= begins_ms).map_or(0, |place| place + 1);
+        let same = slots.range_mut(..at).rev().take_while(|slot| slot.begins_ms == begins_ms);
+        match same.into_iter().find(|slot| slot.unit == unit) {
+            Some(slot) => slot.summary.add(summary),
+            None => slots.insert(at, Slot { begins_ms, unit: unit.to_owned(), summary: *summary }),
         }
         while slots.len() > MAX_SLOTS {
             slots.pop_front();
         }
     }
 
-    /// What was measured from one time, excluded, to another, included; none when nothing was.
-    pub(super) fn between(&self, key: &Key, from_ms: i64, to_ms: i64) -> Option<Summary> {
+    /// Everything from one time, included, to another, excluded: unit, time, and what was measured.
+    pub(super) fn slots(&self, key: &Key, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (&str, i64, &Summary)> {
+        let slots = self.series.get(key).into_iter().flatten();
+        let within = slots.filter(move |slot| (from_ms..to_ms).contains(&slot.begins_ms));
+        within.map(|slot| (slot.unit.as_str(), slot.begins_ms, &slot.summary))
+    }
+
+    /// What was measured from one time, excluded, to another, included, in one unit or in any; none when nothing was.
+    pub(super) fn between(&self, key: &Key, unit: Option<&str>, from_ms: i64, to_ms: i64) -> Option<Summary> {
         let slots = self.series.get(key)?;
         let mut found: Option<Summary> = None;
         for slot in slots.iter().rev() {
-            if slot.begins_ms > to_ms {
+            if slot.begins_ms > to_ms || unit.is_some_and(|unit| unit != slot.unit) {
                 continue;
             }
             if slot.begins_ms <= from_ms {
@@ -134,15 +144,15 @@ mod tests {
     fn what_is_measured_is_summed_up_by_span() {
         let mut metrics = Metrics::new(Duration::from_millis(10));
         for (at, value) in [(1000, 1.0), (1005, 3.0), (1020, 8.0), (1010, 2.0)] {
-            metrics.add(key("a"), at, &Summary::of(value));
+            metrics.add(key("a"), NO_UNIT, at, &Summary::of(value));
         }
-        let all = metrics.between(&key("a"), 990, 1030).unwrap();
+        let all = metrics.between(&key("a"), None, 990, 1030).unwrap();
         assert_eq!(all, Summary { count: 4.0, sum: 14.0, least: 1.0, most: 8.0 });
         assert_eq!(all.statistic("Average"), Some(3.5));
         assert_eq!(all.statistic("p90"), None);
-        assert_eq!(metrics.between(&key("a"), 1000, 1010), Some(Summary::of(2.0)));
-        assert_eq!(metrics.between(&key("a"), 1020, 2000), None);
-        assert_eq!(metrics.between(&key("b"), 0, 2000), None);
+        assert_eq!(metrics.between(&key("a"), None, 1000, 1010), Some(Summary::of(2.0)));
+        assert_eq!(metrics.between(&key("a"), None, 1020, 2000), None);
+        assert_eq!(metrics.between(&key("b"), None, 0, 2000), None);
     }
 
     #[test]
@@ -150,9 +160,9 @@ mod tests {
         let mut metrics = Metrics::new(Duration::ZERO);
         let most = i64::try_from(MAX_SLOTS).unwrap();
         for n in 0..most + 5 {
-            metrics.add(key("a"), n * 10, &Summary::of(1.0));
+            metrics.add(key("a"), NO_UNIT, n * 10, &Summary::of(1.0));
         }
-        assert_eq!(metrics.between(&key("a"), -1, 40), None);
-        assert_eq!(metrics.between(&key("a"), -1, 50), Some(Summary::of(1.0)));
+        assert_eq!(metrics.between(&key("a"), None, -1, 40), None);
+        assert_eq!(metrics.between(&key("a"), None, -1, 50), Some(Summary::of(1.0)));
     }
 }

@@ -4,6 +4,7 @@
 //! last as long as the cloud's seconds do.
 
 mod alarm;
+mod data;
 mod evaluate;
 mod metric;
 mod operations;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::alarm::Alarm;
 pub use self::alarm::State;
-use self::metric::{Key, Metrics, Summary};
+use self::metric::{Key, Metrics, NO_UNIT, Summary};
 use self::wire::Protocol;
 use crate::Cloud;
 use crate::call::{Call, Refusal};
@@ -116,7 +117,9 @@ impl CloudWatch {
     pub fn record(&self, namespace: &str, metric: &str, dimensions: &[(&str, &str)], value: f64) {
         let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let key = Key { namespace: namespace.to_owned(), name: metric.to_owned(), dimensions };
-        self.metrics().add(key, now_ms(), &Summary::of(value));
+        // Source: AWS documentation, monitoring SageMaker with CloudWatch, units.
+        let unit = if metric.ends_with("Latency") { "Microseconds" } else { NO_UNIT };
+        self.metrics().add(key, unit, now_ms(), &Summary::of(value));
     }
 
     /// What alarms of these names have seen by now; those that do not exist are left out.

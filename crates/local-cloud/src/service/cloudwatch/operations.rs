@@ -2,21 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::alarm::{Alarm, State, finish, invalid};
-use super::metric::{Key, Summary, dimensions};
 use super::wire::Protocol;
-use super::{CloudWatch, now_ms};
+use super::{CloudWatch, data, now_ms};
 use crate::call::{Call, Refusal};
 use crate::permission::Permission;
 use crate::service::iam::Tags;
-use crate::service::sagemaker::validate::{Faults, Members, integer, list, number, structure, text};
+use crate::service::sagemaker::validate::{Faults, Members, integer, list, text};
 
 /// Alarms on a page, when nothing is said. Source: `DescribeAlarms`.
 const PAGE: usize = 50;
-/// Most data points of one `GetMetricStatistics`.
-const MAX_POINTS: i64 = 1440;
 
 pub(super) fn answer(service: &CloudWatch, call: &Call, protocol: Protocol) -> Result<Value, Refusal> {
     let request = protocol.read(&call.body)?;
@@ -31,9 +28,10 @@ pub(super) fn answer(service: &CloudWatch, call: &Call, protocol: Protocol) -> R
         "TagResource" => tag(service, &request),
         "UntagResource" => untag(service, &request),
         "ListTagsForResource" => list_tags(service, &request),
-        "PutMetricData" => put_metric_data(service, &request),
-        "GetMetricStatistics" => get_metric_statistics(service, &request),
-        "ListMetrics" => list_metrics(service, &request),
+        "PutMetricData" => data::put_metric_data(service, &request),
+        "GetMetricStatistics" => data::get_metric_statistics(service, &request),
+        "GetMetricData" => data::get_metric_data(service, &request),
+        "ListMetrics" => data::list_metrics(service, &request),
         other => Err(Refusal::no_operation("CloudWatch", other)),
     }
 }
@@ -228,113 +226,4 @@ fn list_tags(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> 
         let tags: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         Ok(json!({ "Tags": tags }))
     })
-}
-
-fn put_metric_data(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
-    let mut faults = Faults::default();
-    let namespace = text(request, "Namespace")?;
-    if namespace.is_none() {
-        faults.missing("namespace");
-    }
-    finish(faults)?;
-    for datum in list(request, "MetricData")?.unwrap_or_default() {
-        let datum = structure(datum)?;
-        let at_ms = number(datum, "Timestamp")?.map_or_else(now_ms, |seconds| (seconds * 1000.0) as i64);
-        let key = Key {
-            namespace: namespace.unwrap_or_default().to_owned(),
-            name: text(datum, "MetricName")?.unwrap_or_default().to_owned(),
-            dimensions: dimensions(list(datum, "Dimensions")?),
-        };
-        for summary in summaries(datum)? {
-            service.metrics().add(key.clone(), at_ms, &summary);
-        }
-    }
-    Ok(json!({}))
-}
-
-/// A datum is one value, a set of statistics, or values with their counts.
-fn summaries(datum: &Members) -> Result<Vec<Summary>, Refusal> {
-    if let Some(value) = number(datum, "Value")? {
-        return Ok(vec![Summary::of(value)]);
-    }
-    if let Some(set) = datum.get("StatisticValues").and_then(Value::as_object) {
-        let of = |member: &str| Ok::<_, Refusal>(number(set, member)?.unwrap_or_default());
-        return Ok(vec![Summary {
-            count: of("SampleCount")?,
-            sum: of("Sum")?,
-            least: of("Minimum")?,
-            most: of("Maximum")?,
-        }]);
-    }
-    let values = list(datum, "Values")?.unwrap_or_default().iter().filter_map(Value::as_f64);
-    let counts = list(datum, "Counts")?.unwrap_or_default();
-    let counted = values.enumerate().map(|(index, value)| {
-        let count = counts.get(index).and_then(Value::as_f64).unwrap_or(1.0);
-        Summary { count, sum: value * count, least: value, most: value }
-    });
-    Ok(counted.collect())
-}
-
-fn get_metric_statistics(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
-    let mut faults = Faults::default();
-    for (member, at) in [("Namespace", "namespace"), ("MetricName", "metricName")] {
-        if text(request, member)?.is_none() {
-            faults.missing(at);
-        }
-    }
-    let times = (number(request, "StartTime")?, number(request, "EndTime")?, integer(request, "Period")?);
-    let (Some(from), Some(to), Some(period)) = times else {
-        faults.missing("startTime, endTime or period");
-        return finish(faults).map(|()| Value::Null);
-    };
-    faults.range(Some(period), "period", 1, i64::MAX);
-    finish(faults)?;
-    let (from, to, period) = ((from * 1000.0) as i64, (to * 1000.0) as i64, period.saturating_mul(1000));
-    if (to - from) / period > MAX_POINTS {
-        let message = format!("You have requested more than the {MAX_POINTS} datapoints that a request can have.");
-        return Err(Refusal::new(400, "InvalidParameterCombination", message));
-    }
-    let statistics = names(request, "Statistics")?;
-    let name = text(request, "MetricName")?.unwrap_or_default();
-    let key = Key {
-        namespace: text(request, "Namespace")?.unwrap_or_default().to_owned(),
-        name: name.to_owned(),
-        dimensions: dimensions(list(request, "Dimensions")?),
-    };
-    let metrics = service.metrics();
-    let mut points = vec![];
-    let mut begins = from.div_euclid(period) * period;
-    while begins < to {
-        if let Some(summary) = metrics.between(&key, begins - 1, begins + period - 1) {
-            let mut point = Map::new();
-            point.insert("Timestamp".into(), json!(begins as f64 / 1000.0));
-            for statistic in &statistics {
-                if let Some(value) = summary.statistic(statistic) {
-                    point.insert(statistic.clone(), json!(value));
-                }
-            }
-            points.push(Value::Object(point));
-        }
-        begins += period;
-    }
-    Ok(json!({ "Label": name, "Datapoints": points }))
-}
-
-fn list_metrics(service: &CloudWatch, request: &Members) -> Result<Value, Refusal> {
-    let (namespace, name) = (text(request, "Namespace")?, text(request, "MetricName")?);
-    let metrics = service.metrics();
-    let mut found: Vec<&Key> = metrics
-        .keys()
-        .filter(|key| namespace.is_none_or(|it| it == key.namespace) && name.is_none_or(|it| it == key.name))
-        .collect();
-    found.sort_by_key(|key| (&key.namespace, &key.name, &key.dimensions));
-    let described: Vec<_> = found
-        .into_iter()
-        .map(|key| {
-            let dimensions: Vec<_> =
-                key.dimensions.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
-            json!({ "Namespace": key.namespace, "MetricName": key.name, "Dimensions": dimensions })
-        })
-        .collect();
-    Ok(json!({ "Metrics": described }))
 }

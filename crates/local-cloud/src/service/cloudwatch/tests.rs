@@ -1,6 +1,5 @@
 //! The service as its callers see it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,10 +178,101 @@ async fn what_is_put_can_be_read_as_statistics() {
                       "Period": 60, "Statistics": ["Sum", "SampleCount", "Maximum", "Minimum", "Average"] });
     let answer = call(&cloud, "GetMetricStatistics", &ask).unwrap();
     assert_eq!(answer["Datapoints"].as_array().unwrap().len(), 1, "{answer}");
-    let point: BTreeMap<String, f64> = serde_json::from_value(answer["Datapoints"][0].clone()).unwrap();
-    assert_eq!((point["Sum"], point["SampleCount"], point["Minimum"], point["Maximum"]), (28.0, 6.0, 1.0, 11.0));
+    let point = &answer["Datapoints"][0];
+    let values = ["Sum", "SampleCount", "Minimum", "Maximum"].map(|statistic| point[statistic].as_f64().unwrap());
+    assert_eq!((values, &point["Unit"]), ([28.0, 6.0, 1.0, 11.0], &json!("None")));
     let listed = call(&cloud, "ListMetrics", &json!({ "Namespace": "mine" })).unwrap();
     assert_eq!(listed, json!({ "Metrics": [{ "Namespace": "mine", "MetricName": "m", "Dimensions": [] }] }));
+}
+
+#[tokio::test]
+async fn metric_data_is_read_by_query_unit_and_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = open(dir.path(), Duration::from_secs(1)).await;
+    let mut data = vec![];
+    for (at, value, unit) in [(0, 1.0, "Count"), (30, 2.0, "Count"), (60, 4.0, "Count"), (61, 8.0, "Seconds")] {
+        data.push(json!({ "MetricName": "m", "Timestamp": 1_700_000_040 + at, "Value": value, "Unit": unit,
+                          "Dimensions": [{ "Name": "d", "Value": "1" }] }));
+    }
+    call(&cloud, "PutMetricData", &json!({ "Namespace": "mine", "MetricData": data })).unwrap();
+    let query = |id: &str, rest: Value| {
+        let metric = json!({ "Namespace": "mine", "MetricName": "m", "Dimensions": [{ "Name": "d", "Value": "1" }] });
+        let mut stat = json!({ "Metric": metric, "Period": 60, "Stat": "Sum" });
+        stat.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        json!({ "Id": id, "MetricStat": stat })
+    };
+    let ask = |queries: Value, order: &str| {
+        call(
+            &cloud,
+            "GetMetricData",
+            &json!({ "StartTime": 1_700_000_000, "EndTime": 1_700_000_160, "ScanBy": order,
+                                               "MetricDataQueries": queries }),
+        )
+    };
+    let answer = ask(json!([query("a", json!({ "Unit": "Count" }))]), "TimestampAscending").unwrap();
+    let of = json!({ "Id": "a", "Label": "m", "StatusCode": "Complete",
+                     "Timestamps": [1_700_000_040.0, 1_700_000_100.0], "Values": [3.0, 4.0] });
+    assert_eq!(answer["MetricDataResults"], json!([of]));
+    let answer = ask(json!([query("b", json!({ "Unit": "Seconds" }))]), "TimestampDescending").unwrap();
+    assert_eq!(answer["MetricDataResults"][0]["Values"], json!([8.0]));
+    let mut hidden = query("c", json!({}));
+    hidden["ReturnData"] = false.into();
+    assert_eq!(ask(json!([hidden]), "TimestampDescending").unwrap()["MetricDataResults"], json!([]));
+    let told = [
+        ask(json!([query("a", json!({})), query("a", json!({}))]), "TimestampDescending").unwrap_err(),
+        ask(json!([query("A", json!({}))]), "TimestampDescending").unwrap_err(),
+        ask(json!([query("a", json!({ "Stat": "p90" }))]), "TimestampDescending").unwrap_err(),
+        ask(json!([{ "Id": "a", "Expression": "m1 / m2" }]), "TimestampDescending").unwrap_err(),
+    ];
+    insta::assert_snapshot!(told.join("\n"), @"
+    400 ValidationError: The values for parameter id in MetricDataQueries must be unique.
+    400 ValidationError: 1 validation error detected: Value 'A' at 'metricDataQueries.1.member.id' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z][a-zA-Z0-9_]*
+    501 NotImplemented: the local cloud does not offer the statistic `p90` of GetMetricData
+    501 NotImplemented: the local cloud does not offer `Expression` in `MetricDataQueries` of GetMetricData
+    ");
+    let listed = |rest: Value| call(&cloud, "ListMetrics", &rest).unwrap()["Metrics"].as_array().unwrap().len();
+    assert_eq!(listed(json!({ "Dimensions": [{ "Name": "d" }] })), 1);
+    assert_eq!(listed(json!({ "Dimensions": [{ "Name": "d", "Value": "2" }] })), 0);
+}
+
+#[tokio::test]
+async fn data_that_aws_refuses_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = open(dir.path(), Duration::from_secs(1)).await;
+    let put = |rest: Value| {
+        let mut datum = json!({ "MetricName": "m" });
+        datum.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        call(&cloud, "PutMetricData", &json!({ "Namespace": "mine", "MetricData": [datum] })).unwrap_err()
+    };
+    let get = |rest: Value| {
+        let mut ask = json!({ "Namespace": "mine", "MetricName": "m", "StartTime": 0, "EndTime": 60, "Period": 60 });
+        ask.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        call(&cloud, "GetMetricStatistics", &ask).unwrap_err()
+    };
+    let told = [
+        put(json!({ "Value": 1, "Values": [1] })),
+        put(json!({ "Value": 1, "StatisticValues": {} })),
+        put(json!({ "Values": [1], "Counts": [1, 2] })),
+        put(json!({})),
+        put(json!({ "Value": 1, "Unit": "Parsecs" })).split(" [").next().unwrap().to_owned(),
+        get(json!({})),
+        get(json!({ "Statistics": ["Sum"], "EndTime": 0.9 })),
+        get(json!({ "Statistics": ["p90"] })),
+        get(json!({ "ExtendedStatistics": ["p90"] })),
+        call(&cloud, "ListMetrics", &json!({ "NextToken": "made-up" })).unwrap_err(),
+    ];
+    insta::assert_snapshot!(told.join("\n"), @"
+    400 InvalidParameterValue: The parameters MetricData.member.1.Value and MetricData.member.1.Values are mutually exclusive and you have specified both.
+    400 InvalidParameterCombination: The parameters MetricData.member.1.Value and MetricData.member.1.StatisticValues are mutually exclusive and you have specified both.
+    400 InvalidParameterValue: The parameters MetricData.member.1.Values and MetricData.member.1.Counts must be of the same size.
+    400 MissingParameter: The parameter MetricData.member.1.Value is required, or Values, or StatisticValues.
+    400 ValidationError: 1 validation error detected: Value 'Parsecs' at 'metricData.1.member.unit' failed to satisfy constraint: Member must satisfy enum value set:
+    400 InvalidParameterCombination: Must specify either Statistics or ExtendedStatistics
+    400 InvalidParameterValue: The parameter StartTime must be less than the parameter EndTime.
+    400 ValidationError: 1 validation error detected: Value 'p90' at 'statistics' failed to satisfy constraint: Member must satisfy enum value set: [SampleCount, Average, Sum, Minimum, Maximum]
+    501 NotImplemented: the local cloud does not offer `ExtendedStatistics` of GetMetricStatistics
+    400 InvalidParameterValue: Request parameter NextToken is invalid
+    ");
 }
 
 #[tokio::test]

@@ -5,40 +5,27 @@ use serde_json::{Value, json};
 use crate::call::Refusal;
 use crate::service::logs::groups::{Group, group_name, stream_name};
 use crate::service::logs::lines::Line;
-use crate::service::logs::{Logs, absent, invalid, no_group, now_ms, text};
+use crate::service::logs::pattern::Pattern;
+use crate::service::logs::{Logs, absent, invalid, limit, no_group, now_ms, text, violation};
 
 /// Events that one answer may hold. Source: botocore, `EventsLimit`.
 const MAX_EVENTS: usize = 10_000;
 
-pub(super) fn put_events(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
-    let (name, stream) = (group_name(body)?, stream_name(body)?);
-    let now = now_ms();
-    let lines: Vec<Line> = body["logEvents"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|event| Line {
-            at_ms: event["timestamp"].as_i64().unwrap_or(now),
-            ingested_ms: now,
-            message: event["message"].as_str().unwrap_or_default().to_owned(),
-        })
-        .collect();
-    if lines.windows(2).any(|pair| pair[0].at_ms > pair[1].at_ms) {
-        return Err(invalid("Log events in a single PutLogEvents request must be in chronological order."));
-    }
-    let (folder, file) = logs.groups.read(|groups| {
-        let group = groups.0.get(name).ok_or_else(no_group)?;
-        let stream = group.streams.get(stream).ok_or_else(|| absent("log stream"))?;
-        Ok::<_, Refusal>((group.folder.clone(), stream.file.clone()))
-    })?;
-    logs.lines.append(&folder, &file, &lines).map_err(|error| unreadable(&error))?;
-    Ok(json!({ "nextSequenceToken": "1" }))
-}
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn describe_streams(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
     let name = group_name(body)?;
     let prefix = text(body, "logStreamNamePrefix").unwrap_or_default();
-    let by_time = text(body, "orderBy") == Some("LastEventTime");
+    let by_time = match text(body, "orderBy") {
+        None | Some("LogStreamName") => false,
+        Some("LastEventTime") if !prefix.is_empty() => {
+            return Err(invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
+        }
+        Some("LastEventTime") => true,
+        Some(other) => {
+            return Err(violation(other, "orderBy", "satisfy enum value set: [LogStreamName, LastEventTime]"));
+        }
+    };
     let group = group(logs, name)?;
     let mut streams = Vec::new();
     for (stream, kept) in group.streams.iter().filter(|(stream, _)| stream.starts_with(prefix)) {
@@ -76,19 +63,21 @@ pub(super) fn get_events(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
     let mut lines = logs.lines.read(&group.folder, &kept.file).map_err(|error| unreadable(&error))?;
     lines.retain(|line| wanted(body, &group, line));
     lines.sort_by_key(|line| line.at_ms);
-    let limit = limit(body, MAX_EVENTS);
-    let (from, to) = match text(body, "nextToken").and_then(|token| token.split_once('/')) {
-        Some(("f", n)) => {
-            let from = position(n)?.min(lines.len());
-            (from, (from + limit).min(lines.len()))
-        }
-        Some((_, n)) => {
-            let to = position(n)?.min(lines.len());
-            (to.saturating_sub(limit), to)
-        }
-        None if body["startFromHead"].as_bool() == Some(true) => (0, limit.min(lines.len())),
-        None => (lines.len().saturating_sub(limit), lines.len()),
-    };
+    let limit = limit(body, MAX_EVENTS)?;
+    let (from, to) =
+        match text(body, "nextToken").map(|token| token.split_once('/').ok_or_else(bad_token)).transpose()? {
+            Some(("f", n)) => {
+                let from = position(n)?.min(lines.len());
+                (from, (from + limit).min(lines.len()))
+            }
+            Some(("b", n)) => {
+                let to = position(n)?.min(lines.len());
+                (to.saturating_sub(limit), to)
+            }
+            Some(_) => return Err(bad_token()),
+            None if body["startFromHead"].as_bool() == Some(true) => (0, limit.min(lines.len())),
+            None => (lines.len().saturating_sub(limit), lines.len()),
+        };
     let event =
         |line: &Line| json!({"timestamp": line.at_ms, "message": line.message, "ingestionTime": line.ingested_ms});
     Ok(json!({
@@ -100,7 +89,7 @@ pub(super) fn get_events(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
 
 pub(super) fn filter_events(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
     let name = group_name(body)?;
-    let terms = terms(text(body, "filterPattern").unwrap_or_default())?;
+    let pattern = Pattern::parse(text(body, "filterPattern").unwrap_or_default())?;
     let prefix = text(body, "logStreamNamePrefix").unwrap_or_default();
     let named: Vec<&str> = body["logStreamNames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let group = group(logs, name)?;
@@ -111,7 +100,7 @@ pub(super) fn filter_events(logs: &Logs, body: &Value) -> Result<Value, Refusal>
         }
         let lines = logs.lines.read(&group.folder, &kept.file).map_err(|error| unreadable(&error))?;
         for (n, line) in lines.into_iter().enumerate() {
-            if wanted(body, &group, &line) && terms.iter().all(|term| line.message.contains(term)) {
+            if wanted(body, &group, &line) && pattern.matches(&line.message) {
                 events.push((line.at_ms, stream, format!("{}{n:012}", kept.file), line));
             }
         }
@@ -143,36 +132,19 @@ fn wanted(body: &Value, group: &Group, line: &Line) -> bool {
         && oldest_ms.is_none_or(|oldest| line.at_ms >= oldest)
 }
 
-/// The words and quoted phrases that a line must hold. Other kinds of patterns are refused, not ignored.
-fn terms(pattern: &str) -> Result<Vec<String>, Refusal> {
-    let mut terms = Vec::new();
-    let mut rest = pattern.trim();
-    while let Some(first) = rest.chars().next() {
-        let (term, after) = match first {
-            '"' => rest[1..].split_once('"').ok_or_else(|| invalid("Invalid filter pattern"))?,
-            '{' | '[' | '?' | '-' | '%' => return Err(invalid("Invalid filter pattern")),
-            _ => rest.split_once(' ').unwrap_or((rest, "")),
-        };
-        terms.push(term.to_owned());
-        rest = after.trim_start();
-    }
-    Ok(terms)
-}
-
 /// From where to where a page goes, and where the next one begins; tokens are positions.
 fn window(body: &Value, count: usize, max: usize) -> Result<(usize, usize, Option<usize>), Refusal> {
     let from = text(body, "nextToken").map_or(Ok(0), position)?.min(count);
-    let to = (from + limit(body, max)).min(count);
+    let to = (from + limit(body, max)?).min(count);
     Ok((from, to, (to < count).then_some(to)))
 }
 
 fn position(token: &str) -> Result<usize, Refusal> {
-    token.parse().map_err(|_| invalid("The specified nextToken is invalid."))
+    token.parse().map_err(|_| bad_token())
 }
 
-fn limit(body: &Value, max: usize) -> usize {
-    let asked = body["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
-    asked.filter(|limit| *limit > 0).unwrap_or(max).min(max)
+fn bad_token() -> Refusal {
+    invalid("The specified nextToken is invalid.")
 }
 
 fn with_token(mut answer: Value, next: Option<usize>) -> Value {
@@ -182,6 +154,6 @@ fn with_token(mut answer: Value, next: Option<usize>) -> Value {
     answer
 }
 
-fn unreadable(error: &std::io::Error) -> Refusal {
+pub(super) fn unreadable(error: &std::io::Error) -> Refusal {
     Refusal::of_disk("log lines", error)
 }

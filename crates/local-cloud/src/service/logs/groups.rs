@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::call::Refusal;
-use crate::service::logs::{Logs, absent, invalid, no_group, now_ms, text};
+use crate::service::logs::{Logs, absent, invalid, limit, missing, no_group, now_ms, text, violation};
 
 /// Days that a retention policy may say. Source: botocore, `PutRetentionPolicy`.
 const RETENTION_DAYS: [u64; 22] =
@@ -138,10 +138,7 @@ pub(super) fn put_retention(logs: &Logs, body: &Value, days: Option<u64>) -> Res
     let name = group_name(body)?;
     if let Some(days) = days.filter(|days| !RETENTION_DAYS.contains(days)) {
         let allowed = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: Member must \
-             satisfy enum value set: [{allowed}]"
-        )));
+        return Err(violation(&days.to_string(), "retentionInDays", &format!("satisfy enum value set: [{allowed}]")));
     }
     logs.groups.write(|groups| {
         groups.0.get_mut(name).ok_or_else(no_group)?.retention_days = days;
@@ -252,6 +249,11 @@ pub(super) fn put_tags(body: &Value) -> BTreeMap<String, String> {
 pub(super) fn group_name(body: &Value) -> Result<&str, Refusal> {
     let name = match (text(body, "logGroupName"), text(body, "logGroupIdentifier")) {
         (Some(name), _) => name,
+        // Source of the pattern: botocore, `LogGroupIdentifier`.
+        (None, Some(id)) if !id.chars().all(|c| c.is_ascii_alphanumeric() || "_#+=/:,.@-".contains(c)) => {
+            let rule = r"satisfy regular expression pattern: [\w#+=/:,.@-]*";
+            return Err(violation(id, "logGroupIdentifier", rule));
+        }
         // An identifier may be an ARN.
         (None, Some(id)) => id.splitn(7, ':').nth(6).unwrap_or(id),
         (None, None) => return Err(missing("logGroupName")),
@@ -261,10 +263,7 @@ pub(super) fn group_name(body: &Value) -> Result<&str, Refusal> {
         return Err(invalid("Invalid LogGroup or LogStream, both must have length less than or equal to 512."));
     }
     if name.is_empty() || !name.chars().all(allowed) {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{name}' at 'logGroupName' failed to satisfy constraint: Member must \
-             satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"
-        )));
+        return Err(violation(name, "logGroupName", r"satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+"));
     }
     if name.to_lowercase().starts_with("aws/") {
         return Err(invalid("Log groups starting with AWS/ are reserved for AWS."));
@@ -275,10 +274,7 @@ pub(super) fn group_name(body: &Value) -> Result<&str, Refusal> {
 pub(super) fn stream_name(body: &Value) -> Result<&str, Refusal> {
     let name = text(body, "logStreamName").ok_or_else(|| missing("logStreamName"))?;
     if name.is_empty() || name.contains([':', '*']) {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{name}' at 'logStreamName' failed to satisfy constraint: Member must \
-             satisfy regular expression pattern: [^:*]*"
-        )));
+        return Err(violation(name, "logStreamName", "satisfy regular expression pattern: [^:*]*"));
     }
     if name.chars().count() > 512 {
         return Err(invalid("Invalid LogGroup or LogStream, both must have length less than or equal to 512."));
@@ -286,25 +282,9 @@ pub(super) fn stream_name(body: &Value) -> Result<&str, Refusal> {
     Ok(name)
 }
 
-fn missing(field: &str) -> Refusal {
-    invalid(format!(
-        "1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"
-    ))
-}
-
 /// One page of at most `limit` (50 by default) items whose keys ascend; the token is the last key of the page before.
 fn page<'a>(body: &Value, name: &str, items: impl Iterator<Item = (&'a str, Value)>) -> Result<Value, Refusal> {
-    let limit = match body.get("limit").and_then(Value::as_u64) {
-        None => 50,
-        Some(limit @ 1..=50) => usize::try_from(limit).unwrap_or(50),
-        Some(limit) => {
-            let bound = if limit == 0 { "greater than or equal to 1" } else { "less than or equal to 50" };
-            return Err(invalid(format!(
-                "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have \
-                 value {bound}"
-            )));
-        }
-    };
+    let limit = limit(body, 50)?;
     let token = text(body, "nextToken");
     let rest: Vec<(&str, Value)> = items.filter(|(key, _)| token.is_none_or(|token| *key > token)).collect();
     let next = (rest.len() > limit).then(|| rest[limit - 1].0.to_owned());

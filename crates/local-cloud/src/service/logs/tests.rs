@@ -60,7 +60,7 @@ fn refusals_are_those_of_aws() {
         ),
         (
             "PutLogEvents",
-            json!({"logGroupName": "/a", "logStreamName": "s", "logEvents": []}),
+            json!({"logGroupName": "/a", "logStreamName": "s", "logEvents": [{"timestamp": 1, "message": "m"}]}),
             "ResourceNotFoundException",
             "The specified log stream does not exist.",
         ),
@@ -108,9 +108,10 @@ fn a_line_makes_its_group_without_retention_and_a_deleted_group_forgets_its_line
 fn lines_are_found_by_stream_time_and_words_and_come_in_pages() {
     let (_dir, logs) = fresh();
     logs.answer("CreateLogGroup", &json!({"logGroupName": "/a"})).unwrap();
+    let begins = now_ms() - 1000;
     for (stream, at_ms, message) in [("x1", 10, "error one"), ("y1", 20, "fine"), ("x2", 30, "error two")] {
         logs.answer("CreateLogStream", &json!({"logGroupName": "/a", "logStreamName": stream})).unwrap();
-        let events = json!([{"timestamp": at_ms, "message": message}]);
+        let events = json!([{"timestamp": begins + at_ms, "message": message}]);
         let body = json!({"logGroupName": "/a", "logStreamName": stream, "logEvents": events});
         logs.answer("PutLogEvents", &body).unwrap();
     }
@@ -120,7 +121,7 @@ fn lines_are_found_by_stream_time_and_words_and_come_in_pages() {
     };
     assert_eq!(messages(&find(json!({}))), ["error one", "fine", "error two"]);
     assert_eq!(messages(&find(json!({"logStreamNamePrefix": "x"}))), ["error one", "error two"]);
-    assert_eq!(messages(&find(json!({"startTime": 20, "endTime": 30}))), ["fine"]);
+    assert_eq!(messages(&find(json!({"startTime": begins + 20, "endTime": begins + 30}))), ["fine"]);
     assert_eq!(messages(&find(json!({"filterPattern": "error \"two\""}))), ["error two"]);
     let page = find(json!({"limit": 2}));
     assert_eq!(messages(&page), ["error one", "fine"]);
@@ -144,4 +145,60 @@ fn reading_a_stream_to_its_end_gives_the_same_token_again() {
     assert_eq!((messages(&first), messages(&second)), (vec!["0", "1", "2"], vec!["3", "4"]));
     assert_eq!((messages(&third).len(), &third["nextForwardToken"]), (0, &second["nextForwardToken"]));
     assert_eq!(messages(&get(json!({"startFromHead": false}))), ["2", "3", "4"]);
+}
+
+#[test]
+fn events_too_old_or_too_new_are_told_and_not_kept() {
+    let (_dir, logs) = fresh();
+    logs.answer("CreateLogGroup", &json!({"logGroupName": "/a"})).unwrap();
+    logs.answer("CreateLogStream", &json!({"logGroupName": "/a", "logStreamName": "s"})).unwrap();
+    let hour = 60 * 60 * 1000;
+    let put = |hours: &[i64]| {
+        let now = now_ms();
+        let event = |hours: &i64| json!({"timestamp": now + hours * hour, "message": hours.to_string()});
+        let events: Vec<_> = hours.iter().map(event).collect();
+        logs.answer("PutLogEvents", &json!({"logGroupName": "/a", "logStreamName": "s", "logEvents": events}))
+    };
+    let rejected = |hours: &[i64]| put(hours).unwrap()["rejectedLogEventsInfo"].clone();
+    assert_eq!(rejected(&[-3, 0, 1]), Value::Null);
+    assert_eq!(rejected(&[0, 3, 4]), json!({"tooNewLogEventStartIndex": 1}));
+    assert_eq!(rejected(&[-340, -337, -335]), json!({"tooOldLogEventEndIndex": 2}));
+    logs.answer("PutRetentionPolicy", &json!({"logGroupName": "/a", "retentionInDays": 1})).unwrap();
+    assert_eq!(rejected(&[-30, -25, -23]), json!({"expiredLogEventEndIndex": 2}));
+    logs.answer("DeleteRetentionPolicy", &json!({"logGroupName": "/a"})).unwrap();
+    let kept = logs.answer("FilterLogEvents", &json!({"logGroupName": "/a"})).unwrap();
+    assert_eq!(messages(&kept), ["-335", "-23", "-3", "0", "0", "1"]);
+    let refused = |hours: &[i64]| put(hours).unwrap_err().message;
+    assert!(refused(&[0, -1]).contains("chronological order"));
+    assert!(refused(&[-24, 1]).contains("24 hours"));
+    assert!(refused(&[]).contains("length greater than or equal to 1"));
+}
+
+#[test]
+fn limits_orders_and_tokens_are_checked() {
+    let (_dir, logs) = fresh();
+    logs.append("/a", "s", "one");
+    let of = |extra: Value| {
+        let mut body = json!({"logGroupName": "/a", "logStreamName": "s"});
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        body
+    };
+    let cases = [
+        ("DescribeLogStreams", json!({"limit": 51}), "Value '51' at 'limit'"),
+        ("FilterLogEvents", json!({"limit": 10_001}), "have value less than or equal to 10000"),
+        ("GetLogEvents", json!({"limit": 0}), "have value greater than or equal to 1"),
+        ("DescribeLogStreams", json!({"orderBy": "Size"}), "enum value set: [LogStreamName, LastEventTime]"),
+        (
+            "DescribeLogStreams",
+            json!({"orderBy": "LastEventTime", "logStreamNamePrefix": "s"}),
+            "Cannot order by LastEventTime with a logStreamNamePrefix.",
+        ),
+        ("GetLogEvents", json!({"nextToken": "made-up"}), "The specified nextToken is invalid."),
+        ("GetLogEvents", json!({"nextToken": "n/0"}), "The specified nextToken is invalid."),
+        ("GetLogEvents", json!({"logGroupName": null, "logGroupIdentifier": "a:*"}), "at 'logGroupIdentifier'"),
+    ];
+    for (operation, extra, words) in cases {
+        let refusal = logs.answer(operation, &of(extra)).unwrap_err();
+        assert!(refusal.message.contains(words), "{operation}: {refusal:?}");
+    }
 }
