@@ -91,7 +91,8 @@ class Storage:
         """A client that lost the answer completes again, and reads the same answer."""
         s3, target = self.s3, {"Bucket": "storage-to", "Key": "again"}
         target["UploadId"] = s3.create_multipart_upload(**target)["UploadId"]
-        refused(lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": []}, **target), "InvalidRequest")
+        refused(lambda: s3.complete_multipart_upload(**target), "InvalidRequest")
+        refused(lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": []}, **target), "MalformedXML")
         etags = [s3.upload_part(PartNumber=number, Body=b"x" * 10, **target)["ETag"] for number in (1, 2)]
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
         complete = lambda parts, **members: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **target, **members)
@@ -126,11 +127,19 @@ class Storage:
         for tag in [etag, etag[1:-1], etag[:-1], etag[1:]]:
             assert s3.get_object(IfMatch=tag, **one)["ETag"] == etag, tag
         refused(lambda: s3.get_object(IfMatch="un known", **one), "PreconditionFailed", 412, Condition="If-Match")
+        for tag in [etag[:-1], etag[1:]]:
+            s3.put_object(Body=b"0123456789", IfMatch=tag, **one)
+        refused(lambda: s3.put_object(Body=b"x", IfMatch='"other', **one), "PreconditionFailed", 412, Condition="If-Match")
+        assert self.body("storage-from", "k") == b"0123456789"
         kind = s3.head_bucket(Bucket="storage-from")["ResponseMetadata"]["HTTPHeaders"]["content-type"]
         assert kind == "application/xml", kind
         self_copy = {"CopySource": one, **one}
         refused(lambda: s3.copy_object(**self_copy), "InvalidRequest")
         s3.copy_object(StorageClass="STANDARD", **self_copy)
+        rules = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        s3.put_bucket_encryption(Bucket="storage-from", ServerSideEncryptionConfiguration={"Rules": rules})
+        s3.copy_object(**self_copy)
+        s3.delete_bucket_encryption(Bucket="storage-from")
 
     def versions(self):
         s3, one = self.s3, {"Bucket": "storage-versions", "Key": "k"}

@@ -74,7 +74,7 @@ fn parts(content: &Content, input: &GetObjectAttributesInput) -> Result<Option<G
     if !content.checksum.composite {
         return Ok(Some(GetObjectAttributesParts { total_parts_count, ..GetObjectAttributesParts::default() }));
     }
-    let max = listing::max(input.max_parts)?;
+    let max = listing::max(input.max_parts, "max-parts")?;
     let after = input.part_number_marker.unwrap_or_default();
     let all = content.parts.iter().zip(&content.part_checksums).zip(1..);
     let mut rest = all.filter(|(_, number)| *number > after);

@@ -34,6 +34,9 @@ impl S3 {
         if let Some(answer) = self.index.read(|index| completed_before(index, &input, named)) {
             return Ok(S3Response::new(answer));
         }
+        if input.multipart_upload.is_none() {
+            return Err(refuse::no_parts().into());
+        }
         let condition = Condition::new(input.if_none_match.as_ref(), input.if_match.clone())?;
         let Joined { upload, parts, files } = self.open_parts(&input, named)?;
         let full = upload.algorithm.filter(|_| !upload.composite).unwrap_or(Algorithm::Crc64Nvme);
@@ -93,7 +96,7 @@ impl S3 {
 /// The parts that a completion names, in order, each checked.
 fn chosen(upload: &Upload, named: &[CompletedPart]) -> Result<Vec<Part>, Refusal> {
     if named.is_empty() {
-        return Err(refuse::invalid_request("You must specify at least one part"));
+        return Err(refuse::malformed_xml());
     }
     let mut parts: Vec<Part> = Vec::with_capacity(named.len());
     if !named.is_sorted_by(|one, next| one.part_number < next.part_number) {

@@ -48,7 +48,9 @@ impl S3 {
         let tagging = input.tagging_directive.as_ref().map(TaggingDirective::as_str);
         let replaces_tags = replaces(tagging, "x-amz-tagging-directive", "Unknown tagging directive.")?;
         let said = Said::of_copy(&input)?;
-        if is_itself(&input) && !replaces_meta && said.is_bare() {
+        // A bucket that names an encryption of its own would encrypt the copy by it.
+        let has_rule = self.index.read(|index| Ok::<_, Refusal>(index.bucket(&input.bucket)?.encryption.is_some()))?;
+        if is_itself(&input) && !replaces_meta && said.is_bare() && !has_rule {
             return Err(refuse::invalid_request(
                 "This copy request is illegal because it is trying to copy an object to itself without changing \
                  the object's metadata, storage class, website redirect location or encryption attributes.",

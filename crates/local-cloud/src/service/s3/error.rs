@@ -69,6 +69,11 @@ impl Subject {
         }
     }
 
+    /// Whether a request completes an upload in parts.
+    pub(super) fn is_completion(&self) -> bool {
+        self.method == Method::POST && self.upload.is_some()
+    }
+
     /// The elements of this code that a request knows.
     fn elements(&self, code: &str) -> Vec<(&'static str, &str)> {
         let known: &[(&str, Option<&str>)] = match code {

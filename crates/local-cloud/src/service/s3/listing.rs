@@ -102,11 +102,11 @@ impl Escape {
 }
 
 /// The number of entries to give: 1000 unless fewer are asked for.
-pub(super) fn max(asked: Option<i32>) -> Result<usize, Refusal> {
+pub(super) fn max(asked: Option<i32>, argument: &str) -> Result<usize, Refusal> {
     let asked = asked.map_or(Ok(MAX_KEYS), usize::try_from);
     let asked = asked.map_err(|_| {
-        let message = "Argument maxKeys must be an integer between 0 and 2147483647";
-        refuse::invalid_argument("maxKeys", None, message)
+        let message = format!("Argument {argument} must be an integer between 0 and 2147483647");
+        refuse::invalid_argument(argument, None, message)
     });
     asked.map(|asked| asked.min(MAX_KEYS))
 }
@@ -114,7 +114,7 @@ pub(super) fn max(asked: Option<i32>) -> Result<usize, Refusal> {
 impl S3 {
     pub(super) fn list_objects_v2(&self, input: &ListObjectsV2Input) -> S3Result<S3Response<ListObjectsV2Output>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
-        let max = max(input.max_keys)?;
+        let max = max(input.max_keys, "maxKeys")?;
         let after = match &input.continuation_token {
             Some(token) => read_token(token)?,
             None => input.start_after.clone().unwrap_or_default(),
@@ -150,7 +150,7 @@ impl S3 {
 
     pub(super) fn list_objects(&self, input: &ListObjectsInput) -> S3Result<S3Response<ListObjectsOutput>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
-        let max = max(input.max_keys)?;
+        let max = max(input.max_keys, "maxKeys")?;
         let owner = self.owner();
         let output = self.index.read(|index| {
             let bucket = index.bucket(&input.bucket)?;
@@ -184,7 +184,7 @@ impl S3 {
         input: &ListObjectVersionsInput,
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
-        let max = max(input.max_keys)?;
+        let max = max(input.max_keys, "maxKeys")?;
         if let (Some(marker), None) = (&input.version_id_marker, &input.key_marker) {
             let message = "A version-id marker cannot be specified without a key marker.";
             return Err(refuse::invalid_argument("version-id-marker", Some(marker), message).into());

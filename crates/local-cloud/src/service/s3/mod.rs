@@ -138,7 +138,11 @@ pub async fn handle(cloud: &Arc<Cloud>, request: Request<s3s::Body>) -> Response
         Ok(response)
             if response.status() == 400 && error::read(&response).is_some_and(|(code, _)| code == "MalformedXML") =>
         {
-            members::refused_in(&read.text()).map_or_else(|| subject.complete(response), |refusal| render(&refusal))
+            let text = read.text();
+            // `s3s` reads an absent document as a malformed one.
+            let no_parts = || (text.is_empty() && subject.is_completion()).then(refuse::no_parts);
+            let refusal = members::refused_in(&text).or_else(no_parts);
+            refusal.map_or_else(|| subject.complete(response), |refusal| render(&refusal))
         }
         Ok(response) => subject.complete(adjusted(response)),
         Err(error) => {

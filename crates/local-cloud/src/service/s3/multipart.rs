@@ -55,7 +55,8 @@ impl S3 {
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        let (headers, trailers, input) = (request.headers, request.trailing_headers, request.input);
+        let trailers = request.trailing_headers.or_else(|| request.extensions.get().cloned());
+        let (headers, input) = (request.headers, request.input);
         let number = input.part_number;
         let mut body = input.body.unwrap_or_else(|| s3s::Body::empty().into());
         let checked = (|| {
@@ -131,8 +132,12 @@ impl S3 {
     }
 
     pub(super) fn list_parts(&self, input: &ListPartsInput) -> S3Result<S3Response<ListPartsOutput>> {
-        let max = listing::max(input.max_parts)?;
+        let max = listing::max(input.max_parts, "max-parts")?;
         let after = input.part_number_marker.unwrap_or_default();
+        if after < 0 {
+            let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
+            return Err(refuse::invalid_argument("part-number-marker", Some(&after.to_string()), message).into());
+        }
         let upload =
             self.index.read(|index| upload_of(index.bucket(&input.bucket)?, &input.key, &input.upload_id).cloned())?;
         let mut rest = upload.parts.range(after.saturating_add(1)..);
@@ -163,7 +168,7 @@ impl S3 {
         input: &ListMultipartUploadsInput,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let escape = Escape::new(input.encoding_type.as_ref())?;
-        let max = listing::max(input.max_uploads)?;
+        let max = listing::max(input.max_uploads, "max-uploads")?;
         let (owner, initiator) = (self.owner(), self.initiator());
         let output = self.index.read(|index| {
             let bucket = index.bucket(&input.bucket)?;

@@ -25,7 +25,8 @@ const MAX_DELETES: usize = 1000;
 
 impl S3 {
     pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let (headers, trailers, input) = (request.headers, request.trailing_headers, request.input);
+        let trailers = request.trailing_headers.or_else(|| request.extensions.get().cloned());
+        let (headers, input) = (request.headers, request.input);
         let said = Said::of_put(&input);
         let mut body = input.body.unwrap_or_else(|| s3s::Body::empty().into());
         let checked = (|| {

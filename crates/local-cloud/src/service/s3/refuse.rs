@@ -98,6 +98,10 @@ pub(super) fn no_such_version() -> Refusal {
     Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
 }
 
+pub(super) fn no_parts() -> Refusal {
+    invalid_request("You must specify at least one part")
+}
+
 pub(super) fn no_such_upload() -> Refusal {
     let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been \
                    aborted or completed.";

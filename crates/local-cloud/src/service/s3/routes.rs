@@ -9,7 +9,7 @@ use s3s::{Body, S3Error, S3Request, S3Response, S3Result};
 
 use super::condition::normalized;
 use super::create_route::CreateRoute;
-use super::{access, builder, refuse};
+use super::{access, builder, is_post_form, refuse};
 use crate::Cloud;
 
 /// Every such request.
@@ -51,11 +51,19 @@ impl Routes {
     /// Answers a request whose signature was verified, with its headers in normal form.
     async fn again(&self, request: S3Request<Body>, mut headers: HeaderMap) -> S3Result<S3Response<Body>> {
         headers.remove(http::header::AUTHORIZATION);
-        let mut again = Request::new(Body::empty());
+        // The chunks of the body have been verified and taken off.
+        headers.remove("x-amz-content-sha256");
+        if let Some(length) = headers.get("x-amz-decoded-content-length").cloned() {
+            headers.insert(http::header::CONTENT_LENGTH, length);
+        }
+        let mut again = Request::new(request.input);
         *again.method_mut() = request.method;
         *again.uri_mut() = request.uri;
         *again.headers_mut() = headers;
         *again.extensions_mut() = request.extensions;
+        if let Some(trailers) = request.trailing_headers {
+            again.extensions_mut().insert(trailers);
+        }
         let answer = builder(&self.cloud).build().call(again).await;
         let answer = answer.map_err(|error| S3Error::from(refuse::broken(&s3s::StdError::from(error))))?;
         let (parts, body) = answer.into_parts();
@@ -66,9 +74,7 @@ impl Routes {
     }
 }
 
-/// Whether a request without a body has headers that `s3s` would refuse.
+/// Whether a request has headers that `s3s` would refuse. Forms have their fields in the body.
 fn needs_normal_form(method: &Method, headers: &HeaderMap) -> bool {
-    let is_bare =
-        matches!(*method, Method::GET | Method::HEAD | Method::DELETE) || headers.contains_key("x-amz-copy-source");
-    is_bare && normalized(headers).is_some()
+    !is_post_form(method, headers) && normalized(headers).is_some()
 }
