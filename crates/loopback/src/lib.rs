@@ -78,7 +78,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
 fn written(address: SocketAddr, mapped: bool) -> String {
     let words = |bytes: &[u8]| -> String {
         let words = bytes.chunks_exact(4).filter_map(|word| word.try_into().ok()).map(u32::from_ne_bytes);
-        words.map(|word| format!("{word:08X}")).collect()
+        words.fold(String::new(), |text, word| format!("{text}{word:08X}"))
     };
     let ip = match (address.ip(), mapped) {
         (IpAddr::V4(ip), true) if ip.is_unspecified() => words(&[0; 16]),
