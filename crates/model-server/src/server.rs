@@ -177,7 +177,7 @@ async fn admits(shared: &Service, stream: &TcpStream) -> bool {
     let is_ours = move || {
         Ok::<_, std::io::Error>(loopback::find(peer, local)?.map(|peer| peer.uid) == Some(loopback::own_uid()?))
     };
-    tokio::task::spawn_blocking(is_ours).await.is_ok_and(|is_ours| is_ours.unwrap_or_default())
+    tokio::task::spawn_blocking(is_ours).await.is_ok_and(Result::unwrap_or_default)
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Service>, mut stopped: watch::Receiver<()>) {

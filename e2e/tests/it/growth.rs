@@ -1,7 +1,8 @@
 //! What grows with requests: nothing that answers them may. Judged by the resident size of each process.
 //!
-//! The numbers of requests are what a build without optimisation answers within a minute on two slow cores. The limit
-//! is for 100,000 requests, and holds over any number.
+//! Over 300,000 requests each, a build without optimisation takes more than ten minutes on two slow cores that others use
+//! too. The limit is for 100,000 requests and holds over any number, so that fewer do: what grows with every one grows by
+//! more than the limit within the first thousands.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -16,15 +17,15 @@ use crate::harness::{Pipeline, Scene, lambda_proxy, runner};
 /// Bytes that a process may grow by in 100,000 requests: an eighth of what `_X_AMZN_TRACE_ID` cost.
 const LIMIT: f64 = 2.0 * 1024.0 * 1024.0;
 /// Requests to the model server, after those that fill its pools.
-const TO_MODEL: u64 = 300_000;
-/// Requests to the local cloud: each is signed, asked of IAM, logged and passed on, some 1,500 a second in all.
-const TO_CLOUD: u64 = 60_000;
-/// Events of the function: the SDK that is not optimised makes some 700 calls a second.
-const TO_PROXY: u64 = 40_000;
+const TO_MODEL: u64 = 100_000;
+/// Requests to the local cloud: each is signed, asked of IAM, logged and passed on.
+const TO_CLOUD: u64 = 20_000;
+/// Events of the function, each of which the SDK passes on.
+const TO_PROXY: u64 = 12_000;
 /// Where the cloud keeps what endpoints serve, by the endpoint's name.
 const RUN: &str = ".runner/local/sagemaker/run/";
 /// Longest that one program may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 fn resident_bytes(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -102,7 +103,7 @@ fn the_model_server_and_the_cloud_do_not_grow_with_requests() {
     let invoke = aws.written("sagemaker", "POST", &format!("/endpoints/{endpoint}/invocations"), row);
     let pid = u32::try_from(aws.pid).unwrap();
     // The request log fills.
-    repeat(aws.port, &invoke, 15_000);
+    repeat(aws.port, &invoke, 12_000);
     let before = resident_bytes(pid);
     repeat(aws.port, &invoke, TO_CLOUD);
     must_not_have_grown("the local cloud", before, resident_bytes(pid), TO_CLOUD);
@@ -190,7 +191,7 @@ fn the_function_does_not_grow_with_events() {
         }
         resident_bytes(function.0.id())
     };
-    let warm = 8_000;
+    let warm = 4_000;
     let before = reach(warm);
     let after = reach(warm + TO_PROXY);
     must_not_have_grown("the function", before, after, TO_PROXY);

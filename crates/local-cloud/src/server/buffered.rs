@@ -112,19 +112,16 @@ async fn unsigned(shell: &Shell, target: &Target, parts: &Parts, body: Incoming,
     let service = target.service();
     let body = shell.intake.beginning(body).await;
     let entry = shell.requests.entry(target.name(), &describe(service, parts, &body), None);
-    let response = match target {
-        Target::Absent(name) => absent::refuse(name, parts, &body, id),
-        _ => {
-            let called = operation::named(service, parts, &body);
-            let refusal = if absent::UNSIGNED_OF_STS.contains(&&*called) {
-                Refusal::no_operation("STS", &called)
-            } else {
-                render::unverified(service, &Unverified::Missing)
-            };
-            render::refusal(service, &refusal, id)
-        }
+    if let Target::Absent(name) = target {
+        return (entry, Ok(absent::refuse(name, parts, &body, id)));
+    }
+    let called = operation::named(service, parts, &body);
+    let refusal = if absent::UNSIGNED_OF_STS.contains(&&*called) {
+        Refusal::no_operation("STS", &called)
+    } else {
+        render::unverified(service, &Unverified::Missing)
     };
-    (entry, Ok(response))
+    (entry, Ok(render::refusal(service, &refusal, id)))
 }
 
 fn match_fault(shell: &Shell, entry: &mut Entry, described: &Described) -> Option<Fault> {
