@@ -211,8 +211,8 @@ fn rows_of_a_kind_that_is_not_what_the_name_says_are_told_by_content() {
 fn a_gzipped_file_that_unpacks_to_far_more_is_refused_within_bounded_memory() {
     let scene = Scene::bare(&train("rows.csv.gz", 3, "{}"));
     let mut member = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
-    std::io::Write::write_all(&mut member, &vec![b'1'; 64 << 20]).unwrap();
-    fs::write(scene.path("rows.csv.gz"), member.finish().unwrap().repeat(128)).unwrap();
+    std::io::Write::write_all(&mut member, &vec![b'1'; 8 << 20]).unwrap();
+    fs::write(scene.path("rows.csv.gz"), member.finish().unwrap().repeat(1024)).unwrap();
     let mut command = std::process::Command::new("sh");
     let runner = scene.command(&["plan"]);
     command.args(["-c", "ulimit -v 3000000 && exec \"$0\" plan"]).arg(runner.get_program());

@@ -1,5 +1,6 @@
 //! Output that cannot be written, and output that a terminal would obey.
 
+use std::fmt::Write;
 use std::fs::{self, File, OpenOptions};
 use std::process::{Command, Stdio};
 
@@ -96,10 +97,11 @@ fn nothing_that_others_wrote_reaches_the_terminal_as_a_command() {
     let file = format!("rows{ATTACK}.csv");
     let train =
         |data: &str, more: &str| Pipeline::train(format!("{{ data: \"{data}\", features: [V1, V2]{more} }}")).text();
-    // As the file itself may be written: escaped, and with the characters that YAML allows as they are.
-    let escaped = file.escape_unicode().to_string().replace("\\u{", "\\U");
-    let escaped: String =
-        escaped.split("\\U").skip(1).map(|hex| format!("\\U{:0>8}", hex.trim_end_matches('}'))).collect();
+    // In YAML's escapes, since a file of YAML may not hold most of these characters.
+    let mut escaped = String::new();
+    for c in file.chars() {
+        write!(escaped, "\\U{:08x}", u32::from(c)).unwrap();
+    }
     let scene = Scene::with_text(&train(&escaped, ""));
     fs::write(scene.path(&file), "V1,V2,Class\n1,2,0\n3,4,1\n").unwrap();
     for arguments in

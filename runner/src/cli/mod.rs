@@ -9,6 +9,7 @@ mod report;
 mod status;
 mod teardown;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -167,13 +168,16 @@ fn print_plan(plan: &::plan::Plan, format: Format) {
 fn paint(action: Option<::plan::Action>, lines: String) -> String {
     use ::plan::Action;
     use owo_colors::OwoColorize;
-    let lines = printable::escape(&lines);
+    let lines = match printable::escape(&lines) {
+        Cow::Borrowed(_) => lines,
+        Cow::Owned(escaped) => escaped,
+    };
     match action {
         Some(Action::Keep) => lines.dimmed().to_string(),
         Some(Action::Create) => lines.green().to_string(),
         Some(Action::Update) => lines.yellow().to_string(),
         Some(Action::Replace | Action::Delete | Action::Blocked) => lines.red().to_string(),
-        Some(Action::Check) | None => lines.into_owned(),
+        Some(Action::Check) | None => lines,
     }
 }
 

@@ -17,7 +17,7 @@ use parquet::schema::types::Type;
 use super::header::Wanted;
 use super::limits::Limit;
 use super::pages::Unzipped;
-use super::{Asked, BadCells, DataError, Place};
+use super::{Asked, BadCells, DataError, PARQUET_MAGIC, Place};
 use crate::Table;
 
 /// Values that are decoded at a time: the only ones that are in memory twice.
@@ -62,14 +62,17 @@ fn options() -> ReadOptions {
 
 /// Refuses metadata that would take much memory. Their length stands before the mark at the end.
 fn check_metadata(asked: &Asked<'_>, mut file: &File) -> io::Result<Result<(), DataError>> {
+    let (size, limit) = (file.metadata()?.len(), asked.limits.metadata_bytes);
     let mut end = [0; 8];
-    if file.metadata()?.len() >= end.len() as u64 {
+    if size >= end.len() as u64 {
         file.seek(SeekFrom::End(-8))?;
         file.read_exact(&mut end)?;
     }
-    let length = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
-    let limit = asked.limits.metadata_bytes;
-    Ok(if length <= limit { Ok(()) } else { Err(asked.too_much(Limit::MetadataBytes(limit), None)) })
+    let [length @ .., _, _, _, _] = end;
+    let length = u64::from(u32::from_le_bytes(length));
+    // What is longer than the file is damage, which the decoder tells.
+    let is_too_much = end.ends_with(PARQUET_MAGIC) && length > limit && length <= size;
+    Ok(if is_too_much { Err(asked.too_much(Limit::MetadataBytes(limit), None)) } else { Ok(()) })
 }
 
 /// A column at the top of the schema.
