@@ -94,7 +94,7 @@ impl Resource for LogGroup {
         };
         match self.made_by_itself(clients, &tags).await? {
             Some(who) => Ok(Observation::Ownerless {
-                why: format!("{who} made it again by itself, without the tags of a pipeline"),
+                why: format!("{who} made it by itself, without the tags of a pipeline"),
                 facts,
                 outputs: Outputs::new(),
             }),

@@ -42,7 +42,7 @@ pub(crate) const PROXY_FINGERPRINT: Output<String> = Output::new(PROXY, "fingerp
 /// Lambda's limit for a zip in the call. Source: AWS documentation, Lambda quotas.
 const ZIP_LIMIT_BYTES: usize = 52_428_800;
 /// Lambda's limit for what is in the zip. Source: as above.
-const UNZIPPED_LIMIT_BYTES: usize = 262_144_000;
+pub(crate) const UNZIPPED_LIMIT_BYTES: u64 = 262_144_000;
 
 fn declare(wanted: &Wanted<'_>, declared: &mut Declared) {
     let inputs = || Arc::clone(wanted.inputs);
@@ -235,7 +235,7 @@ fn pack(bootstrap: &[u8], architecture: spec::Architecture) -> Result<Vec<u8>, S
 /// Whether Lambda can run an executable, or why it cannot.
 pub(crate) fn check(bootstrap: &[u8], architecture: spec::Architecture) -> Result<(), String> {
     elf::check(bootstrap, architecture).map_err(|error| error.to_string())?;
-    if bootstrap.len() > UNZIPPED_LIMIT_BYTES {
+    if bootstrap.len() as u64 > UNZIPPED_LIMIT_BYTES {
         return Err(format!("it has {} bytes, and Lambda's limit is {UNZIPPED_LIMIT_BYTES}", bootstrap.len()));
     }
     Ok(())

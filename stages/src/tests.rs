@@ -1,5 +1,6 @@
 //! What the stages declare, as a user reads it in a plan.
 
+mod limits;
 mod own_image;
 
 use plan::{Facts, Goal, Observation, Stray, World};

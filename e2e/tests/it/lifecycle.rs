@@ -212,7 +212,7 @@ fn a_thing_of_our_name_without_our_tag_blocks_the_plan_and_survives_a_teardown()
     scene.write_as("neighbour.yaml", &Pipeline { name: "neighbour", ..Pipeline::default() });
     scene.runner(&["apply", "neighbour.yaml"]).exits(0);
     let aws = scene.aws();
-    aws.logs("CreateLogGroup", &json!({ "logGroupName": "/aws/lambda/fraud-proxy" }));
+    aws.logs("CreateLogGroup", &json!({ "logGroupName": "/aws/vendedlogs/apis/fraud" }));
     let trust = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "sagemaker.amazonaws.com" }
     }] });
@@ -225,12 +225,12 @@ fn a_thing_of_our_name_without_our_tag_blocks_the_plan_and_survives_a_teardown()
     insta::assert_snapshot!(blocked(&planned.stdout), @"
     ! create-role      iam-role           fraud-us-east-1-sagemaker
         because: it exists and does not bear the tag `runner:pipeline`: it belongs to somebody else
-    ! deploy-proxy     log-group          /aws/lambda/fraud-proxy
+    ! deploy-proxy     log-group          /aws/vendedlogs/apis/fraud
         because: it exists and does not bear the tag `runner:pipeline`: it belongs to somebody else
     ");
     let refused = scene.runner(&["apply"]).exits(6);
     assert!(refused.stderr.contains("`fraud-us-east-1-sagemaker`"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("`/aws/lambda/fraud-proxy`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`/aws/vendedlogs/apis/fraud`"), "{}", refused.stderr);
     assert_eq!(aws.writes(), Vec::<String>::new());
     scene.runner(&["teardown"]).exits(0);
     assert_eq!(aws.inventory(), before);

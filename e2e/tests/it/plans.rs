@@ -40,8 +40,8 @@ fn the_first_plan_creates_everything() {
         trust.Assume     Allow sts:AssumeRole to Service: sagemaker.amazonaws.com if aws:SourceArn ArnLike arn:aws:sagemaker:us-east-1:000000000000:*
         policy.EcrPull   Allow ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer on arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost
         policy.EcrToken  Allow ecr:GetAuthorizationToken on *
-        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/*
-        policy.Metrics   Allow cloudwatch:PutMetricData on *
+        policy.Logs      Allow logs:CreateLogGroup, logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents on arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/fraud, arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/fraud:*
+        policy.Metrics   Allow cloudwatch:PutMetricData on * if cloudwatch:namespace StringEquals /aws/sagemaker/Endpoints, AWS/SageMaker
         policy.Model     Allow s3:GetObject on arn:aws:s3:::fraud-000000000000-us-east-1/models/*
         other_policies   (none)
     + create-role      iam-role           fraud-us-east-1-proxy

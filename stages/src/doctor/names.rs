@@ -25,7 +25,11 @@ pub async fn names(declared: &Declared, clients: &Clients) -> Vec<Finding> {
             // What the file does not ask for needs no name.
             Ok(Observation::Absent | Observation::Foreign { .. }) if !declared.is_wanted(&resource.id()) => {}
             Ok(Observation::Absent) => free += 1,
-            Ok(Observation::Present { .. } | Observation::Ownerless { .. }) => ours += 1,
+            Ok(Observation::Present { .. }) => ours += 1,
+            Ok(Observation::Ownerless { why, .. }) => {
+                ours += 1;
+                findings.push(Finding::warning(CHECK, format!("{what} has no owner: {why}"), "`apply` adopts it"));
+            }
             Ok(Observation::Broken { why }) => {
                 ours += 1;
                 findings.push(Finding::warning(CHECK, format!("{what} is broken: {why}"), "`apply` mends it"));

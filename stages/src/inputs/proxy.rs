@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use spec::{Complaint, Spec};
 
 use super::{Tools, file_sha256, unreadable};
+use crate::package::UNZIPPED_LIMIT_BYTES;
 
 /// Where the proxy comes from.
 #[derive(Debug)]
@@ -31,8 +32,7 @@ pub(super) fn proxy_input(spec: &Spec, base: &Path, tools: &Tools) -> Result<Pro
     let (fingerprint, source) = match (&spec.package.proxy, &tools.workspace) {
         (Some(proxy), _) => {
             let path = base.join(proxy);
-            let sha256 = file_sha256(&path).map_err(|error| unreadable(spec, "stages.package.proxy", &path, &error))?;
-            (sha256, ProxySource::Prebuilt(path))
+            (prebuilt(spec, "stages.package.proxy", &path)?, ProxySource::Prebuilt(path))
         }
         (None, Some(dir)) => {
             let sources = Sources { workspace: dir, folders: &["lambda-proxy"], release: tools.release, architecture };
@@ -41,14 +41,24 @@ pub(super) fn proxy_input(spec: &Spec, base: &Path, tools: &Tools) -> Result<Pro
             (sources, ProxySource::Workspace { dir: dir.clone(), release: tools.release })
         }
         (None, None) => {
-            let sha256 = file_sha256(&tools.proxy).map_err(|error| {
-                unreadable(spec, "stages.package", &tools.proxy, &error)
-                    .help("install `lambda-proxy` beside `runner`, or name one by `package: { proxy: … }`")
+            let sha256 = prebuilt(spec, "stages.package", &tools.proxy).map_err(|complaint| {
+                complaint.help("install `lambda-proxy` beside `runner`, or name one by `package: { proxy: … }`")
             })?;
             (sha256, ProxySource::Prebuilt(tools.proxy.clone()))
         }
     };
     Ok(ProxyInput { fingerprint, source, architecture })
+}
+
+/// SHA-256 of an executable that is there already, and of a size that Lambda takes.
+fn prebuilt(spec: &Spec, place: &str, path: &Path) -> Result<String, Complaint> {
+    let wrong = |error: &io::Error| unreadable(spec, place, path, error);
+    let bytes = fs::metadata(path).map_err(|error| wrong(&error))?.len();
+    if bytes > UNZIPPED_LIMIT_BYTES {
+        let message = format!("`{}` has {bytes} bytes, and Lambda takes {UNZIPPED_LIMIT_BYTES}", path.display());
+        return Err(spec.complain(place, message).help("build it for release, and strip it"));
+    }
+    file_sha256(path).map_err(|error| wrong(&error))
 }
 
 /// What a program of this workspace is built from, and how.
@@ -80,4 +90,23 @@ pub(super) fn sources_sha256(sources: &Sources<'_>) -> io::Result<String> {
         hash.update(Sha256::digest(fs::read(file)?));
     }
     Ok(hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executable_that_lambda_would_not_unpack_is_refused_before_anything_is_made() {
+        let (folder, spec) = (tempfile::tempdir().unwrap(), Spec::parse("name: fraud", "p.yaml".as_ref()).unwrap());
+        let path = folder.path().join("proxy");
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(UNZIPPED_LIMIT_BYTES + 1).unwrap();
+        let told = prebuilt(&spec, "stages.package.proxy", &path).unwrap_err();
+        let told = told.message().replace(&path.display().to_string(), "proxy");
+        assert_eq!(told, "`proxy` has 262144001 bytes, and Lambda takes 262144000");
+        // Of the limit itself, the size alone is looked at: reading as much takes long.
+        file.set_len(1).unwrap();
+        assert_eq!(prebuilt(&spec, "stages.package.proxy", &path).unwrap(), file_sha256(&path).unwrap());
+    }
 }

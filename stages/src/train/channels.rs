@@ -7,8 +7,10 @@ use trainer::{Division, Table, write_channel};
 
 use crate::{Ctx, StageError, objects};
 
-/// Rows of one object at most, so that what is in memory and in one request has a bound: about 60 MB with 30 columns.
+/// Rows of one object at most, so that what is in memory and in one request has a bound: about 60 MB.
 const OBJECT_ROWS: usize = 200_000;
+/// Numbers of one object at most: far below the 5 GB that one request puts. Source: S3 API reference, PutObject.
+const OBJECT_CELLS: usize = 6_000_000;
 
 /// The rows to train on, and those that early stopping watches.
 pub(super) const TRAIN: &str = "train";
@@ -29,7 +31,7 @@ pub(super) async fn upload(
     (ctx.say)(format!("uploading {} rows", division.train.len() + division.validation.len()));
     // Every instance watches all of them, so that they need not be enough to share.
     for (channel, rows, sharing) in [(TRAIN, &division.train, instances), (VALIDATION, &division.validation, 1)] {
-        for (index, rows) in shards(rows, sharing).into_iter().enumerate() {
+        for (index, rows) in shards(rows, sharing, object_rows(table.features().len())).into_iter().enumerate() {
             let bytes = written(table, rows).await?;
             objects::put(ctx, bucket, &format!("{folder}{channel}/part-{index:05}.csv"), bytes).await?;
         }
@@ -37,9 +39,14 @@ pub(super) async fn upload(
     Ok(())
 }
 
+/// Rows of one object at most, with so many features and the label.
+fn object_rows(features: usize) -> usize {
+    (OBJECT_CELLS / (features + 1)).clamp(1, OBJECT_ROWS)
+}
+
 /// Divides rows into parts in their order, as many for each instance, whose sizes differ by one at most.
-fn shards(rows: &[usize], instances: usize) -> Vec<Vec<usize>> {
-    let count = instances * rows.len().div_ceil(OBJECT_ROWS * instances);
+fn shards(rows: &[usize], instances: usize, object_rows: usize) -> Vec<Vec<usize>> {
+    let count = instances * rows.len().div_ceil(object_rows * instances);
     let bound = |index: usize| rows.len() * index / count;
     (0..count).map(|index| rows[bound(index)..bound(index + 1)].to_vec()).collect()
 }
@@ -62,7 +69,7 @@ mod tests {
     fn each_instance_has_as_many_objects_and_nearly_as_many_rows() {
         let sizes = |rows: usize, instances: usize| {
             let rows: Vec<usize> = (0..rows).collect();
-            let shards = shards(&rows, instances);
+            let shards = shards(&rows, instances, OBJECT_ROWS);
             assert_eq!(shards.concat(), rows);
             shards.into_iter().map(|shard| shard.len()).collect::<Vec<_>>()
         };
@@ -71,5 +78,11 @@ mod tests {
         assert_eq!(sizes(3, 3), [1, 1, 1]);
         assert_eq!(sizes(OBJECT_ROWS * 2 + 1, 2), [100_000, 100_000, 100_000, 100_001]);
         assert_eq!(sizes(0, 1), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn an_object_has_fewer_rows_the_more_columns_they_have() {
+        assert_eq!([29, 30, 9_999, 10_000_000].map(object_rows), [OBJECT_ROWS, 193_548, 600, 1]);
+        assert_eq!(shards(&[7, 8, 9], 1, 2), [vec![7], vec![8, 9]]);
     }
 }

@@ -81,6 +81,8 @@ mod tests {
             monotone: BTreeMap::from([("c".to_owned(), Monotone::Decreasing), ("a".to_owned(), Monotone::Increasing)]),
             seed: 9,
         };
+        // Source: `HyperParameters` of the SageMaker API.
+        assert!(told(&boosting).split(' ').count() <= 100);
         insta::assert_snapshot!(told(&boosting), @"alpha=0.5 base_score=0.5 colsample_bytree=0.6 early_stopping_rounds=5 eta=0.1 eval_metric=logloss lambda=2 max_depth=3 min_child_weight=0.0000001 monotone_constraints=(1,0,-1) num_round=7 objective=binary:logistic scale_pos_weight=3 seed=9 subsample=0.75 tree_method=hist");
     }
 }
