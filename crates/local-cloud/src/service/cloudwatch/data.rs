@@ -260,8 +260,9 @@ fn key(named: &Members) -> Result<Key, Refusal> {
     })
 }
 
-/// From when to when, and in which steps. Milliseconds.
+/// From when to when, and in which steps.
 #[derive(Default)]
+#[expect(clippy::struct_field_names, reason = "the unit comes last")]
 struct Span {
     from_ms: i64,
     to_ms: i64,

@@ -341,9 +341,8 @@ fn shown(roles: &Roles, arn: &str, policy: &Policy<'_>, detail: Detail) -> Strin
     let own = if let Policy::Own(policy) = policy { Some(policy) } else { None };
     let tags = own.map(|policy| policy.tags.as_slice()).unwrap_or_default();
     match detail {
-        Detail::Created => text += &xml::tags(tags),
         Detail::Full if tags.is_empty() => text += "<Tags/>",
-        Detail::Full => text += &xml::tags(tags),
+        Detail::Created | Detail::Full => text += &xml::tags(tags),
         Detail::Listed => {}
     }
     if let (Some(description), Detail::Full) = (own.and_then(|policy| policy.description.as_ref()), detail) {
