@@ -90,10 +90,9 @@ impl Members<'_> {
         for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
             let path = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
             match self.body.get(name.as_str()) {
-                None => return Err(format!("`{name}`{place}")),
                 Some(Member::Any) => {}
                 Some(Member::Only(values)) if values.contains(&written(value).as_str()) => {}
-                Some(Member::Only(_)) => return Err(format!("`{name}`{place}")),
+                None | Some(Member::Only(_)) => return Err(format!("`{name}`{place}")),
                 Some(Member::Except(values)) => {
                     let value = written(value);
                     if values.contains(&value.as_str()) {

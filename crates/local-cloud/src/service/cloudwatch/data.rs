@@ -188,8 +188,8 @@ pub(super) fn get_metric_data(service: &CloudWatch, request: &Members) -> Result
             faults.add(id, &at("id"), "satisfy regular expression pattern: [a-z][a-zA-Z0-9_]*");
         }
         let Some(stat) = inner(query, "MetricStat")? else {
-            faults.missing(&at("metricStat"));
-            continue;
+            let message = format!("The parameter MetricDataQueries.member.{}.MetricStat is required.\n", index + 1);
+            return Err(Refusal::new(400, "ValidationError", message));
         };
         let statistic = text(stat, "Stat")?;
         if statistic.is_none() {
@@ -226,9 +226,13 @@ pub(super) fn get_metric_data(service: &CloudWatch, request: &Members) -> Result
         if flag(query, "ReturnData")? == Some(false) {
             continue;
         }
-        let found = span.read_points(service, &metric, unit);
+        // One value a period, whatever the units.
+        let mut periods: BTreeMap<i64, Summary> = BTreeMap::new();
+        for (at_ms, _, summary) in span.read_points(service, &metric, unit) {
+            periods.entry(at_ms).and_modify(|period| period.add(&summary)).or_insert(summary);
+        }
         let mut found: Vec<_> =
-            found.into_iter().filter_map(|(at_ms, _, summary)| Some((at_ms, summary.statistic(statistic)?))).collect();
+            periods.into_iter().filter_map(|(at_ms, summary)| Some((at_ms, summary.statistic(statistic)?))).collect();
         if text(request, "ScanBy")? != Some("TimestampAscending") {
             found.reverse();
         }
@@ -256,8 +260,9 @@ fn key(named: &Members) -> Result<Key, Refusal> {
     })
 }
 
-/// From when to when, and in which steps. Milliseconds.
+/// From when to when, and in which steps.
 #[derive(Default)]
+#[expect(clippy::struct_field_names, reason = "the unit comes last")]
 struct Span {
     from_ms: i64,
     to_ms: i64,

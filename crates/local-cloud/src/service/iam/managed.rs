@@ -36,7 +36,7 @@ pub(super) fn create(iam: &Iam, form: &Form) -> Result<String, Refusal> {
             let text = format!("A policy called {name} already exists. Duplicate names are not allowed.");
             return Err(Refusal::new(409, "EntityAlreadyExists", text));
         }
-        let text = format!("<Policy>{}</Policy>", shown(roles, &arn, &Policy::Own(&policy), Detail::Full));
+        let text = format!("<Policy>{}</Policy>", shown(roles, &arn, &Policy::Own(&policy), Detail::Created));
         roles.managed.insert(arn, policy);
         Ok(text)
     })
@@ -312,10 +312,12 @@ fn boundaries(roles: &Roles, arn: &str) -> usize {
     roles.roles.values().filter(|role| role.boundary.as_deref() == Some(arn)).count()
 }
 
-/// What an answer shows of a policy: lists have neither description nor tags. Source: IAM API reference,
-/// `ListPolicies`.
+/// What an answer shows of a policy. `CreatePolicy` tells no description, and tags if there are any; `GetPolicy` tells
+/// tags even if there are none; lists tell neither. Source: IAM API reference, `ListPolicies`; moto's tests that were run
+/// against AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Detail {
+    Created,
     Full,
     Listed,
 }
@@ -336,9 +338,15 @@ fn shown(roles: &Roles, arn: &str, policy: &Policy<'_>, detail: Detail) -> Strin
         element("UpdateDate", &xml::time(updated)),
     ]
     .concat();
-    if let (Policy::Own(policy), Detail::Full) = (policy, detail) {
-        text += &policy.description.as_ref().map(|text| element("Description", text)).unwrap_or_default();
-        text += &xml::tags(&policy.tags);
+    let own = if let Policy::Own(policy) = policy { Some(policy) } else { None };
+    let tags = own.map(|policy| policy.tags.as_slice()).unwrap_or_default();
+    match detail {
+        Detail::Full if tags.is_empty() => text += "<Tags/>",
+        Detail::Created | Detail::Full => text += &xml::tags(tags),
+        Detail::Listed => {}
+    }
+    if let (Some(description), Detail::Full) = (own.and_then(|policy| policy.description.as_ref()), detail) {
+        text += &element("Description", description);
     }
     text
 }

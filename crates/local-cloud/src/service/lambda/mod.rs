@@ -148,7 +148,7 @@ pub async fn handle(cloud: &Arc<Cloud>, call: &Call) -> Reply {
             let name = cloud.lambda.names.resolve(given, request::query(call, "Qualifier"))?;
             match (method, rest) {
                 (&Method::GET, []) => settings::get_function(cloud, call, &name),
-                (&Method::GET, ["configuration"]) => settings::get_configuration(cloud, &name),
+                (&Method::GET, ["configuration"]) => settings::get_configuration(cloud, call, &name),
                 (&Method::DELETE, []) => settings::delete_function(cloud, &name),
                 (&Method::PUT, ["code"]) => update::update_code(cloud, call, &name).await,
                 (&Method::PUT, ["configuration"]) => update::update_configuration(cloud, call, &name),

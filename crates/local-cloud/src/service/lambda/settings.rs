@@ -11,6 +11,7 @@ use crate::Cloud;
 use crate::call::{self, Call, Reply};
 use crate::permission::Permission;
 
+use super::function::Function;
 use super::{refuse, request, validate};
 
 /// Concurrent executions of an account, and how many of them no function may reserve.
@@ -23,7 +24,7 @@ const MAX_ITEMS: usize = 50;
 /// is told so in the stead of them. Source: botocore, `TagsError`.
 pub(super) fn get_function(cloud: &Cloud, call: &Call, name: &str) -> Reply {
     let function = cloud.lambda.function(name)?;
-    let mut shown = json!({ "Configuration": function.configuration(), "Code": { "RepositoryType": "S3" } });
+    let mut shown = json!({ "Configuration": qualified(call, &function), "Code": { "RepositoryType": "S3" } });
     if !function.tags.is_empty() {
         let may_list = Permission::new("lambda:ListTags", function.arn.as_str()).bearing(function.tags.clone());
         match cloud.iam.ask(&call.caller, &may_list) {
@@ -38,8 +39,18 @@ pub(super) fn get_function(cloud: &Cloud, call: &Call, name: &str) -> Reply {
 }
 
 /// Answers `GetFunctionConfiguration`.
-pub(super) fn get_configuration(cloud: &Cloud, name: &str) -> Reply {
-    Ok(call::json(&cloud.lambda.function(name)?.configuration()))
+pub(super) fn get_configuration(cloud: &Cloud, call: &Call, name: &str) -> Reply {
+    Ok(call::json(&qualified(call, &cloud.lambda.function(name)?)))
+}
+
+/// A function's configuration. Its ARN has the qualifier of the request, of which `$LATEST` is the only one here.
+/// Source: moto's tests that were run against AWS.
+fn qualified(call: &Call, function: &Function) -> Value {
+    let mut shown = function.configuration();
+    if request::query(call, "Qualifier").is_some() {
+        shown["FunctionArn"] = format!("{}:$LATEST", function.arn).into();
+    }
+    shown
 }
 
 /// Answers `ListFunctions`, sorted by name.

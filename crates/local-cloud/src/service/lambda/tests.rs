@@ -148,6 +148,19 @@ async fn an_update_replaces_the_process() {
 }
 
 #[tokio::test]
+async fn a_qualifier_is_part_of_the_arn() {
+    let fixture = Fixture::new().await;
+    fixture.create("echo", &echo()).await;
+    let latest = "arn:aws:lambda:us-east-1:123456789012:function:echo:$LATEST";
+    for path in ["/2015-03-31/functions/echo", "/2015-03-31/functions/echo/configuration"] {
+        let mut request = call(Method::GET, path, String::new());
+        request.query = vec![("Qualifier".to_owned(), "$LATEST".to_owned())];
+        let shown: Value = serde_json::from_slice(handle(&fixture.cloud, &request).await.unwrap().body()).unwrap();
+        assert_eq!(shown.get("Configuration").unwrap_or(&shown)["FunctionArn"], latest, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn invoke_tells_the_version_the_error_and_the_log() {
     let fixture = Fixture::new().await;
     fixture.create("echo", &echo()).await;

@@ -185,6 +185,10 @@ pub(super) fn tag(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
 
 pub(super) fn untag(logs: &Logs, body: &Value) -> Result<Value, Refusal> {
     let keys: Vec<&str> = body["tagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if keys.len() > MAX_TAGS {
+        return Err(violation("[...]", "tagKeys", &format!("have length less than or equal to {MAX_TAGS}")));
+    }
+    keys.iter().try_for_each(|key| tag_text(key, 1, 128))?;
     change_tags(logs, body, |group| {
         group.tags.retain(|key, _| !keys.contains(&key.as_str()));
         Ok(())
@@ -226,7 +230,29 @@ fn tags(body: &Value) -> Result<BTreeMap<String, String>, Refusal> {
         )));
     }
     let text = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or_default().to_owned());
-    Ok(tags.iter().map(text).collect())
+    let tags: BTreeMap<String, String> = tags.iter().map(text).collect();
+    for (key, value) in &tags {
+        tag_text(key, 1, 128)?;
+        tag_text(value, 0, 256)?;
+    }
+    Ok(tags)
+}
+
+/// Checks the key or the value of a tag. Source: botocore, `TagKey` and `TagValue`.
+fn tag_text(text: &str, least: usize, most: usize) -> Result<(), Refusal> {
+    let length = text.chars().count();
+    if length < least || length > most {
+        let bound = if length < least {
+            format!("greater than or equal to {least}")
+        } else {
+            format!("less than or equal to {most}")
+        };
+        return Err(violation(text, "tags", &format!("have length {bound}")));
+    }
+    if text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c)) {
+        return Ok(());
+    }
+    Err(violation(text, "tags", r"satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$"))
 }
 
 /// The group that a request is about, if it names one.

@@ -66,12 +66,11 @@ fn terms(text: &str) -> Result<Pattern, Refusal> {
         if marked.starts_with('%') {
             return Err(regular_expressions());
         }
-        let (term, after) = match marked.strip_prefix('"') {
-            Some(quoted) => quoted_text(quoted).ok_or_else(wrong)?,
-            None => {
-                let end = marked.find(char::is_whitespace).unwrap_or(marked.len());
-                (marked[..end].to_owned(), &marked[end..])
-            }
+        let (term, after) = if let Some(quoted) = marked.strip_prefix('"') {
+            quoted_text(quoted).ok_or_else(wrong)?
+        } else {
+            let end = marked.find(char::is_whitespace).unwrap_or(marked.len());
+            (marked[..end].to_owned(), &marked[end..])
         };
         if term.is_empty() {
             return Err(wrong());
@@ -79,7 +78,8 @@ fn terms(text: &str) -> Result<Pattern, Refusal> {
         terms.push(term);
         rest = after.trim_start();
     }
-    if !any.is_empty() && !(all.is_empty() && none.is_empty()) {
+    let has_others = !all.is_empty() || !none.is_empty();
+    if has_others && !any.is_empty() {
         return Err(Refusal::not_offered("filter patterns of optional terms (`?`) among others"));
     }
     Ok(Pattern::Terms { all, any, none })

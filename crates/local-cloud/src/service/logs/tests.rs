@@ -196,6 +196,9 @@ fn limits_orders_and_tokens_are_checked() {
         ("GetLogEvents", json!({"nextToken": "made-up"}), "The specified nextToken is invalid."),
         ("GetLogEvents", json!({"nextToken": "n/0"}), "The specified nextToken is invalid."),
         ("GetLogEvents", json!({"logGroupName": null, "logGroupIdentifier": "a:*"}), "at 'logGroupIdentifier'"),
+        ("CreateLogGroup", json!({"logGroupName": "/b", "tags": {"NO!": "x"}}), "Value 'NO!' at 'tags'"),
+        ("CreateLogGroup", json!({"logGroupName": "/b", "tags": {"": "x"}}), "length greater than or equal to 1"),
+        ("UntagResource", json!({"tagKeys": vec!["k"; 51]}), "at 'tagKeys'"),
     ];
     for (operation, extra, words) in cases {
         let refusal = logs.answer(operation, &of(extra)).unwrap_err();

@@ -1,6 +1,6 @@
 //! Endpoints as the control plane sees them. The work behind a change of state is [`super::deploy`]'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -115,6 +115,7 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
         let before = memory.clone();
         let endpoint = memory.endpoints.get_mut(&key).ok_or_else(|| absent(NOUN, &arn))?;
         must_be_settled(endpoint)?;
+        let mut names = BTreeSet::new();
         for (index, wanted) in wanted.iter().enumerate() {
             let wanted = structure(wanted)?;
             let at = |member: &str| format!("desiredWeightsAndCapacities.{}.member.{member}", index + 1);
@@ -136,6 +137,10 @@ pub(super) fn update_weights(cloud: &Arc<Cloud>, request: &Members) -> Result<Va
             }
             faults.finish()?;
             let name = name.unwrap_or_default();
+            if !names.insert(name) {
+                // The sentence is not verified.
+                return Err(invalid(format!("The variant \"{name}\" is given more than once.")));
+            }
             let variant = endpoint.serving.iter_mut().flat_map(|fleet| &mut fleet.variants).find(|v| v.name == name);
             let variant = variant.ok_or_else(|| invalid(format!("Could not find variant \"{name}\" in \"{arn}\".")))?;
             variant.desired_weight = weight.unwrap_or(variant.desired_weight);

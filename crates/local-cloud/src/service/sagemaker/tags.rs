@@ -37,10 +37,12 @@ pub(super) fn delete(cloud: &Cloud, request: &Members) -> Result<Value, Refusal>
     if keys.is_none() {
         faults.missing("tagKeys");
     }
+    let keys = keys.unwrap_or_default();
+    faults.tag_keys(keys);
     faults.finish()?;
     cloud.sagemaker.memory.write(|memory| {
         let tags = tags_of(memory, arn)?;
-        for key in keys.unwrap_or_default() {
+        for key in keys {
             tags.remove(key.as_str().unwrap_or_default());
         }
         Ok(json!({}))

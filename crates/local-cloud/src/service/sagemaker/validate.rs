@@ -137,6 +137,14 @@ impl Faults {
         Ok(tags)
     }
 
+    /// Checks the keys of tags that are to go. Source: botocore, `TagKeyList`.
+    pub(in crate::service) fn tag_keys(&mut self, keys: &[Value]) {
+        self.length(keys.len(), "tagKeys", 0, MAX_TAGS);
+        for (index, key) in keys.iter().enumerate() {
+            self.tag_text(key.as_str().unwrap_or_default(), &format!("tagKeys.{}.member", index + 1), 128);
+        }
+    }
+
     fn tag_text(&mut self, value: &str, path: &str, most: usize) {
         self.longest(value, path, most);
         if !value.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c)) {

@@ -10,7 +10,9 @@ fn with_policy() -> (tempfile::TempDir, Iam) {
     create(&iam);
     let members = [("PolicyName", "reading"), ("PolicyDocument", &*reading()), ("Description", "reads")];
     let made = ask(&iam, "CreatePolicy", &members).unwrap();
-    assert!(made.contains("<Description>reads</Description>") && !made.contains("Tags"), "{made}");
+    assert!(!made.contains("Description") && !made.contains("Tags"), "{made}");
+    let shown = ask(&iam, "GetPolicy", &[("PolicyArn", OWN)]).unwrap();
+    assert!(shown.contains("<Description>reads</Description>") && shown.contains("<Tags/>"), "{shown}");
     (dir, iam)
 }
 

@@ -146,8 +146,10 @@ async fn counts_and_weights_are_changed_and_kept_over_an_update_that_asks_for_it
     let (cloud, _dir) = fresh().await;
     deployed(&cloud, "one").await;
     let wanted = json!({ "VariantName": "AllTraffic", "DesiredInstanceCount": 3, "DesiredWeight": 0.5 });
-    let body = json!({ "EndpointName": "Fraud", "DesiredWeightsAndCapacities": [wanted] });
-    call(&cloud, "UpdateEndpointWeightsAndCapacities", body).await.unwrap();
+    let body = |wanted: &[&Value]| json!({ "EndpointName": "Fraud", "DesiredWeightsAndCapacities": wanted });
+    let twice = call(&cloud, "UpdateEndpointWeightsAndCapacities", body(&[&wanted, &wanted])).await.unwrap_err();
+    assert_eq!(twice, "ValidationException: The variant \"AllTraffic\" is given more than once.");
+    call(&cloud, "UpdateEndpointWeightsAndCapacities", body(&[&wanted])).await.unwrap();
     let variant = |described: &Value| {
         let variant = &described["ProductionVariants"][0];
         (variant["CurrentInstanceCount"].as_u64().unwrap(), variant["CurrentWeight"].as_f64().unwrap())

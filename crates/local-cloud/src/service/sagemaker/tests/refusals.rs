@@ -128,6 +128,10 @@ async fn tags_are_listed_added_and_deleted_but_never_described() {
     call(&cloud, "DeleteTags", body).await.unwrap();
     let listed = call(&cloud, "ListTags", json!({ "ResourceArn": arn })).await.unwrap();
     assert_eq!(listed, json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
+    for (keys, words) in [(json!(["NO!"]), "'tagKeys.1.member'"), (json!(vec!["k"; 51]), "less than or equal to 50")] {
+        let refused = call(&cloud, "DeleteTags", json!({ "ResourceArn": arn, "TagKeys": keys })).await.unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
     let absent = json!({ "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/nope" });
     assert!(call(&cloud, "ListTags", absent).await.unwrap_err().contains("Could not find endpoint"));
     cloud.shut_down().await;
