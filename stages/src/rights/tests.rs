@@ -196,3 +196,19 @@ fn every_call_that_a_stage_names_is_somebodys_right() {
     }
     assert!(named > 50, "{named}");
 }
+
+/// In China, services are named as their hosts are.
+#[test]
+fn a_key_is_used_through_the_service_of_the_partition() {
+    let stages = "create-endpoint: { instances: { type: ml.m5.large }, kms-key: alias/ml }";
+    let source = format!("{{ name: fraud, stages: [{{ {stages} }}] }}");
+    for (region, service) in [
+        ("cn-north-1", "sagemaker.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "sagemaker.us-gov-west-1.amazonaws.com"),
+        ("ap-south-1", "sagemaker.ap-south-1.amazonaws.com"),
+    ] {
+        let deployer = Deployer::of(&Fixture::new(&source, region, "3f9a0c12").declared());
+        let key = deployer.grants().into_iter().find(|granted| granted.action == "kms:CreateGrant").unwrap();
+        assert_eq!(key.condition, Some(("kms:ViaService".to_owned(), service.to_owned())));
+    }
+}
