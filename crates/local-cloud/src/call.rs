@@ -115,3 +115,18 @@ pub fn json_status(status: u16, value: &serde_json::Value) -> Response<Bytes> {
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_by_a_status_that_no_sdk_repeats() {
+        // 28 is `ENOSPC`, 122 `EDQUOT`, 5 `EIO`.
+        for (code, status) in [(28, 507), (122, 507), (5, 500)] {
+            let refusal = Refusal::of_disk("its state", &io::Error::from_raw_os_error(code));
+            assert_eq!(refusal.status, status, "{refusal:?}");
+            assert_eq!(refusal.message.contains("the disk that holds the local cloud is full"), status == 507);
+        }
+    }
+}

@@ -418,7 +418,9 @@ async fn an_event_cannot_be_stolen_nor_a_start_be_spoilt_from_outside() {
         let request = format!("{head} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        // Who would get the event waits for it.
+        let read = stream.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(5), read).await.expect("it was taken for the function").unwrap();
         answer
     };
     for head in ["GET /2018-06-01/runtime/invocation/next", "POST /2018-06-01/runtime/init/error"] {
