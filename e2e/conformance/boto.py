@@ -156,6 +156,18 @@ class Pages:
         self.page("iam.list_role_tags", ("Tags", "Key"), names, **one)
         self.page("iam.list_attached_role_policies", ("AttachedPolicies", "PolicyName"), names, **one)
         self.page("iam.list_policies", ("Policies", "PolicyName"), names, Scope="Local")
+        policy = {"PolicyArn": f"arn:aws:iam::{do.account}:policy/{names[0]}"}
+        do.set("iam.tag_policy", Tags=[{"Key": name, "Value": ""} for name in names], **policy)
+        versions = [f"v{n}" for n in range(2, 6)]
+        for name, _ in zip(names[1:], versions):
+            do.set("iam.attach_role_policy", RoleName=name, **policy)
+            do.set("iam.create_policy_version", PolicyDocument=POLICY, **policy)
+        self.page("iam.list_entities_for_policy", ("PolicyRoles", "RoleName"), names, **policy)
+        self.page("iam.list_policy_tags", ("Tags", "Key"), names, **policy)
+        self.page("iam.list_policy_versions", ("Versions", "VersionId"), ["v1", *versions], **policy)
+        for name, version in zip(names[1:], versions):
+            do.set("iam.detach_role_policy", RoleName=name, **policy)
+            do.set("iam.delete_policy_version", VersionId=version, **policy)
         role = f"arn:aws:iam::{do.account}:role/page/{names[0]}"
         actions = [f"s3:Get{n}" for n in range(5)]
         asked = {"PolicySourceArn": role, "ActionNames": actions}
@@ -237,6 +249,13 @@ class Pages:
         listed = do.server.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="Pages")
         assert sorted(metric["MetricName"] for page in listed for metric in page["Metrics"]) == names
         self.done.add(("cloudwatch", "list_metrics"))
+        # All points are on one page.
+        stat = {"Metric": {"Namespace": "Pages", "MetricName": names[0]}, "Period": 60, "Stat": "Sum"}
+        now = time.time()
+        asked = {"MetricDataQueries": [{"Id": "a", "MetricStat": stat}], "StartTime": now - 120, "EndTime": now + 120}
+        read = do.server.client("cloudwatch").get_paginator("get_metric_data").paginate(**asked)
+        assert [value for page in read for result in page["MetricDataResults"] for value in result["Values"]] == [1.0]
+        self.done.add(("cloudwatch", "get_metric_data"))
         do.set("cloudwatch.delete_alarms", AlarmNames=names)
 
     def quotas(self):
