@@ -34,7 +34,7 @@ fn impersonate(listener: &TcpListener, pid: i32, heard: &Mutex<Vec<u8>>, over: &
         };
         stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         let count = stream.read(&mut buffer).unwrap_or(0);
         heard.lock().unwrap().extend_from_slice(&buffer[..count]);
         // Whoever has left does not read it.

@@ -25,7 +25,7 @@ const TO_PROXY: u64 = 12_000;
 /// Where the cloud keeps what endpoints serve, by the endpoint's name.
 const RUN: &str = ".runner/local/sagemaker/run/";
 /// Longest that one program may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 fn resident_bytes(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,8 @@ fn a_missing_state_file_is_named_and_every_other_file_stays() {
     scene.apply();
     scene.runner(&["local", "stop"]).exits(0);
     let before = state_of(&scene);
-    let states: Vec<_> = before.keys().filter(|file| file.ends_with(".json")).cloned().collect();
+    let is_state = |file: &&String| Path::new(file.as_str()).extension().is_some_and(|it| it == "json");
+    let states: Vec<_> = before.keys().filter(is_state).cloned().collect();
     assert!(states.len() > 5, "{states:?}");
     for name in states.iter().map(String::as_str).chain([".runner/local/cloud.json"]) {
         let (file, copy) = (scene.path(name), scene.path("copy"));

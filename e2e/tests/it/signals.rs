@@ -10,7 +10,7 @@ use crate::harness::Scene;
 use crate::own_training::{command, scene_with_model};
 
 /// For what must come about, however slow the machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A training of two processes, one of which never ends by itself, that waits for the file `go`.
 const SCRIPT: &str = "echo run >> runs\n\

@@ -16,7 +16,7 @@ use crate::terminal;
 const MANAGED_LIMIT: usize = 6144;
 const INLINE_LIMIT: usize = 10_240;
 
-/// Source: GitHub changelog, immutable subject claims of OpenID Connect.
+/// Source: GitHub changelog, immutable subject claims of `OpenID` Connect.
 const GITHUB_IDS: &str = "\
     hint: tokens of repositories created, renamed or transferred since 2026-07-15, or opted in, carry ids; this command \
     prints the repository as they name it, for `--github`:\n  \

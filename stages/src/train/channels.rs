@@ -9,7 +9,7 @@ use crate::{Ctx, StageError, objects};
 
 /// Rows of one object at most, so that what is in memory and in one request has a bound: about 60 MB.
 const OBJECT_ROWS: usize = 200_000;
-/// Numbers of one object at most: far below the 5 GB that one request puts. Source: S3 API reference, PutObject.
+/// Numbers of one object at most: far below the 5 GB that one request puts. Source: S3 API reference, `PutObject`.
 const OBJECT_CELLS: usize = 6_000_000;
 
 /// The rows to train on, and those that early stopping watches.

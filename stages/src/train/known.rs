@@ -106,14 +106,13 @@ impl Known {
 
     /// From the cache, or else from the bucket.
     pub async fn load(clients: &Clients, names: &Names, inputs: &Inputs) -> Result<Self, StageError> {
-        Self::from_json(&match clients.cache.model(&inputs.model.fingerprint) {
-            Some(cached) => clients.cache.read(&cached.evaluation)?,
-            None => {
-                let gone =
-                    || StageError::here("could not read what is known about the model", "it is not in the bucket");
-                upload::object(clients, &names.bucket, &names.evaluation_key).await?.ok_or_else(gone)?
-            }
-        })
+        let text = if let Some(cached) = clients.cache.model(&inputs.model.fingerprint) {
+            clients.cache.read(&cached.evaluation)?
+        } else {
+            let gone = || StageError::here("could not read what is known about the model", "it is not in the bucket");
+            upload::object(clients, &names.bucket, &names.evaluation_key).await?.ok_or_else(gone)?
+        };
+        Self::from_json(&text)
     }
 
     pub(super) fn to_json(&self) -> Result<Vec<u8>, StageError> {
