@@ -376,7 +376,7 @@ def _job(do, role, name):
         "sagemaker.create_training_job",
         TrainingJobName=name,
         RoleArn=role,
-        AlgorithmSpecification={"TrainingImage": sagemaker.IMAGE, "TrainingInputMode": "File"},
+        AlgorithmSpecification={"TrainingImage": sagemaker._image(do), "TrainingInputMode": "File"},
         HyperParameters={"num_round": "2", "objective": "binary:logistic"},
         InputDataConfig=[channel],
         OutputDataConfig={"S3OutputPath": f"s3://{sagemaker.BUCKET}/output"},
