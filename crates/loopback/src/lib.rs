@@ -5,9 +5,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot set up has failed"))]
 
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
-use std::{fs, io};
 
 /// `st` of a socket that listens.
 const LISTENS: &str = "0A";
@@ -29,28 +30,28 @@ pub fn own_uid() -> io::Result<u32> {
 /// Finds the socket of `peer` that is connected to our `local`. None when no process holds it any more: the system
 /// then shows root as its owner, whoever it was.
 pub fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Option<Peer>> {
-    let wanted =
-        |line: &Line<'_>, mapped: bool| line.local == written(peer, mapped) && line.remote == written(local, mapped);
-    search(wanted)
+    let pairs = [false, true].map(|mapped| (written(peer, mapped), written(local, mapped)));
+    search(|line, mapped| {
+        let (theirs, ours) = &pairs[usize::from(mapped)];
+        line.local == theirs && line.remote == ours
+    })
 }
 
 /// Finds who listens on a port of 127.0.0.1.
 pub fn listener(port: u16) -> io::Result<Option<Peer>> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let everywhere = SocketAddr::from(([0, 0, 0, 0], port));
-    search(|line, mapped| {
-        line.state == LISTENS && (line.local == written(address, mapped) || line.local == written(everywhere, mapped))
-    })
+    let [address, everywhere] = [[127, 0, 0, 1], [0; 4]].map(|ip| SocketAddr::from((ip, port)));
+    let pairs = [false, true].map(|mapped| [written(address, mapped), written(everywhere, mapped)]);
+    search(|line, mapped| line.state == LISTENS && pairs[usize::from(mapped)].iter().any(|local| line.local == local))
 }
 
 fn search(wanted: impl Fn(&Line<'_>, bool) -> bool) -> io::Result<Option<Peer>> {
-    let table = fs::read_to_string("/proc/net/tcp")?;
-    if let Some(found) = pick(&table, |line| wanted(line, false)) {
+    let table = BufReader::new(File::open("/proc/net/tcp")?);
+    if let Some(found) = pick(table, |line| wanted(line, false))? {
         return Ok(Some(found).filter(|peer| peer.inode != 0));
     }
     // A socket of the newer family that speaks the older protocol. Without that family there is no such table.
-    let table = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    Ok(pick(&table, |line| wanted(line, true)).filter(|peer| peer.inode != 0))
+    let Ok(table) = File::open("/proc/net/tcp6") else { return Ok(None) };
+    Ok(pick(BufReader::new(table), |line| wanted(line, true))?.filter(|peer| peer.inode != 0))
 }
 
 /// One line of the table.
@@ -61,8 +62,19 @@ struct Line<'a> {
     peer: Peer,
 }
 
-fn pick(table: &str, wanted: impl Fn(&Line<'_>) -> bool) -> Option<Peer> {
-    table.lines().skip(1).filter_map(parse).find(wanted).map(|line| line.peer)
+/// Finds a line. The table has every socket of the machine, so it is never in memory whole.
+fn pick(mut table: impl BufRead, wanted: impl Fn(&Line<'_>) -> bool) -> io::Result<Option<Peer>> {
+    let mut text = String::new();
+    loop {
+        text.clear();
+        if table.read_line(&mut text)? == 0 {
+            return Ok(None);
+        }
+        // The heading is no line of a socket.
+        if let Some(line) = parse(&text).filter(&wanted) {
+            return Ok(Some(line.peer));
+        }
+    }
 }
 
 fn parse(line: &str) -> Option<Line<'_>> {
@@ -146,9 +158,9 @@ mod tests {
         let (peer, local) = ("127.0.0.1:49626".parse().unwrap(), "127.0.0.1:59491".parse().unwrap());
         let table = line("0100007F:C1DA", "0100007F:E863", 1000, 42259);
         let ours = |line: &Line<'_>| line.local == written(peer, false) && line.remote == written(local, false);
-        assert_eq!(pick(&table, ours), Some(Peer { uid: 1000, inode: 42259 }));
+        assert_eq!(pick(table.as_bytes(), ours).unwrap(), Some(Peer { uid: 1000, inode: 42259 }));
         let other = line("0100007F:C1DB", "0100007F:E863", 1000, 42259);
-        assert_eq!(pick(&other, ours), None);
+        assert_eq!(pick(other.as_bytes(), ours).unwrap(), None);
         let mapped = "0000000000000000FFFF00000100007F";
         assert_eq!(written(peer, true), format!("{mapped}:C1DA"));
         assert_eq!(written("[::1]:80".parse().unwrap(), true), "00000000000000000000000001000000:0050");

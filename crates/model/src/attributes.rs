@@ -13,6 +13,7 @@
 //! | `iteration_indptr` | none | none | none | first tree of every round |
 //! | `base_score` as a list | ignored | ignored | ignored | written and read from 3.1, ignored by 3.0 |
 //! | `boost_from_average` | none | none | without effect once there are trees | as 1.7 |
+//! | `boosted_rounds` of `gblinear` | none | not asked for | not asked for | without it, 3.1 and newer add the base score again |
 //! | `weight_drop` of `dart` | factor of each tree | as 1.3 | as 1.3 | as 1.3 |
 //! | `num_class`, `num_target`, `size_leaf_vector`, `multi_strategy` | more scores than one | more scores than one | more scores than one | more scores than one |
 //! | UBJSON | refused | refused | read | read, the default |

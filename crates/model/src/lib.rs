@@ -88,6 +88,11 @@ pub enum Misreading {
     ///
     /// Seen with 1.3.3 and 1.5.2: `Invalid cast, from Integer to Boolean`.
     NewerForm,
+    /// Releases from 3.1 take a `gblinear` model without `boosted_rounds`, as 1.3 writes it, for untrained, and add the
+    /// base score once more.
+    ///
+    /// Measured with 3.2.0: a file of 1.3.3 scored off by up to 0.12; 3.0.5 reads it right.
+    RoundsNotCounted,
 }
 
 impl Model {
@@ -301,6 +306,7 @@ impl Misreading {
             Self::BaseScoreIgnored => (major, minor) < (3, 1),
             Self::LaterTreesIgnored { .. } => (major, minor) >= (1, 4) && major < 2,
             Self::NewerForm => (major, minor) < (1, 6),
+            Self::RoundsNotCounted => (major, minor) >= (3, 1),
         }
     }
 }
@@ -313,6 +319,9 @@ impl fmt::Display for Misreading {
                 write!(f, "XGBoost 1.x leaves out the trees after number {trees}, which count")
             }
             Self::NewerForm => f.write_str("XGBoost before 1.6 does not read the form of later releases"),
+            Self::RoundsNotCounted => {
+                f.write_str("XGBoost from 3.1 takes a linear model without `boosted_rounds` for untrained")
+            }
         }
     }
 }

@@ -91,8 +91,14 @@ fn learner(learner: &Place<'_>) -> Result<Model, ModelError> {
             Model { early_stop, ..model }
         }
         "gblinear" => {
-            let (weights, bias) = weights(&booster.member("model")?.member("weights")?, features)?;
-            Model::of_weights(features, names, objective, base_margin, weights, bias)?
+            let place = booster.member("model")?;
+            let (weights, bias) = weights(&place.member("weights")?, features)?;
+            let mut model = Model::of_weights(features, names, objective, base_margin, weights, bias)?;
+            let rounds = place.optional("boosted_rounds")?.map(|rounds| rounds.count()).transpose()?;
+            if rounds.is_none_or(|rounds| rounds == 0) {
+                model.misreadings.push(Misreading::RoundsNotCounted);
+            }
+            model
         }
         other => return Err(Unsupported::Booster(other.to_owned()).into()),
     };

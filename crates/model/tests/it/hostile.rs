@@ -546,3 +546,20 @@ fn nodes_that_pruning_deleted_are_left_out() {
     assert_eq!(model.trees()[0].nodes().len(), 3);
     assert_eq!(model.margin(&[0.0, 0.4]), -0.25);
 }
+
+#[test]
+fn a_linear_model_without_its_rounds_is_misread_from_3_1() {
+    let whole = Model::linear(&["a".to_owned()], vec![0.5], 0.25).unwrap().to_json();
+    let releases = [(1, 3), (1, 7), (3, 0), (3, 1), (3, 2)];
+    let misread = |rounds: Value| {
+        let mut file: Value = serde_json::from_slice(&whole).unwrap();
+        let model = file["learner"]["gradient_booster"]["model"].as_object_mut().unwrap();
+        model.insert("boosted_rounds".to_owned(), rounds);
+        model.retain(|_, value| !value.is_null());
+        let model = Model::read(&serde_json::to_vec(&file).unwrap()).unwrap();
+        releases.map(|(major, minor)| model.misread_by(major, minor).is_some())
+    };
+    assert_eq!(misread(json!(1)), [false; 5]);
+    let newer = [false, false, false, true, true];
+    assert_eq!((misread(json!(null)), misread(json!(0))), (newer, newer));
+}
