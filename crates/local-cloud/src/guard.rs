@@ -1,7 +1,7 @@
 //! Children end with the cloud, however it ends: killed, it can end nobody.
 //!
-//! A shell beside the cloud is told of each process group over a pipe. The pipe closes with the cloud, whatever ended it,
-//! and the shell then ends the groups that are left.
+//! A shell beside the cloud reads the ids of process groups from a pipe. The pipe closes when the cloud ends, also when it
+//! is killed, and the shell then ends the remaining groups.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;

@@ -67,7 +67,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         delays: arguments.delays,
     })
     .await?;
-    // A full disk behind it is no reason not to serve.
+    // The cloud serves even if standard output cannot be written, for example on a full disk.
     let _ = writeln!(io::stdout(), "listening on {base_url}");
     let stop = CancellationToken::new();
     let signalled = stop.clone();

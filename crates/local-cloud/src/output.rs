@@ -59,7 +59,7 @@ fn is_standard_error(file: &Path) -> bool {
 }
 
 /// Empties a file that has grown too large into the older one beside it. It stays the same file, since others have it
-/// open to append to it. On a full disk there is no older one, and the file is emptied nonetheless.
+/// open to append to it. On a full disk the file is emptied without an older copy.
 fn bound(file: &Path, most: u64) -> io::Result<()> {
     if fs::metadata(file)?.len() <= most {
         return Ok(());

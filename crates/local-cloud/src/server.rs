@@ -60,7 +60,7 @@ use crate::signature;
 /// Bytes of a request's head. S3's longest keys and metadata, and a session's token, are a fraction of it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Connections that are looked at or told why they are refused, beside those that are served.
+/// Connections that are being checked or refused, in addition to the served ones.
 const SPARE: usize = 128;
 
 /// How long open requests may take to end after a stop.

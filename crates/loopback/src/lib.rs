@@ -1,6 +1,6 @@
 //! Whose socket is at the other end of a loopback connection. Source: `proc_net_tcp(5)`, `proc_pid_stat(5)`.
 //!
-//! Every program of a machine can connect to 127.0.0.1, whoever runs it. Whoever listens there asks here.
+//! Programs of every user on a machine can connect to 127.0.0.1. A server there checks its peers with this crate.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot set up has failed"))]
 

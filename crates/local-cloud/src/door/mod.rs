@@ -1,7 +1,7 @@
 //! The door of every listener on loopback: whose connection it is, under which name it asks, and from which page.
 //!
-//! Every program of the machine can connect to 127.0.0.1, whoever runs it, and so can every page in a browser, under any
-//! name that its author lets lead there.
+//! Programs of every user on this machine can connect to 127.0.0.1. So can every page in a browser, under any name whose
+//! address its author sets to 127.0.0.1.
 
 pub(crate) mod names;
 
@@ -17,7 +17,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes that a refused connection may still send.
 const MAX_FAREWELL_BYTES: usize = 64 * 1024;
 
-/// Looks at the other end of an accepted connection. A stranger is told why it is refused; none is given back then.
+/// Checks the other end of an accepted connection. Refuses a connection of another user with the reason, and returns
+/// nothing then.
 pub(crate) async fn admit(stream: TcpStream) -> Option<(TcpStream, Peer)> {
     let own = rustix::process::getuid().as_raw();
     let addresses = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));

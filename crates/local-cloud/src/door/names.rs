@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::call::Refusal;
 
-/// Names of this machine. A port may follow: whoever forwards one to here asks for another.
+/// Names of this machine. A port may follow, and may differ from ours behind a forwarded port.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// Refuses a request that asks for a name which is not this machine's, as a page does whose author made its name lead

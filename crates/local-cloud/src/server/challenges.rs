@@ -1,4 +1,4 @@
-//! Who may use the routes under `/_local/`: whoever proves to know the account's secret.
+//! Access to the routes under `/_local/`: the caller proves that it has the account's secret.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

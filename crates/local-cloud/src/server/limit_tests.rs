@@ -144,7 +144,7 @@ async fn a_connection_too_many_takes_the_place_of_the_one_that_was_silent_longes
     assert!(answer(&mut next, "GET /_local/health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.contains("\"pid\""));
     assert!(has_ended(&mut open[0]).await);
     assert!(!has_ended(&mut open[1]).await && !has_ended(&mut open[2]).await);
-    // All are being answered: there is no room.
+    // Every connection is busy, so a new one is refused.
     let mut busy = Vec::new();
     for _ in 0..3 {
         let mut stream = connected(&served).await;

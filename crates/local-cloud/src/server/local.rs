@@ -59,7 +59,7 @@ pub(super) async fn answer(shell: &Shell, request: Request<Incoming>) -> Respons
 
 /// Who this is; with `?nonce=N` also a proof of it, which is the caller's challenge answered and one of our own.
 fn health(shell: &Shell, query: &str) -> Response<Body> {
-    let mut told = json!({
+    let mut health = json!({
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
         "account": shell.cloud.config.account,
@@ -70,11 +70,11 @@ fn health(shell: &Shell, query: &str) -> Response<Body> {
         Some(nonce) if !proof::is_nonce(&nonce) => return refused(400, "a nonce is 32 digits of base 16"),
         Some(nonce) => {
             let answer = shell.challenges.answer(&shell.cloud, &nonce);
-            (told["nonce"], told["proof"]) = (answer["nonce"].clone(), answer["proof"].clone());
+            (health["nonce"], health["proof"]) = (answer["nonce"].clone(), answer["proof"].clone());
         }
         None => {}
     }
-    json(&told).map(Body::from)
+    json(&health).map(Body::from)
 }
 
 /// `?since=N` keeps decisions that came after decision `N`, `?caller=TEXT` those about callers whose ARN contains it.
